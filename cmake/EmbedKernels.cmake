@@ -1,0 +1,13 @@
+# Run as a script: writes OUT, a table of the files KERNELS as byte arrays (string literals have a length limit in C11).
+set(text "#include \"device/kernel_sources.h\"\n\n")
+set(table "const thaw_kernel_source thaw_kernel_sources[] = {\n")
+foreach(path IN LISTS KERNELS)
+  get_filename_component(file ${path} NAME)
+  get_filename_component(name ${path} NAME_WE)
+  string(MAKE_C_IDENTIFIER ${file} symbol)
+  file(READ ${path} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND text "static const char ${symbol}[] = {${bytes}0};\n")
+  string(APPEND table "    {\"${file}\", ${symbol}, sizeof ${symbol} - 1},\n")
+endforeach()
+file(WRITE ${OUT} "${text}\n${table}};\n\nconst size_t thaw_kernel_source_count = sizeof thaw_kernel_sources / sizeof thaw_kernel_sources[0];\n")

@@ -1,0 +1,22 @@
+/* Matrix products: CLBlast where the device runs it well, a kernel of our own (cl/gemm.cl) elsewhere. */
+#ifndef THAW_DEVICE_BLAS_H
+#define THAW_DEVICE_BLAS_H
+
+#include "device/kernel.h"
+
+/* C = alpha * op(A) op(B) + beta * C, row-major float32; op(A) is [m, k], op(B) is [k, n], C is [m, n]. Offsets and
+ * leading dimensions in elements. beta 0 never reads C. Sizes of 0: k = 0 scales C by beta, m or n = 0 does nothing. */
+typedef struct thaw_gemm {
+    bool transpose_a, transpose_b;
+    int64_t m, n, k;
+    float alpha, beta;
+    const thaw_buffer *a, *b;
+    thaw_buffer *c;
+    int64_t a_offset, b_offset, c_offset;
+    int64_t a_stride, b_stride, c_stride; /* leading dimensions: elements from row to row as stored */
+} thaw_gemm;
+
+/* THAW_ALGORITHM=plain in the environment forces our own kernel. */
+THAW_MUST_CHECK thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm);
+
+#endif

@@ -1,0 +1,58 @@
+/* Kernels: a name in a program of cl/, built with options, run with arguments. */
+#ifndef THAW_DEVICE_KERNEL_H
+#define THAW_DEVICE_KERNEL_H
+
+#include <stdint.h>
+#include <thaw/device.h>
+#include "device/buffer.h"
+
+typedef struct thaw_kernel thaw_kernel;
+
+/* The kernel `name` of cl/<program>.cl built with `options` (-D definitions, "" for none). Built once per device and
+ * request, taken from the disk cache where it has it; the device owns it. THAW_ERR_COMPILE with the compiler's first
+ * error line, the options and the name (the whole log goes to the debug log). cl/common.clh is put before every
+ * program. */
+THAW_MUST_CHECK thaw_status thaw_kernel_get(thaw_device *device, const char *program, const char *name,
+                                            const char *options, thaw_kernel **kernel);
+
+typedef struct thaw_argument {
+    enum { THAW_ARGUMENT_BUFFER, THAW_ARGUMENT_INT, THAW_ARGUMENT_LONG, THAW_ARGUMENT_FLOAT } kind;
+    union {
+        const thaw_buffer *buffer; /* NULL passes a null pointer: for inputs that are absent */
+        int32_t i;
+        int64_t l;
+        float f;
+    } value;
+} thaw_argument;
+
+#define THAW_BUFFER(b) ((thaw_argument){THAW_ARGUMENT_BUFFER, {.buffer = (b)}})
+#define THAW_INT(x)    ((thaw_argument){THAW_ARGUMENT_INT, {.i = (int32_t)(x)}})
+#define THAW_LONG(x)   ((thaw_argument){THAW_ARGUMENT_LONG, {.l = (int64_t)(x)}})
+#define THAW_FLOAT(x)  ((thaw_argument){THAW_ARGUMENT_FLOAT, {.f = (float)(x)}})
+
+/* global[] in work-items; a dimension of 0 is taken as 1 in [1] and [2]; nothing is launched if global[0] is 0.
+ * local[0] of 0 leaves the work-group size to Thaw (which picks one that the device takes and rounds nothing: kernels
+ * need no bounds check for it). */
+typedef struct thaw_range {
+    size_t global[3];
+    size_t local[3];
+} thaw_range;
+
+/* Queues the kernel. Arguments are copied. THAW_ERR_DEVICE. */
+THAW_MUST_CHECK thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_argument *arguments,
+                                            size_t count);
+
+/* thaw_kernel_launch(kernel, range, THAW_BUFFER(x), THAW_INT(n), ...) */
+#define thaw_kernel_launch(kernel, range, ...)                                                                         \
+    thaw_kernel_run((kernel), (range), (const thaw_argument[]){__VA_ARGS__},                                           \
+                    sizeof((const thaw_argument[]){__VA_ARGS__}) / sizeof(thaw_argument))
+
+/* One dimension of `count` work-items. */
+#define THAW_RANGE_1(count)   ((thaw_range){{(size_t)(count), 1, 1}, {0, 0, 0}})
+#define THAW_RANGE_2(x, y)    ((thaw_range){{(size_t)(x), (size_t)(y), 1}, {0, 0, 0}})
+#define THAW_RANGE_3(x, y, z) ((thaw_range){{(size_t)(x), (size_t)(y), (size_t)(z)}, {0, 0, 0}})
+
+/* Waits until all that was queued is done. THAW_ERR_DEVICE if any of it failed. */
+THAW_MUST_CHECK thaw_status thaw_device_finish(thaw_device *device);
+
+#endif

@@ -1,0 +1,26 @@
+/* Suites: each tests/test_<x>.c defines `void suite_<x>(void)`, which adds its tests to CUnit; CMake finds the files
+ * and main.c runs them. */
+#ifndef THAW_TESTS_TEST_H
+#define THAW_TESTS_TEST_H
+
+#include <CUnit/CUnit.h>
+#include <stddef.h>
+
+typedef struct test_entry {
+    const char *name;
+    void (*run)(void);
+} test_entry;
+
+/* Registers the suite with its tests. */
+void test_add_suite(const char *name, const test_entry *tests, size_t count);
+#define TEST_SUITE(name, tests) test_add_suite((name), (tests), sizeof(tests) / sizeof((tests)[0]))
+
+/* Says that something was skipped, and why; counted in the summary. */
+void test_skip(const char *format, ...);
+/* A path under the shared material (THAW_SHARED_DIR, else ../shared beside the source tree), or NULL where that does
+ * not exist. */
+const char *test_shared(const char *part);
+/* A fresh folder for this run's files, removed at exit. */
+const char *test_folder(void);
+
+#endif
