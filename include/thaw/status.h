@@ -14,11 +14,11 @@
 #define THAW_API
 #endif
 #if defined(__GNUC__)
-#define THAW_MUST_CHECK            __attribute__((warn_unused_result))
-#define THAW_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define THAW_MUST_CHECK          __attribute__((warn_unused_result))
+#define THAW_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define THAW_MUST_CHECK
-#define THAW_PRINTF(format, first)
+#define THAW_PRINTF(text, first)
 #endif
 
 /* X(name, text, exit status of a program that ends because of it) */

@@ -1,0 +1,6 @@
+#include <thaw/thaw.h>
+
+const char *thaw_version(void)
+{
+    return THAW_VERSION;
+}
