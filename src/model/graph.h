@@ -1,26 +1,9 @@
-/* The graph: nodes in running order over values. The model holds one exactly as it stands in its file; programs hold
- * derived ones that they rewrite freely. */
+/* Building and changing graphs. The model holds one exactly as it stands in its file; programs hold derived ones that
+ * they rewrite freely. */
 #ifndef THAW_MODEL_GRAPH_H
 #define THAW_MODEL_GRAPH_H
 
 #include "ops/op.h"
-
-struct thaw_graph {
-    thaw_context *context;
-    thaw_value **values; /* [value_count], owned */
-    size_t value_count, value_capacity;
-    thaw_node **nodes; /* [node_count], owned, every node behind those that make its inputs */
-    size_t node_count, node_capacity;
-    thaw_value **inputs; /* [input_count], borrowed: inputs without a value in the file */
-    size_t input_count, input_capacity;
-    thaw_value **outputs; /* [output_count], borrowed */
-    size_t output_count, output_capacity;
-    int64_t opset;        /* of the default domain */
-    int64_t file_batch;   /* first dimension of the first input in the file; 0: open */
-    int64_t batch;        /* what a program runs with; 0 in the model's own graph */
-    thaw_device *device;  /* NULL in the model's own graph */
-    thaw_buffer *scratch; /* owned by the program */
-};
 
 THAW_MUST_CHECK thaw_status thaw_graph_create(thaw_context *context, thaw_graph **graph);
 void thaw_graph_destroy(thaw_graph **graph);
@@ -46,13 +29,26 @@ THAW_MUST_CHECK thaw_status thaw_node_add_ints(thaw_node *node, const char *name
 THAW_MUST_CHECK thaw_status thaw_graph_add_input(thaw_graph *graph, thaw_value *value);
 THAW_MUST_CHECK thaw_status thaw_graph_add_output(thaw_graph *graph, thaw_value *value);
 
-/* Puts nodes into running order (stable), and checks that nothing is read before it is made, made twice, or made in a
- * circle. THAW_ERR_MODEL with the name. Runs every operator's `attributes` too. */
+/* To be called once everything is in place: checks that every value read is an input, a constant or made by a node
+ * further up (ONNX demands this order), and reads every node's attributes. THAW_ERR_MODEL with the name, and whatever
+ * the operators refuse. */
 THAW_MUST_CHECK thaw_status thaw_graph_finish(thaw_graph *graph);
 
-/* How many nodes and graph outputs read the value. */
-size_t thaw_graph_uses(const thaw_graph *graph, const thaw_value *value);
-/* Takes nodes [removed by setting op to NULL] out of the list and frees them. */
-void thaw_graph_compact(thaw_graph *graph);
+/* Sets every value's `uses`: how many nodes and graph outputs read it. */
+void thaw_graph_count_uses(thaw_graph *graph);
+/* Lets whoever reads `from` read `to` instead, graph outputs included. */
+void thaw_graph_redirect(thaw_graph *graph, const thaw_value *from, thaw_value *to);
+/* Marks nodes as removed whose outputs nobody reads, back to front, then frees removed nodes and values that are
+ * neither read nor written any more. Inputs and outputs of the graph stay. */
+void thaw_graph_sweep(thaw_graph *graph);
+
+/* The value of that name, or the first output of the node of that name. THAW_ERR_USAGE with near names. */
+THAW_MUST_CHECK thaw_status thaw_graph_resolve(const thaw_graph *graph, const char *name, thaw_value **value);
+
+/* A new graph with what is needed to compute `outputs` from `inputs` (names; NULL: the graph's own). Constants are
+ * shared, attributes and trainable flags copied; a value listed in `inputs` becomes an input whatever made it.
+ * THAW_ERR_USAGE for a name that does not exist, with near ones. */
+THAW_MUST_CHECK thaw_status thaw_graph_extract(const thaw_graph *source, const char *const *inputs, size_t input_count,
+                                               const char *const *outputs, size_t output_count, thaw_graph **graph);
 
 #endif

@@ -21,6 +21,8 @@ typedef struct thaw_value {
     thaw_node *producer;   /* NULL: input or weight */
     bool is_input;         /* of the graph, without a value in the file */
     bool trainable;        /* a parameter that training changes */
+    size_t index;          /* place in the graph's values */
+    size_t uses;           /* how many nodes and graph outputs read it, as of the last thaw_graph_count_uses() */
     /* In a program that was prepared for a device: */
     thaw_buffer *buffer;   /* float32 (or int64 where dtype says so), row-major, offset 0; owned by the program */
     thaw_buffer *gradient; /* d loss / d value, same shape, float32; NULL where none is needed */
@@ -107,6 +109,26 @@ struct thaw_node {
     size_t scratch_bytes; /* device memory needed during forward, set by infer */
     int64_t flops;        /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
+    bool removed; /* to be freed by the next thaw_graph_sweep() */
+};
+
+/* Nodes in running order over values. See model/graph.h for what can be done with one. */
+struct thaw_graph {
+    thaw_context *context;
+    thaw_value **values; /* [value_count], owned */
+    size_t value_count, value_capacity;
+    void *names;       /* search tree over the values' names, private to model/graph.c */
+    thaw_node **nodes; /* [node_count], owned, every node behind those that make its inputs */
+    size_t node_count, node_capacity;
+    thaw_value **inputs; /* [input_count], borrowed: inputs without a value in the file */
+    size_t input_count, input_capacity;
+    thaw_value **outputs; /* [output_count], borrowed */
+    size_t output_count, output_capacity;
+    int64_t opset;        /* of the default domain */
+    int64_t file_batch;   /* first dimension of the first input in the file; 0: open */
+    int64_t batch;        /* what a program runs with; 0 in the model's own graph */
+    thaw_device *device;  /* NULL in the model's own graph */
+    thaw_buffer *scratch; /* owned by the program */
 };
 
 /* Facts that operators may ask of their surroundings. */
