@@ -1,0 +1,206 @@
+#include "device/device_private.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+#define SMALLEST_BYTES 256
+
+/* Rounds up to one of eight sizes per power of two, so that a buffer that comes back fits the next of about its size;
+ * at most an eighth is wasted. */
+static size_t size_class(const thaw_device *device, size_t bytes)
+{
+    if (device->quirks.exact_buffers)
+        return bytes ? bytes : 1;
+    if (bytes <= SMALLEST_BYTES)
+        return SMALLEST_BYTES;
+    size_t step = SMALLEST_BYTES / 8;
+    while (step < SIZE_MAX / 32 && step * 16 <= bytes)
+        step *= 2;
+    const size_t rounded = bytes > SIZE_MAX - step ? bytes : (bytes + step - 1) / step * step;
+    return rounded > device->info.max_alloc_bytes ? bytes : rounded;
+}
+
+/* Takes an idle buffer of exactly this capacity from the pool; NULL if there is none. */
+static thaw_buffer *take_idle(thaw_pool *pool, size_t capacity)
+{
+    for (thaw_buffer **link = &pool->idle; *link; link = &(*link)->next) {
+        thaw_buffer *found = *link;
+        if (found->capacity == capacity) {
+            *link = found->next;
+            pool->idle_bytes -= capacity;
+            return found;
+        }
+    }
+    return NULL;
+}
+
+/* A buffer's memory from the driver. Many drivers allocate at first use only: moving it to the device at once makes a
+ * lack of memory show here, where its size is known. */
+static cl_int allocate_memory(thaw_device *device, size_t capacity, cl_mem *memory)
+{
+    cl_int code = CL_SUCCESS;
+    *memory = clCreateBuffer(device->opencl, CL_MEM_READ_WRITE, capacity, NULL, &code);
+    if (code != CL_SUCCESS)
+        return code;
+    code = clEnqueueMigrateMemObjects(device->queue, 1, memory, CL_MIGRATE_MEM_OBJECT_CONTENT_UNDEFINED, 0, NULL, NULL);
+    if (code == CL_SUCCESS || !thaw_opencl_lacks_memory(code))
+        return CL_SUCCESS;
+    clReleaseMemObject(*memory);
+    return code;
+}
+
+static bool within_limit(const thaw_device *device, size_t capacity)
+{
+    const thaw_pool *pool = &device->pool;
+    const uint64_t taken = pool->live_bytes + pool->idle_bytes;
+    return taken <= pool->limit_bytes && capacity <= pool->limit_bytes - taken;
+}
+
+/* The same, after the pool gave up its idle buffers if need be. */
+static cl_int allocate_or_trim(thaw_device *device, size_t capacity, cl_mem *memory)
+{
+    if (capacity > device->info.max_alloc_bytes)
+        return CL_INVALID_BUFFER_SIZE;
+    if (!within_limit(device, capacity))
+        thaw_buffer_pool_trim(device);
+    if (!within_limit(device, capacity))
+        return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    cl_int code = allocate_memory(device, capacity, memory);
+    if (thaw_opencl_lacks_memory(code) && device->pool.idle) {
+        thaw_buffer_pool_trim(device);
+        code = allocate_memory(device, capacity, memory);
+    }
+    return code;
+}
+
+static thaw_status fail_without_memory(thaw_device *device, size_t bytes, cl_int code)
+{
+    return thaw_fail(device->context, THAW_ERR_DEVICE_MEMORY,
+                     "%zu bytes asked for on %s, %" PRIu64 " in use; it gives %" PRIu64 " at once and %" PRIu64
+                     " in all (%s)",
+                     bytes, device->info.name, device->pool.live_bytes, device->info.max_alloc_bytes,
+                     device->pool.limit_bytes, thaw_opencl_text(code));
+}
+
+thaw_status thaw_buffer_create(thaw_device *device, size_t bytes, thaw_buffer **buffer)
+{
+    thaw_pool *pool = &device->pool;
+    const size_t capacity = size_class(device, bytes);
+    *buffer = NULL;
+    thaw_buffer *taken = take_idle(pool, capacity);
+    if (!taken) {
+        THAW_TRY(thaw_allocate(device->context, 1, sizeof *taken, &taken));
+        const cl_int code = allocate_or_trim(device, capacity, &taken->memory);
+        if (code != CL_SUCCESS) {
+            free(taken);
+            return fail_without_memory(device, bytes, code);
+        }
+        taken->device = device;
+        taken->capacity = capacity;
+    }
+    taken->bytes = bytes;
+    taken->next = NULL;
+    pool->live_count++;
+    pool->live_bytes += capacity;
+    if (pool->live_bytes > pool->peak_bytes)
+        pool->peak_bytes = pool->live_bytes;
+    *buffer = taken;
+    return THAW_OK;
+}
+
+static void release(thaw_buffer *buffer)
+{
+    clReleaseMemObject(buffer->memory); /* after the commands that use it, as OpenCL promises */
+    free(buffer);
+}
+
+void thaw_buffer_destroy(thaw_buffer **buffer)
+{
+    if (!buffer || !*buffer)
+        return;
+    thaw_buffer *returned = *buffer;
+    thaw_pool *pool = &returned->device->pool;
+    *buffer = NULL;
+    pool->live_count--;
+    pool->live_bytes -= returned->capacity;
+    if (returned->device->quirks.exact_buffers) {
+        release(returned);
+        return;
+    }
+    pool->idle_bytes += returned->capacity;
+    returned->next = pool->idle;
+    pool->idle = returned;
+}
+
+void thaw_buffer_pool_trim(thaw_device *device)
+{
+    thaw_pool *pool = &device->pool;
+    while (pool->idle) {
+        thaw_buffer *first = pool->idle;
+        pool->idle = first->next;
+        release(first);
+    }
+    pool->idle_bytes = 0;
+}
+
+size_t thaw_buffer_bytes(const thaw_buffer *buffer)
+{
+    return buffer->bytes;
+}
+
+static bool inside(const thaw_buffer *buffer, size_t offset_bytes, size_t size)
+{
+    return offset_bytes <= buffer->bytes && size <= buffer->bytes - offset_bytes;
+}
+
+static thaw_status check(thaw_buffer *buffer, cl_int code, const char *what, size_t size)
+{
+    return code == CL_SUCCESS ? THAW_OK : thaw_opencl_fail(buffer->device, code, "%s %zu bytes", what, size);
+}
+
+thaw_status thaw_buffer_write(thaw_buffer *buffer, size_t offset_bytes, const void *bytes, size_t size)
+{
+    assert(inside(buffer, offset_bytes, size));
+    if (size == 0)
+        return THAW_OK;
+    return check(
+        buffer,
+        clEnqueueWriteBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset_bytes, size, bytes, 0, NULL, NULL),
+        "writing", size);
+}
+
+thaw_status thaw_buffer_read(thaw_buffer *buffer, size_t offset_bytes, void *bytes, size_t size)
+{
+    assert(inside(buffer, offset_bytes, size));
+    if (size == 0)
+        return THAW_OK;
+    return check(
+        buffer,
+        clEnqueueReadBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset_bytes, size, bytes, 0, NULL, NULL),
+        "reading", size);
+}
+
+thaw_status thaw_buffer_copy(thaw_buffer *from, size_t from_bytes, thaw_buffer *to, size_t to_bytes, size_t size)
+{
+    assert(from->device == to->device && inside(from, from_bytes, size) && inside(to, to_bytes, size));
+    if (size == 0)
+        return THAW_OK;
+    return check(
+        from,
+        clEnqueueCopyBuffer(from->device->queue, from->memory, to->memory, from_bytes, to_bytes, size, 0, NULL, NULL),
+        "copying", size);
+}
+
+thaw_status thaw_buffer_fill(thaw_buffer *buffer, size_t offset_bytes, uint32_t pattern, size_t size)
+{
+    assert(inside(buffer, offset_bytes, size) && offset_bytes % sizeof pattern == 0 && size % sizeof pattern == 0);
+    if (size == 0)
+        return THAW_OK;
+    return check(buffer,
+                 clEnqueueFillBuffer(buffer->device->queue, buffer->memory, &pattern, sizeof pattern, offset_bytes,
+                                     size, 0, NULL, NULL),
+                 "filling", size);
+}

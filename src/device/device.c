@@ -1,0 +1,130 @@
+#include "device/device_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+static const char no_device[] = "no OpenCL device found; install a driver, e.g. pocl-opencl-icd (any CPU), "
+                                "mesa-opencl-icd or intel-opencl-icd, or your GPU vendor's";
+
+static thaw_status fail_without_match(thaw_context *context, const char *selector, const thaw_device_entry *entries,
+                                      size_t count)
+{
+    if (count == 0)
+        return thaw_fail(context, THAW_ERR_DEVICE, "%s", no_device);
+    if (!selector)
+        selector = getenv("THAW_DEVICE");
+    thaw_text names = {0};
+    for (size_t i = 0; i < count; i++)
+        thaw_text_append(&names, "%s%zu: %s (%s)", i ? ", " : "", i, entries[i].info.name, entries[i].info.platform);
+    thaw_status status;
+    if (selector && *selector)
+        status = thaw_fail(context, THAW_ERR_DEVICE, "no device matches '%s'; there are %s", selector, names.data);
+    else
+        status =
+            thaw_fail(context, THAW_ERR_DEVICE, "no device can be used; there are %s; see `thaw devices`", names.data);
+    thaw_text_free(&names);
+    return status;
+}
+
+/* Drivers report troubles from threads of their own. */
+static void CL_CALLBACK on_driver_message(const char *message, const void *extra, size_t extra_size, void *user)
+{
+    (void)extra;
+    (void)extra_size;
+    thaw_log(user, THAW_LOG_DEBUG, "driver: %s", message);
+}
+
+/* Device memory that Thaw may take: all of it, or what THAW_DEVICE_MEMORY (bytes) allows. */
+static uint64_t memory_limit(const thaw_device_info *info)
+{
+    const char *text = getenv("THAW_DEVICE_MEMORY");
+    const uint64_t wanted = text ? strtoull(text, NULL, 10) : 0;
+    return wanted > 0 && wanted < info->global_bytes ? wanted : info->global_bytes;
+}
+
+static thaw_status open_entry(thaw_context *context, const thaw_device_entry *entry, thaw_device **device)
+{
+    if (entry->info.score <= 0)
+        return thaw_fail(context, THAW_ERR_DEVICE, "%s can't be used: %s", entry->info.name, entry->info.reason);
+    THAW_TRY(thaw_allocate(context, 1, sizeof **device, device));
+    thaw_device *opened = *device;
+    opened->context = context;
+    opened->platform = entry->platform;
+    opened->id = entry->id;
+    opened->info = entry->info;
+    opened->info.selected = true;
+    opened->quirks = thaw_quirks_find(&entry->info);
+    opened->pool.limit_bytes = memory_limit(&entry->info);
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)entry->platform, 0};
+    cl_int code = CL_SUCCESS;
+    opened->opencl = clCreateContext(properties, 1, &opened->id, on_driver_message, context, &code);
+    if (code != CL_SUCCESS)
+        return thaw_opencl_fail(opened, code, "the device can't be opened");
+    opened->queue = clCreateCommandQueue(opened->opencl, opened->id, 0, &code);
+    if (code != CL_SUCCESS)
+        return thaw_opencl_fail(opened, code, "no queue on the device");
+    return THAW_OK;
+}
+
+thaw_status thaw_device_open(thaw_context *context, const char *selector, thaw_device **device)
+{
+    *device = NULL;
+    thaw_device_entry *entries = NULL;
+    size_t count = 0;
+    THAW_TRY(thaw_device_entries_list(context, &entries, &count));
+    const thaw_device_entry *picked = thaw_device_entries_pick(entries, count, selector);
+    const thaw_status status =
+        picked ? open_entry(context, picked, device) : fail_without_match(context, selector, entries, count);
+    free(entries);
+    if (status != THAW_OK)
+        thaw_device_close(device);
+    return status;
+}
+
+void thaw_device_close(thaw_device **device)
+{
+    if (!device || !*device)
+        return;
+    thaw_device *closed = *device;
+    if (closed->queue)
+        clFinish(closed->queue);
+    if (closed->pool.live_count > 0)
+        thaw_log(closed->context, THAW_LOG_WARNING, "device closed with %zu buffers in use", closed->pool.live_count);
+    thaw_programs_release(closed);
+    thaw_buffer_pool_trim(closed);
+    if (closed->queue)
+        clReleaseCommandQueue(closed->queue);
+    if (closed->opencl)
+        clReleaseContext(closed->opencl);
+    free(closed);
+    *device = NULL;
+}
+
+thaw_status thaw_device_finish(thaw_device *device)
+{
+    const cl_int code = clFinish(device->queue);
+    return code == CL_SUCCESS ? THAW_OK : thaw_opencl_fail(device, code, "waiting for the device");
+}
+
+const thaw_device_info *thaw_device_describe(const thaw_device *device)
+{
+    return &device->info;
+}
+
+thaw_context *thaw_device_context(const thaw_device *device)
+{
+    return device->context;
+}
+
+uint64_t thaw_device_live_bytes(const thaw_device *device)
+{
+    return device->pool.live_bytes;
+}
+
+uint64_t thaw_device_peak_bytes(const thaw_device *device)
+{
+    return device->pool.peak_bytes;
+}

@@ -1,0 +1,104 @@
+#include "device/kernel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "device/program.h"
+
+static thaw_status create(thaw_device *device, thaw_program *program, const char *name, thaw_kernel **kernel)
+{
+    thaw_kernel *made;
+    THAW_TRY(thaw_allocate(device->context, 1, sizeof *made, &made));
+    thaw_status status = thaw_copy_text(device->context, name, &made->name);
+    cl_int code = CL_SUCCESS;
+    if (status == THAW_OK)
+        made->opencl = clCreateKernel(program->opencl, name, &code);
+    if (code != CL_SUCCESS)
+        status = thaw_fail(device->context, THAW_ERR_COMPILE, "kernel %s of %s.cl, options '%s': %s (%d)", name,
+                           program->name, program->options, thaw_opencl_text(code), code);
+    if (status != THAW_OK) {
+        free(made->name);
+        free(made);
+        return status;
+    }
+    made->device = device;
+    if (clGetKernelWorkGroupInfo(made->opencl, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof made->max_work_group,
+                                 &made->max_work_group, NULL) != CL_SUCCESS)
+        made->max_work_group = 1;
+    made->next = program->kernels;
+    program->kernels = made;
+    *kernel = made;
+    return THAW_OK;
+}
+
+thaw_status thaw_kernel_get(thaw_device *device, const char *program, const char *name, const char *options,
+                            thaw_kernel **kernel)
+{
+    thaw_program *built;
+    *kernel = NULL;
+    THAW_TRY(thaw_program_get(device, program, options, name, &built));
+    for (thaw_kernel *known = built->kernels; known; known = known->next)
+        if (strcmp(known->name, name) == 0) {
+            *kernel = known;
+            return THAW_OK;
+        }
+    return create(device, built, name, kernel);
+}
+
+static cl_int set_argument(cl_kernel opencl, cl_uint index, const thaw_argument *argument)
+{
+    switch (argument->kind) {
+    case THAW_ARGUMENT_BUFFER: {
+        const cl_mem memory = argument->value.buffer ? argument->value.buffer->memory : NULL;
+        return clSetKernelArg(opencl, index, sizeof memory, &memory);
+    }
+    case THAW_ARGUMENT_INT:
+        return clSetKernelArg(opencl, index, sizeof argument->value.i, &argument->value.i);
+    case THAW_ARGUMENT_LONG:
+        return clSetKernelArg(opencl, index, sizeof argument->value.l, &argument->value.l);
+    case THAW_ARGUMENT_FLOAT:
+        return clSetKernelArg(opencl, index, sizeof argument->value.f, &argument->value.f);
+    }
+    return CL_INVALID_VALUE;
+}
+
+/* Picks the work-group size where the caller did not: a power of two along the first dimension that divides it, so that
+ * few different ones occur (drivers that compile per size do it a handful of times only). False: the driver picks. */
+static bool pick_local(const thaw_kernel *kernel, const size_t global[3], size_t local[3])
+{
+    size_t limit = kernel->device->quirks.max_auto_group;
+    if (limit == 0)
+        return false;
+    while (limit > 1 && (limit > kernel->max_work_group || global[0] % limit != 0))
+        limit /= 2;
+    local[0] = limit;
+    local[1] = local[2] = 1;
+    return true;
+}
+
+thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_argument *arguments, size_t count)
+{
+    if (range.global[0] == 0)
+        return THAW_OK;
+    for (int i = 1; i < 3; i++)
+        if (range.global[i] == 0)
+            range.global[i] = 1;
+    for (size_t i = 0; i < count; i++) {
+        const cl_int code = set_argument(kernel->opencl, (cl_uint)i, &arguments[i]);
+        if (code != CL_SUCCESS)
+            return thaw_opencl_fail(kernel->device, code, "argument %zu of kernel %s", i, kernel->name);
+    }
+    bool sized = range.local[0] != 0;
+    if (sized)
+        for (int i = 1; i < 3; i++)
+            range.local[i] = range.local[i] ? range.local[i] : 1;
+    else
+        sized = pick_local(kernel, range.global, range.local);
+    const cl_int code = clEnqueueNDRangeKernel(kernel->device->queue, kernel->opencl, 3, NULL, range.global,
+                                               sized ? range.local : NULL, 0, NULL, NULL);
+    if (code != CL_SUCCESS)
+        return thaw_opencl_fail(kernel->device, code, "kernel %s over %zu x %zu x %zu", kernel->name, range.global[0],
+                                range.global[1], range.global[2]);
+    return THAW_OK;
+}

@@ -1,0 +1,191 @@
+#include "device/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "device/kernel_sources.h"
+#include "device/program_cache.h"
+
+#define SOURCE_LIMIT_BYTES (16u << 20)
+#define SLOW_BUILD_SECONDS 2.0
+
+/* NaN and infinity must stay what they are, so no -cl-fast-relaxed-math. */
+#define COMMON_OPTIONS "-cl-std=CL1.2 -cl-mad-enable"
+
+/* The text of a file of cl/, to be freed: from THAW_KERNEL_DIR where that has it, else as embedded. */
+static thaw_status read_source(thaw_context *context, const char *file, char **text)
+{
+    *text = NULL;
+    const char *folder = getenv("THAW_KERNEL_DIR");
+    if (folder) {
+        char path[4096];
+        uint8_t *bytes;
+        size_t size;
+        snprintf(path, sizeof path, "%s/%s", folder, file);
+        if (access(path, F_OK) == 0) {
+            THAW_TRY(thaw_file_read(context, path, SOURCE_LIMIT_BYTES, &bytes, &size));
+            *text = (char *)bytes;
+            return THAW_OK;
+        }
+    }
+    for (size_t i = 0; i < thaw_kernel_source_count; i++)
+        if (strcmp(thaw_kernel_sources[i].file, file) == 0)
+            return thaw_copy_text(context, thaw_kernel_sources[i].text, text);
+    return thaw_fail(context, THAW_ERR_COMPILE, "there is no kernel file %s", file);
+}
+
+/* The first line of the log that speaks of an error, else its first line, without blanks around it. */
+static void find_error_line(const char *log, char *line, size_t size)
+{
+    const char *found = strstr(log, "error");
+    const char *start = found ? found : log + strspn(log, " \t\r\n");
+    while (start > log && start[-1] != '\n')
+        start--;
+    snprintf(line, size, "%.*s", (int)strcspn(start, "\r\n"), start);
+}
+
+static void log_lines(thaw_context *context, const char *log)
+{
+    while (*log) {
+        const int length = (int)strcspn(log, "\r\n");
+        if (length > 0)
+            thaw_log(context, THAW_LOG_DEBUG, "  %.*s", length, log);
+        log += length + (log[length] != '\0');
+    }
+}
+
+static thaw_status fail_build(thaw_device *device, cl_program opencl, cl_int code, const thaw_program *program,
+                              const char *kernel)
+{
+    size_t size = 0;
+    char *log = NULL;
+    char line[400] = "";
+    clGetProgramBuildInfo(opencl, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
+    if (size > 0 && (log = calloc(size + 1, 1)) != NULL &&
+        clGetProgramBuildInfo(opencl, device->id, CL_PROGRAM_BUILD_LOG, size, log, NULL) == CL_SUCCESS) {
+        thaw_log(device->context, THAW_LOG_DEBUG, "the compiler on %s.cl with '%s':", program->name, program->options);
+        log_lines(device->context, log);
+        find_error_line(log, line, sizeof line);
+    }
+    free(log);
+    return thaw_fail(device->context, THAW_ERR_COMPILE, "kernel %s of %s.cl, options '%s', on %s: %s", kernel,
+                     program->name, program->options, device->info.name, *line ? line : thaw_opencl_text(code));
+}
+
+static thaw_status build(thaw_device *device, const char *const *texts, size_t count, const char *options,
+                         const char *kernel, thaw_program *program)
+{
+    const double start = thaw_clock_seconds();
+    cl_int code = CL_SUCCESS;
+    /* Not every driver's API takes const texts, though none writes to them. */
+    program->opencl = clCreateProgramWithSource(device->opencl, (cl_uint)count, (const char **)texts, NULL, &code);
+    if (code != CL_SUCCESS)
+        return thaw_opencl_fail(device, code, "program %s.cl", program->name);
+    code = clBuildProgram(program->opencl, 1, &device->id, options, NULL, NULL);
+    if (code != CL_SUCCESS)
+        return fail_build(device, program->opencl, code, program, kernel);
+    const double seconds = thaw_clock_seconds() - start;
+    thaw_log(device->context, seconds > SLOW_BUILD_SECONDS ? THAW_LOG_INFO : THAW_LOG_DEBUG,
+             "program %s '%s': built in %.2f s", program->name, program->options, seconds);
+    return THAW_OK;
+}
+
+/* From the disk cache, or built and stored there. texts: what the program consists of. */
+static thaw_status load_or_build(thaw_device *device, const char *const *texts, size_t count, const char *options,
+                                 const char *kernel, thaw_program *program)
+{
+    const bool cached = thaw_program_cache_used(device);
+    thaw_hash key = {0};
+    if (cached) {
+        key = thaw_program_cache_key(device, texts, count, options);
+        program->opencl = thaw_program_cache_load(device, key, options);
+    }
+    if (program->opencl) {
+        thaw_log(device->context, THAW_LOG_DEBUG, "program %s '%s': from the cache", program->name, program->options);
+        return THAW_OK;
+    }
+    THAW_TRY(build(device, texts, count, options, kernel, program));
+    if (cached)
+        thaw_program_cache_store(device, key, program->opencl);
+    return THAW_OK;
+}
+
+/* Puts the sources and options together: common.clh first, then the program, with its own line numbers in messages. */
+static thaw_status prepare(thaw_device *device, const char *kernel, thaw_program *program)
+{
+    char *common = NULL, *own = NULL;
+    char file[256], line[300];
+    thaw_text options = {0};
+    snprintf(file, sizeof file, "%s.cl", program->name);
+    snprintf(line, sizeof line, "\n#line 1 \"%s\"\n", file);
+    thaw_text_append(&options, "%s %s", COMMON_OPTIONS, program->options);
+    thaw_status status = options.failed ? thaw_fail(device->context, THAW_ERR_MEMORY, "program %s", file) : THAW_OK;
+    if (status == THAW_OK)
+        status = read_source(device->context, "common.clh", &common);
+    if (status == THAW_OK)
+        status = read_source(device->context, file, &own);
+    if (status == THAW_OK) {
+        const char *const texts[] = {common, line, own};
+        status = load_or_build(device, texts, sizeof texts / sizeof texts[0], options.data, kernel, program);
+    }
+    free(common);
+    free(own);
+    thaw_text_free(&options);
+    return status;
+}
+
+static void release(thaw_program *program)
+{
+    while (program->kernels) {
+        thaw_kernel *kernel = program->kernels;
+        program->kernels = kernel->next;
+        clReleaseKernel(kernel->opencl);
+        free(kernel->name);
+        free(kernel);
+    }
+    if (program->opencl)
+        clReleaseProgram(program->opencl);
+    free(program->name);
+    free(program->options);
+    free(program);
+}
+
+void thaw_programs_release(thaw_device *device)
+{
+    while (device->programs) {
+        thaw_program *program = device->programs;
+        device->programs = program->next;
+        release(program);
+    }
+}
+
+thaw_status thaw_program_get(thaw_device *device, const char *name, const char *options, const char *kernel,
+                             thaw_program **program)
+{
+    for (thaw_program *built = device->programs; built; built = built->next)
+        if (strcmp(built->name, name) == 0 && strcmp(built->options, options) == 0) {
+            *program = built;
+            return THAW_OK;
+        }
+    thaw_program *made;
+    THAW_TRY(thaw_allocate(device->context, 1, sizeof *made, &made));
+    thaw_status status = thaw_copy_text(device->context, name, &made->name);
+    if (status == THAW_OK)
+        status = thaw_copy_text(device->context, options, &made->options);
+    if (status == THAW_OK)
+        status = prepare(device, kernel, made);
+    if (status != THAW_OK) {
+        release(made);
+        return status;
+    }
+    made->next = device->programs;
+    device->programs = made;
+    *program = made;
+    return THAW_OK;
+}

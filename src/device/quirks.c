@@ -1,0 +1,28 @@
+#include "device/quirks.h"
+
+#include <string.h>
+
+/* The first rule whose texts are both part of the platform's and the device's names holds ("" is part of any). */
+static const struct {
+    const char *platform, *name;
+    thaw_quirks quirks;
+} rules[] = {
+    /* A simulator: ten thousand times slower, and CLBlast's kernels alone take minutes there. */
+    {"Oclgrind", "", {.exact_buffers = true, .score_factor = 0.01}},
+    /* CLBlast hangs on Mesa's software rasteriser. */
+    {"rusticl", "llvmpipe", {.cache_binaries = true, .score_factor = 0.5}},
+    /* Caches compiled kernels itself; reading a program's binary costs another build. Compiles each kernel again for
+     * each work-group size, so these must be few. */
+    {"Portable Computing Language", "", {.use_clblast = true, .max_auto_group = 64, .score_factor = 1}},
+    /* Binaries are PTX, which the driver compiles again; it caches by source itself. */
+    {"NVIDIA", "", {.use_clblast = true, .score_factor = 1}},
+    {"", "", {.use_clblast = true, .cache_binaries = true, .score_factor = 1}},
+};
+
+thaw_quirks thaw_quirks_find(const thaw_device_info *info)
+{
+    size_t i = 0;
+    while (!strstr(info->platform, rules[i].platform) || !strstr(info->name, rules[i].name))
+        i++;
+    return rules[i].quirks;
+}

@@ -1,0 +1,17 @@
+/* What drivers do differently, as capabilities: the only place that looks at vendors' names. */
+#ifndef THAW_DEVICE_QUIRKS_H
+#define THAW_DEVICE_QUIRKS_H
+
+#include <thaw/device.h>
+
+typedef struct thaw_quirks {
+    bool use_clblast;      /* it runs there, and faster than cl/gemm.cl */
+    bool cache_binaries;   /* the driver keeps no compiled programs itself */
+    bool exact_buffers;    /* buffers of exactly the size asked for, never reused: every stray access shows */
+    size_t max_auto_group; /* where Thaw picks the work-group size: its limit, a power of two; 0: the driver picks */
+    double score_factor;   /* of the device's score; below 1 for what computes right but slowly */
+} thaw_quirks;
+
+thaw_quirks thaw_quirks_find(const thaw_device_info *info);
+
+#endif
