@@ -178,6 +178,8 @@ thaw_status thaw_node_set_output(thaw_node *node, size_t index, thaw_dtype dtype
     const thaw_status status = thaw_shape_count(thaw_node_context(node), shape, &count);
     if (status != THAW_OK)
         return thaw_fail_within(thaw_node_context(node), status, "%s '%s'", node->op->onnx_type, node->name);
+    if (count > INT64_MAX / 8) /* so that bytes can't overflow anywhere */
+        return thaw_node_fail(node, THAW_ERR_SIZE, "output %zu would have %lld elements", index, (long long)count);
     value->dtype = dtype;
     value->shape = *shape;
     value->shape_known = true;

@@ -1,0 +1,20 @@
+/* Steps on the way from an extracted graph to a program. */
+#ifndef THAW_MODEL_BIND_H
+#define THAW_MODEL_BIND_H
+
+#include "model/program.h"
+
+/* Gives inputs their shapes, then walks the nodes in order: infers shapes, computes on the host what depends on
+ * constants only. Nodes that only exist on the host but have inputs known at run time only are all named in one
+ * THAW_ERR_UNSUPPORTED. */
+THAW_MUST_CHECK thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_program_options *options);
+
+/* Rewrites that hold because weights are constant: batch norms go into the convolutions before them, additions and
+ * activations into the epilogues of what makes their input. */
+THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
+
+/* Gives every value that kernels touch a buffer: views share their input's; without gradients, storage is reused as
+ * soon as the last reader is done. Uploads constants. */
+THAW_MUST_CHECK thaw_status thaw_program_plan(thaw_program *program, bool differentiable);
+
+#endif

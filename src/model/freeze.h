@@ -1,0 +1,20 @@
+/* Which part of a graph is frozen: derived from the trainable flags, never stored. */
+#ifndef THAW_MODEL_FREEZE_H
+#define THAW_MODEL_FREEZE_H
+
+#include "base/hash.h"
+#include "model/graph.h"
+
+typedef struct thaw_split {
+    bool *trained;          /* [node_count]: depends on a trainable parameter */
+    const thaw_value **cut; /* [cut_count]: made by the frozen part (or an input), read by the other */
+    size_t cut_count;
+} thaw_split;
+
+THAW_MUST_CHECK thaw_status thaw_split_create(const thaw_graph *graph, thaw_split *split);
+void thaw_split_free(thaw_split *split);
+
+/* One hash over the names and bits of every constant that is not trainable (batch-norm statistics included). */
+thaw_hash thaw_graph_hash_frozen(const thaw_graph *graph);
+
+#endif

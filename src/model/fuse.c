@@ -1,0 +1,260 @@
+#include "model/bind.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/shared/activation.h"
+
+static bool is_type(const thaw_node *node, const char *onnx_type)
+{
+    return node && !node->removed && strcmp(node->op->onnx_type, onnx_type) == 0;
+}
+
+/* The node that makes `value`, if this one reader is all that it has. */
+static thaw_node *sole_producer(const thaw_value *value)
+{
+    return value && value->uses == 1 ? value->producer : NULL;
+}
+
+static bool has_epilogue(const thaw_node *node)
+{
+    return node->epilogue.activation != THAW_LINEAR || node->epilogue.residual;
+}
+
+/* `maker` writes what `last` wrote; `last` goes. */
+static void take_over(thaw_node *maker, thaw_node *last)
+{
+    thaw_node_set_output_value(maker, 0, last->outputs[0]);
+    last->removed = true;
+}
+
+/* Identity and Dropout do nothing at inference, but would hide patterns. */
+static void bypass_identities(thaw_graph *graph)
+{
+    for (size_t i = 0; i < graph->node_count; i++) {
+        thaw_node *node = graph->nodes[i];
+        if ((!is_type(node, "Identity") && !is_type(node, "Dropout")) || node->inputs[0]->is_input)
+            continue;
+        thaw_graph_redirect(graph, node->outputs[0], node->inputs[0]);
+        if (node->output_count < 2 || !node->outputs[1])
+            node->removed = true;
+    }
+}
+
+/* Constant float32 input `index` of a node, or *tensor NULL where it is something else. Released by the caller. */
+static thaw_status constant_input(const thaw_node *node, size_t index, thaw_tensor **tensor)
+{
+    const thaw_value *value = thaw_node_input(node, index);
+    *tensor = NULL;
+    if (!value || !value->constant || value->trainable || !thaw_dtype_is_float(value->constant->dtype))
+        return THAW_OK;
+    return thaw_tensor_to_float32(thaw_node_context(node), value->constant, tensor);
+}
+
+/* Per channel, y = x * scale + shift: what a BatchNormalization with fixed statistics does. */
+typedef struct affine {
+    int64_t channels;
+    double *scale, *shift; /* [channels] */
+} affine;
+
+static void affine_free(affine *a)
+{
+    free(a->scale);
+    free(a->shift);
+}
+
+static thaw_status affine_of_parameters(const thaw_node *node, thaw_tensor *const parameters[4], affine *a)
+{
+    thaw_context *context = thaw_node_context(node);
+    a->channels = parameters[0]->count;
+    THAW_TRY(thaw_allocate(context, (size_t)a->channels, sizeof *a->scale, &a->scale));
+    THAW_TRY(thaw_allocate(context, (size_t)a->channels, sizeof *a->shift, &a->shift));
+    const double epsilon = thaw_node_float(node, "epsilon", 1e-5f);
+    const float *scale = parameters[0]->data, *bias = parameters[1]->data;
+    const float *mean = parameters[2]->data, *variance = parameters[3]->data;
+    for (int64_t c = 0; c < a->channels; c++) {
+        a->scale[c] = scale[c] / sqrt(variance[c] + epsilon);
+        a->shift[c] = bias[c] - mean[c] * a->scale[c];
+    }
+    return THAW_OK;
+}
+
+/* The affine map of a BatchNormalization in inference form; a->scale stays NULL where it is not constant. */
+static thaw_status affine_of(const thaw_node *node, affine *a)
+{
+    *a = (affine){0};
+    if (thaw_node_int(node, "training_mode", 0))
+        return THAW_OK;
+    thaw_tensor *parameters[4] = {NULL};
+    thaw_status status = THAW_OK;
+    bool usable = true;
+    for (size_t i = 0; i < 4 && status == THAW_OK; i++) {
+        status = constant_input(node, i + 1, &parameters[i]);
+        usable = usable && parameters[i] && parameters[i]->count == parameters[0]->count;
+    }
+    if (status == THAW_OK && usable)
+        status = affine_of_parameters(node, parameters, a);
+    for (size_t i = 0; i < 4; i++)
+        thaw_tensor_release(&parameters[i]);
+    if (status != THAW_OK)
+        affine_free(a);
+    return status;
+}
+
+static thaw_status add_constant(thaw_graph *graph, thaw_tensor *tensor, thaw_value **value)
+{
+    THAW_TRY(thaw_graph_add_value(graph, "", value));
+    (*value)->constant = thaw_tensor_retain(tensor);
+    (*value)->dtype = tensor->dtype;
+    (*value)->shape = tensor->shape;
+    (*value)->shape_known = true;
+    return THAW_OK;
+}
+
+/* weight[k] *= scale[k], bias[k] = bias[k] * scale[k] + shift[k], as new constants: others may read the old ones. */
+static thaw_status scale_convolution(thaw_node *conv, const thaw_tensor *weight, const thaw_tensor *bias,
+                                     const affine *a)
+{
+    thaw_context *context = thaw_node_context(conv);
+    const thaw_shape channels = {1, {a->channels}};
+    thaw_tensor *new_weight = NULL, *new_bias = NULL;
+    thaw_value *values[2] = {NULL};
+    thaw_status status = thaw_tensor_create(context, THAW_FLOAT32, &weight->shape, &new_weight);
+    if (status == THAW_OK)
+        status = thaw_tensor_create(context, THAW_FLOAT32, &channels, &new_bias);
+    if (status != THAW_OK)
+        goto done;
+    const int64_t row = weight->count / a->channels;
+    for (int64_t k = 0; k < a->channels; k++) {
+        for (int64_t i = 0; i < row; i++)
+            ((float *)new_weight->data)[k * row + i] =
+                (float)(((const float *)weight->data)[k * row + i] * a->scale[k]);
+        const double old = bias ? ((const float *)bias->data)[k] : 0.0;
+        ((float *)new_bias->data)[k] = (float)(old * a->scale[k] + a->shift[k]);
+    }
+    status = add_constant(conv->graph, new_weight, &values[0]);
+    if (status == THAW_OK)
+        status = add_constant(conv->graph, new_bias, &values[1]);
+    if (status == THAW_OK) {
+        conv->inputs[1] = values[0];
+        conv->inputs[2] = values[1];
+    }
+done:
+    thaw_tensor_release(&new_weight);
+    thaw_tensor_release(&new_bias);
+    return status;
+}
+
+/* Makes room for inputs up to `count`, new ones absent. */
+static thaw_status widen_inputs(thaw_node *node, size_t count)
+{
+    if (node->input_count >= count)
+        return THAW_OK;
+    thaw_value **wider;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), count, sizeof *wider, &wider));
+    memcpy(wider, node->inputs, node->input_count * sizeof *wider);
+    free(node->inputs);
+    node->inputs = wider;
+    node->input_count = count;
+    return THAW_OK;
+}
+
+static thaw_status fold_batch_norm(thaw_node *norm, bool *folded)
+{
+    *folded = false;
+    thaw_node *conv = sole_producer(norm->inputs[0]);
+    if (!is_type(conv, "Conv") || has_epilogue(conv) || norm->output_count > 1)
+        return THAW_OK;
+    affine a;
+    THAW_TRY(affine_of(norm, &a));
+    thaw_tensor *weight = NULL, *bias = NULL;
+    thaw_status status = widen_inputs(conv, 3);
+    if (status == THAW_OK)
+        status = constant_input(conv, 1, &weight);
+    if (status == THAW_OK)
+        status = constant_input(conv, 2, &bias);
+    const bool constant = weight && (bias || !conv->inputs[2]);
+    if (status == THAW_OK && constant && a.scale && weight->shape.dims[0] == a.channels) {
+        status = scale_convolution(conv, weight, bias, &a);
+        if (status == THAW_OK)
+            take_over(conv, norm);
+        *folded = status == THAW_OK;
+    }
+    thaw_tensor_release(&weight);
+    thaw_tensor_release(&bias);
+    affine_free(&a);
+    return status;
+}
+
+/* Does `value` exist when the node at `position` runs? */
+static bool ready_before(const thaw_graph *graph, const thaw_value *value, size_t position)
+{
+    for (size_t i = position; value->producer && i < graph->node_count; i++)
+        if (graph->nodes[i] == value->producer)
+            return false;
+    return true;
+}
+
+static size_t position_of(const thaw_graph *graph, const thaw_node *node)
+{
+    size_t i = 0;
+    while (graph->nodes[i] != node)
+        i++;
+    return i;
+}
+
+/* Add(conv(x), r): the convolution adds r itself, if r is there by then. */
+static thaw_status fold_addition(thaw_node *add)
+{
+    thaw_graph *graph = add->graph;
+    for (size_t side = 0; side < 2; side++) {
+        thaw_node *conv = sole_producer(add->inputs[side]);
+        thaw_value *residual = add->inputs[1 - side];
+        if (!is_type(conv, "Conv") || has_epilogue(conv) || residual->constant ||
+            !thaw_shape_equal(&residual->shape, &add->inputs[side]->shape) ||
+            !ready_before(graph, residual, position_of(graph, conv)))
+            continue;
+        THAW_TRY(widen_inputs(conv, 4));
+        conv->inputs[3] = residual;
+        conv->epilogue.residual = residual;
+        take_over(conv, add);
+        return THAW_OK;
+    }
+    return THAW_OK;
+}
+
+static void fold_activation(thaw_node *node)
+{
+    thaw_epilogue epilogue = {THAW_LINEAR, 0, 0, NULL};
+    thaw_node *maker = sole_producer(node->inputs[0]);
+    if (!maker || maker->removed || !(maker->op->flags & THAW_OP_EPILOGUE) ||
+        maker->epilogue.activation != THAW_LINEAR || !thaw_activation_of(node, &epilogue))
+        return;
+    epilogue.residual = maker->epilogue.residual;
+    maker->epilogue = epilogue;
+    take_over(maker, node);
+}
+
+static thaw_status fuse_node(thaw_node *node)
+{
+    bool folded = false;
+    if (is_type(node, "BatchNormalization"))
+        THAW_TRY(fold_batch_norm(node, &folded));
+    if (!folded && is_type(node, "Add"))
+        THAW_TRY(fold_addition(node));
+    if (!node->removed)
+        fold_activation(node);
+    return THAW_OK;
+}
+
+thaw_status thaw_graph_fuse(thaw_graph *graph)
+{
+    bypass_identities(graph);
+    thaw_graph_sweep(graph);
+    thaw_graph_count_uses(graph);
+    for (size_t i = 0; i < graph->node_count; i++)
+        THAW_TRY(fuse_node(graph->nodes[i]));
+    thaw_graph_sweep(graph);
+    return THAW_OK;
+}

@@ -1,0 +1,79 @@
+/* Models as they stand: raw tensors in, raw tensors out. */
+#include "model/head.h"
+#include "model/model.h"
+#include "model/program.h"
+
+#include <stdlib.h>
+
+static thaw_status run_program(thaw_program *program, thaw_tensor *const *inputs, thaw_tensor **outputs)
+{
+    for (size_t i = 0; i < program->graph->input_count; i++)
+        if (!program->graph->inputs[i]->constant)
+            THAW_TRY(thaw_program_write(program, i, inputs[i]));
+    THAW_TRY(thaw_program_forward(program));
+    for (size_t i = 0; i < program->graph->output_count; i++)
+        THAW_TRY(thaw_program_read(program, i, &outputs[i]));
+    return THAW_OK;
+}
+
+static thaw_status run_with(thaw_model *model, thaw_device *device, thaw_tensor *const *inputs, thaw_shape *shapes,
+                            thaw_tensor **constants, thaw_tensor **outputs)
+{
+    const thaw_graph *graph = model->graph;
+    for (size_t i = 0; i < graph->input_count; i++) {
+        shapes[i] = inputs[i]->shape;
+        constants[i] = thaw_dtype_is_float(inputs[i]->dtype) ? NULL : inputs[i];
+    }
+    const thaw_program_options options = {.shapes = shapes, .constants = constants, .fuse = true};
+    thaw_program *program;
+    THAW_TRY(thaw_program_create(graph, device, &options, &program));
+    const thaw_status status = run_program(program, inputs, outputs);
+    thaw_program_destroy(&program);
+    return status;
+}
+
+thaw_status thaw_model_run(thaw_model *model, thaw_device *device, thaw_tensor *const *inputs, size_t input_count,
+                           thaw_tensor **outputs, size_t output_count)
+{
+    const thaw_graph *graph = model->graph;
+    if (input_count != graph->input_count || output_count != graph->output_count)
+        return thaw_fail(model->context, THAW_ERR_USAGE, "the model has %zu inputs and %zu outputs, not %zu and %zu",
+                         graph->input_count, graph->output_count, input_count, output_count);
+    thaw_shape *shapes = NULL;
+    thaw_tensor **constants = NULL;
+    for (size_t i = 0; i < output_count; i++)
+        outputs[i] = NULL;
+    thaw_status status = thaw_allocate(model->context, input_count, sizeof *shapes, &shapes);
+    if (status == THAW_OK)
+        status = thaw_allocate(model->context, input_count, sizeof(thaw_tensor *), &constants);
+    if (status == THAW_OK)
+        status = run_with(model, device, inputs, shapes, constants, outputs);
+    free(shapes);
+    free(constants);
+    for (size_t i = 0; i < output_count && status != THAW_OK; i++)
+        thaw_tensor_release(&outputs[i]);
+    return status;
+}
+
+thaw_status thaw_model_replace_head(thaw_model *model, size_t classes, const char *head_at, uint64_t seed)
+{
+    return thaw_head_replace(model->graph, classes, head_at, seed);
+}
+
+thaw_status thaw_model_image_size(const thaw_model *model, int32_t *height, int32_t *width)
+{
+    const thaw_graph *graph = model->graph;
+    const thaw_shape *shape = graph->input_count == 1 ? &graph->inputs[0]->shape : NULL;
+    char text[THAW_SHAPE_TEXT];
+    if (!shape || shape->rank != 4 || (shape->dims[1] != 3 && shape->dims[1] != -1))
+        return thaw_fail(model->context, THAW_ERR_UNSUPPORTED,
+                         "needs one image input [N,3,height,width], the model has %zu: %s", graph->input_count,
+                         shape ? thaw_shape_text(shape, text) : "-");
+    for (int i = 2; i < 4; i++)
+        if (shape->dims[i] > 16384)
+            return thaw_fail(model->context, THAW_ERR_SIZE, "the image input is %s, too large",
+                             thaw_shape_text(shape, text));
+    *height = shape->dims[2] > 0 ? (int32_t)shape->dims[2] : 0;
+    *width = shape->dims[3] > 0 ? (int32_t)shape->dims[3] : 0;
+    return THAW_OK;
+}
