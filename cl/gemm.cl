@@ -1,7 +1,7 @@
 /* gemm: C = alpha * op(A) op(B) + beta * C, float32, row-major.
  *
- * op(A) is [m, k], op(B) is [k, n], C is [m, n]; offsets and strides (from row to row as stored) in elements. All sizes
- * from 0 are allowed. C is not read where beta is 0, so NaN in it does not spread.
+ * op(A) is [m, k], op(B) is [k, n], C is [m, n]; offsets and strides (from row to row as stored) in elements. m and n of
+ * 1 and more, k of 0 and more. C is not read where beta is 0, so NaN in it does not spread.
  * TRANSPOSE_A, TRANSPOSE_B: 1 where the matrix is stored as [k, m] or [n, k].
  *
  * Work-items: [ceil(n / TILE_N), ceil(m / TILE_M)]; each computes TILE_M x TILE_N elements of C in registers. At the
@@ -13,35 +13,32 @@
 #define TRANSPOSE_B 0
 #endif
 
-#define TILE_M 4
-#define TILE_N 8
+#define TILE_M 8
+#define TILE_N 8 /* the width of float8 */
 
-inline float load_a(global const float *a, long stride, int row, int p)
+/* Elements of row p of op(B) from `column` on, one by one; `last` is the last column there is. */
+inline float8 gather_b(global const float *b, long stride, int p, int column, int last)
 {
-    return TRANSPOSE_A ? a[p * stride + row] : a[row * stride + p];
+    float values[TILE_N];
+    for (int i = 0; i < TILE_N; i++) {
+        const int inside = min(column + i, last);
+        values[i] = TRANSPOSE_B ? b[inside * stride + p] : b[p * stride + inside];
+    }
+    return vload8(0, values);
 }
 
-inline float load_b(global const float *b, long stride, int p, int column)
+/* sum[i] += element (i, p) of op(A) * across, where rows[i] points to element (i, 0). */
+inline void accumulate(float8 sum[TILE_M], global const float *const rows[TILE_M], long offset, float8 across)
 {
-    return TRANSPOSE_B ? b[column * stride + p] : b[p * stride + column];
-}
-
-inline float8 load_b_row(global const float *b, long stride, int p, int column, int n)
-{
-    if (!TRANSPOSE_B && column + TILE_N <= n)
-        return vload8(0, b + p * stride + column);
-    const int last = n - 1;
-    return (float8)(load_b(b, stride, p, column), load_b(b, stride, p, min(column + 1, last)),
-                    load_b(b, stride, p, min(column + 2, last)), load_b(b, stride, p, min(column + 3, last)),
-                    load_b(b, stride, p, min(column + 4, last)), load_b(b, stride, p, min(column + 5, last)),
-                    load_b(b, stride, p, min(column + 6, last)), load_b(b, stride, p, min(column + 7, last)));
+    for (int i = 0; i < TILE_M; i++)
+        sum[i] = mad((float8)rows[i][offset], across, sum[i]);
 }
 
 /* One row of the tile: `count` elements of it lie inside C. */
-inline void store_row(global float *c, float8 sum, int count, float alpha, float beta)
+inline void store_row(global float *c, float8 sum, int count, float beta)
 {
     float values[TILE_N];
-    vstore8(alpha * sum, 0, values);
+    vstore8(sum, 0, values);
     for (int i = 0; i < count; i++)
         c[i] = beta == 0.0f ? values[i] : values[i] + beta * c[i];
 }
@@ -52,24 +49,21 @@ kernel void gemm(int m, int n, int k, float alpha, global const float *a, long a
 {
     const int column = (int)get_global_id(0) * TILE_N;
     const int row = (int)get_global_id(1) * TILE_M;
-    const int last = m - 1;
-    float8 sum0 = 0.0f, sum1 = 0.0f, sum2 = 0.0f, sum3 = 0.0f;
-    a += a_offset;
-    b += b_offset;
-    for (int p = 0; p < k; p++) {
-        const float8 across = load_b_row(b, b_stride, p, column, n);
-        sum0 = mad((float8)load_a(a, a_stride, row, p), across, sum0);
-        sum1 = mad((float8)load_a(a, a_stride, min(row + 1, last), p), across, sum1);
-        sum2 = mad((float8)load_a(a, a_stride, min(row + 2, last), p), across, sum2);
-        sum3 = mad((float8)load_a(a, a_stride, min(row + 3, last), p), across, sum3);
+    const long a_step = TRANSPOSE_A ? a_stride : 1;
+    global const float *rows[TILE_M];
+    float8 sum[TILE_M];
+    for (int i = 0; i < TILE_M; i++) {
+        rows[i] = a + a_offset + min(row + i, m - 1) * (TRANSPOSE_A ? 1 : a_stride);
+        sum[i] = 0.0f;
     }
-    const int count = min(TILE_N, n - column);
+    b += b_offset;
+    if (!TRANSPOSE_B && column + TILE_N <= n)
+        for (int p = 0; p < k; p++)
+            accumulate(sum, rows, p * a_step, vload8(0, b + p * b_stride + column));
+    else
+        for (int p = 0; p < k; p++)
+            accumulate(sum, rows, p * a_step, gather_b(b, b_stride, p, column, n - 1));
     c += c_offset + row * c_stride + column;
-    store_row(c, sum0, count, alpha, beta);
-    if (row + 1 < m)
-        store_row(c + c_stride, sum1, count, alpha, beta);
-    if (row + 2 < m)
-        store_row(c + 2 * c_stride, sum2, count, alpha, beta);
-    if (row + 3 < m)
-        store_row(c + 3 * c_stride, sum3, count, alpha, beta);
+    for (int i = 0; i < min(TILE_M, m - row); i++)
+        store_row(c + i * c_stride, alpha * sum[i], min(TILE_N, n - column), beta);
 }

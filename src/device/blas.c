@@ -8,7 +8,7 @@
 #include "device/device_private.h"
 
 /* As in cl/gemm.cl. */
-#define TILE_M 4
+#define TILE_M 8
 #define TILE_N 8
 
 /* Whether a matrix of rows x columns, as stored, lies inside the buffer. */
@@ -27,17 +27,25 @@ static bool gemm_fits(const thaw_gemm *g)
            fits(g->c, g->c_offset, g->c_stride, g->m, g->n);
 }
 
+/* One work-item for each tile of C. Where Thaw picks the work-group size, each makes a group of its own: a tile fills
+ * the vector unit already, and no second size has to be compiled. */
+static thaw_range tile_range(const thaw_device *device, const thaw_gemm *g)
+{
+    thaw_range range = THAW_RANGE_2((g->n + TILE_N - 1) / TILE_N, (g->m + TILE_M - 1) / TILE_M);
+    range.local[0] = device->quirks.max_auto_group ? 1 : 0;
+    return range;
+}
+
 static thaw_status run_plain(thaw_device *device, const thaw_gemm *g)
 {
     static const char *const options[2][2] = {{"", "-DTRANSPOSE_B=1"},
                                               {"-DTRANSPOSE_A=1", "-DTRANSPOSE_A=1 -DTRANSPOSE_B=1"}};
     thaw_kernel *kernel;
     THAW_TRY(thaw_kernel_get(device, "gemm", "gemm", options[g->transpose_a][g->transpose_b], &kernel));
-    return thaw_kernel_launch(kernel, THAW_RANGE_2((g->n + TILE_N - 1) / TILE_N, (g->m + TILE_M - 1) / TILE_M),
-                              THAW_INT(g->m), THAW_INT(g->n), THAW_INT(g->k), THAW_FLOAT(g->alpha), THAW_BUFFER(g->a),
-                              THAW_LONG(g->a_offset), THAW_LONG(g->a_stride), THAW_BUFFER(g->b), THAW_LONG(g->b_offset),
-                              THAW_LONG(g->b_stride), THAW_FLOAT(g->beta), THAW_BUFFER(g->c), THAW_LONG(g->c_offset),
-                              THAW_LONG(g->c_stride));
+    return thaw_kernel_launch(kernel, tile_range(device, g), THAW_INT(g->m), THAW_INT(g->n), THAW_INT(g->k),
+                              THAW_FLOAT(g->alpha), THAW_BUFFER(g->a), THAW_LONG(g->a_offset), THAW_LONG(g->a_stride),
+                              THAW_BUFFER(g->b), THAW_LONG(g->b_offset), THAW_LONG(g->b_stride), THAW_FLOAT(g->beta),
+                              THAW_BUFFER(g->c), THAW_LONG(g->c_offset), THAW_LONG(g->c_stride));
 }
 
 /* The queue is in order, so CLBlast, which knows no wait lists, needs none. */
@@ -65,8 +73,18 @@ static thaw_status run_clblast(thaw_device *device, const thaw_gemm *g)
     /* Its kernels do not suit every device: ours do. */
     thaw_log(device->context, THAW_LOG_WARNING, "CLBlast does not work on %s (%d): using Thaw's own kernel",
              device->info.name, code);
-    device->quirks.use_clblast = false;
+    device->quirks.clblast_runs = false;
     return run_plain(device, g);
+}
+
+static bool wants_clblast(const thaw_device *device)
+{
+    const char *algorithm = getenv("THAW_ALGORITHM");
+    if (algorithm && strcmp(algorithm, "plain") == 0)
+        return false;
+    if (algorithm && strcmp(algorithm, "clblast") == 0)
+        return device->quirks.clblast_runs;
+    return device->quirks.clblast_runs && device->quirks.clblast_fast;
 }
 
 thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)
@@ -78,7 +96,5 @@ thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)
     if (gemm->m > INT32_MAX - TILE_M || gemm->n > INT32_MAX - TILE_N || gemm->k > INT32_MAX)
         return thaw_fail(device->context, THAW_ERR_SIZE, "a matrix product of %lld x %lld x %lld is too large",
                          (long long)gemm->m, (long long)gemm->n, (long long)gemm->k);
-    const char *algorithm = getenv("THAW_ALGORITHM");
-    const bool plain = gemm->k == 0 || !device->quirks.use_clblast || (algorithm && strcmp(algorithm, "plain") == 0);
-    return plain ? run_plain(device, gemm) : run_clblast(device, gemm);
+    return gemm->k > 0 && wants_clblast(device) ? run_clblast(device, gemm) : run_plain(device, gemm);
 }

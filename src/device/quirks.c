@@ -12,11 +12,12 @@ static const struct {
     /* CLBlast hangs on Mesa's software rasteriser. */
     {"rusticl", "llvmpipe", {.cache_binaries = true, .score_factor = 0.5}},
     /* Caches compiled kernels itself; reading a program's binary costs another build. Compiles each kernel again for
-     * each work-group size, so these must be few. */
-    {"Portable Computing Language", "", {.use_clblast = true, .max_auto_group = 64, .score_factor = 1}},
+     * each work-group size, so these must be few. CLBlast is not tuned for it: 2 to 7 GFLOP/s where cl/gemm.cl gives 15
+     * to 60 (two cores with AVX2). */
+    {"Portable Computing Language", "", {.clblast_runs = true, .max_auto_group = 64, .score_factor = 1}},
     /* Binaries are PTX, which the driver compiles again; it caches by source itself. */
-    {"NVIDIA", "", {.use_clblast = true, .score_factor = 1}},
-    {"", "", {.use_clblast = true, .cache_binaries = true, .score_factor = 1}},
+    {"NVIDIA", "", {.clblast_runs = true, .clblast_fast = true, .score_factor = 1}},
+    {"", "", {.clblast_runs = true, .clblast_fast = true, .cache_binaries = true, .score_factor = 1}},
 };
 
 thaw_quirks thaw_quirks_find(const thaw_device_info *info)

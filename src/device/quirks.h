@@ -5,7 +5,8 @@
 #include <thaw/device.h>
 
 typedef struct thaw_quirks {
-    bool use_clblast;      /* it runs there, and faster than cl/gemm.cl */
+    bool clblast_runs;     /* CLBlast works there at all */
+    bool clblast_fast;     /* and faster than cl/gemm.cl */
     bool cache_binaries;   /* the driver keeps no compiled programs itself */
     bool exact_buffers;    /* buffers of exactly the size asked for, never reused: every stray access shows */
     size_t max_auto_group; /* where Thaw picks the work-group size: its limit, a power of two; 0: the driver picks */
