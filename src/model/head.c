@@ -62,10 +62,11 @@ static thaw_status find_classifier(const thaw_graph *graph, thaw_head *head)
         value = carried_input(node);
     }
     return thaw_fail(graph->context, THAW_ERR_MODEL,
-                     "no classifier (Gemm, MatMul or 1x1 Conv) at the end of the graph: name the place with --head-at");
+                     "no classifier (Gemm, MatMul or 1x1 Conv) at the end of the graph: name the place where features "
+                     "are to be taken");
 }
 
-static bool ends_in_softmax(const thaw_graph *graph)
+bool thaw_head_ends_in_softmax(const thaw_graph *graph)
 {
     static const char *const views[] = {"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", NULL};
     const thaw_node *node = graph->outputs[0]->producer;
@@ -79,7 +80,7 @@ thaw_status thaw_head_find(const thaw_graph *graph, const char *at, thaw_head *h
     *head = (thaw_head){0};
     if (!graph->output_count)
         return thaw_fail(graph->context, THAW_ERR_MODEL, "the graph has no output");
-    head->softmax = ends_in_softmax(graph);
+    head->softmax = thaw_head_ends_in_softmax(graph);
     return at ? thaw_graph_resolve(graph, at, &head->features) : find_classifier(graph, head);
 }
 

@@ -14,6 +14,9 @@ typedef struct thaw_head {
  * THAW_ERR_MODEL if there is no classifier, THAW_ERR_USAGE if there is no such name. */
 THAW_MUST_CHECK thaw_status thaw_head_find(const thaw_graph *graph, const char *at, thaw_head *head);
 
+/* Is the first output made by a Softmax, views behind it looked through? */
+bool thaw_head_ends_in_softmax(const thaw_graph *graph);
+
 /* Puts GlobalAveragePool (for maps) -> Flatten -> Gemm [-> Softmax] in its place: weight [classes, features] uniform in
  * +-1/sqrt(features) from `seed` as PyTorch does it, bias 0, both marked trainable; every other value is not. Keeps the
  * name of the first output; other outputs go. */
