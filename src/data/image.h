@@ -10,6 +10,7 @@ typedef struct thaw_image {
     uint8_t *pixels; /* [height][width][3], freed with free() */
 } thaw_image;
 
+#define THAW_IMAGE_MAX_SIDE       (65535)     /* pixels; a JPEG can't be longer */
 #define THAW_IMAGE_MAX_PIXELS     (178956970) /* Pillow's own limit against decompression bombs, doubled */
 #define THAW_IMAGE_MAX_FILE_BYTES (256u << 20)
 
@@ -17,6 +18,11 @@ typedef struct thaw_image {
 typedef struct thaw_image_error {
     char reason[256];
 } thaw_image_error;
+
+/* Writes the reason and gives false, so that callers write `return thaw_image_fail(...)`. */
+bool thaw_image_fail(thaw_image_error *error, const char *format, ...) THAW_PRINTF(2, 3);
+/* Room for [height][width][channels] once the sides are within the limits above; freed with free(). */
+bool thaw_image_allocate(uint64_t width, uint64_t height, size_t channels, uint8_t **pixels, thaw_image_error *error);
 
 /* A codec: tells by the first bytes, decodes to RGB as Pillow's convert("RGB") after exif_transpose would (alpha over
  * white). */
