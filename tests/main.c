@@ -9,10 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SUITE(name) void suite_##name(void);
-#include "suite_list.h"
-#undef SUITE
-
 static const struct {
     const char *name;
     void (*add)(void);

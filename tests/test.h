@@ -1,10 +1,14 @@
 /* Suites: each tests/test_<x>.c defines `void suite_<x>(void)`, which adds its tests to CUnit; CMake finds the files
- * and main.c runs them. */
+ * (suite_list.h) and main.c runs them. */
 #ifndef THAW_TESTS_TEST_H
 #define THAW_TESTS_TEST_H
 
 #include <CUnit/CUnit.h>
 #include <stddef.h>
+
+#define SUITE(name) void suite_##name(void);
+#include "suite_list.h"
+#undef SUITE
 
 typedef struct test_entry {
     const char *name;
