@@ -16,17 +16,28 @@ static thaw_status run_program(thaw_program *program, thaw_tensor *const *inputs
     return THAW_OK;
 }
 
-static thaw_status run_with(thaw_model *model, thaw_device *device, thaw_tensor *const *inputs, thaw_shape *shapes,
-                            thaw_tensor **constants, thaw_tensor **outputs)
+/* Kernels compute floating types only: other inputs are bound as constants. A graph that does on floating inputs what
+ * only the host can do (a Where, say) is tried again with those as constants too. */
+static thaw_status create_program(const thaw_graph *graph, thaw_device *device, thaw_tensor *const *inputs,
+                                  thaw_shape *shapes, thaw_tensor **constants, thaw_program **program)
 {
-    const thaw_graph *graph = model->graph;
     for (size_t i = 0; i < graph->input_count; i++) {
         shapes[i] = inputs[i]->shape;
         constants[i] = thaw_dtype_is_float(inputs[i]->dtype) ? NULL : inputs[i];
     }
-    const thaw_program_options options = {.shapes = shapes, .constants = constants, .fuse = true};
+    thaw_program_options options = {.shapes = shapes, .constants = constants, .fuse = true};
+    const thaw_status status = thaw_program_create(graph, device, &options, program);
+    if (status != THAW_ERR_UNSUPPORTED)
+        return status;
+    options.constants = inputs;
+    return thaw_program_create(graph, device, &options, program);
+}
+
+static thaw_status run_with(thaw_model *model, thaw_device *device, thaw_tensor *const *inputs, thaw_shape *shapes,
+                            thaw_tensor **constants, thaw_tensor **outputs)
+{
     thaw_program *program;
-    THAW_TRY(thaw_program_create(graph, device, &options, &program));
+    THAW_TRY(create_program(model->graph, device, inputs, shapes, constants, &program));
     const thaw_status status = run_program(program, inputs, outputs);
     thaw_program_destroy(&program);
     return status;

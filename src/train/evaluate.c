@@ -118,9 +118,8 @@ static thaw_status score(evaluating *e)
     thaw_wilson_interval(top1, count, &v->top1_low, &v->top1_high);
     thaw_wilson_interval(top5, count, &v->top5_low, &v->top5_high);
     thaw_class_scores(v->confusion, classes, v->per_class);
-    v->macro_f1 = thaw_macro_f1(v->confusion, classes);
-    return thaw_macro_f1_interval(e->context, e->truth, e->predicted, count, classes, &v->macro_f1_low,
-                                  &v->macro_f1_high);
+    return thaw_macro_f1(e->context, e->truth, e->predicted, count, classes, &v->macro_f1, &v->macro_f1_low,
+                         &v->macro_f1_high);
 }
 
 static thaw_status evaluate(evaluating *e, thaw_device *device, bool all, const thaw_preprocess *preprocess,

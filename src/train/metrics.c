@@ -1,4 +1,5 @@
 #include "train/metrics.h"
+#include "base/context.h"
 #include "base/memory.h"
 #include "base/random.h"
 
@@ -22,34 +23,30 @@ void thaw_wilson_interval(size_t hits, size_t count, double *low, double *high)
     *high = hits < count ? fmin(centre + half, 1.0) : 1.0;
 }
 
-static size_t row_sum(const size_t *confusion, size_t classes, size_t row)
-{
-    size_t sum = 0;
-    for (size_t i = 0; i < classes; i++)
-        sum += confusion[row * classes + i];
-    return sum;
-}
+/* Counts of one class: images of it, predictions of it, both at once. */
+typedef struct tally {
+    size_t truth, predicted, hits;
+} tally;
 
-static size_t column_sum(const size_t *confusion, size_t classes, size_t column)
-{
-    size_t sum = 0;
-    for (size_t i = 0; i < classes; i++)
-        sum += confusion[i * classes + column];
-    return sum;
-}
-
-double thaw_macro_f1(const size_t *confusion, size_t classes)
+static double mean_f1(const tally *tallies, size_t classes)
 {
     double sum = 0.0;
     size_t counted = 0;
     for (size_t k = 0; k < classes; k++) {
-        const size_t both = row_sum(confusion, classes, k) + column_sum(confusion, classes, k);
+        const size_t both = tallies[k].truth + tallies[k].predicted;
         if (!both)
             continue;
-        sum += 2.0 * (double)confusion[k * classes + k] / (double)both;
+        sum += 2.0 * (double)tallies[k].hits / (double)both;
         counted++;
     }
     return counted ? sum / (double)counted : NAN;
+}
+
+static void count_image(tally *tallies, int32_t truth, int32_t predicted)
+{
+    tallies[truth].truth++;
+    tallies[predicted].predicted++;
+    tallies[truth].hits += truth == predicted;
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -60,39 +57,40 @@ static int compare_doubles(const void *a, const void *b)
 
 enum { RESAMPLES = 1000 };
 
-thaw_status thaw_macro_f1_interval(thaw_context *context, const int32_t *truth, const int32_t *predicted, size_t count,
-                                   size_t classes, double *low, double *high)
+thaw_status thaw_macro_f1(thaw_context *context, const int32_t *truth, const int32_t *predicted, size_t count,
+                          size_t classes, double *f1, double *low, double *high)
 {
-    size_t *confusion;
+    tally *tallies;
     double scores[RESAMPLES];
-    *low = 0.0;
-    *high = 1.0;
-    if (!count)
-        return THAW_OK;
-    int64_t cells;
-    if (!thaw_multiply((int64_t)classes, (int64_t)classes, &cells))
-        return thaw_fail(context, THAW_ERR_SIZE, "%zu classes are too many", classes);
-    THAW_TRY(thaw_allocate(context, (size_t)cells, sizeof *confusion, &confusion));
+    THAW_TRY(thaw_allocate(context, classes, sizeof *tallies, &tallies));
+    for (size_t i = 0; i < count; i++)
+        count_image(tallies, truth[i], predicted[i]);
+    *f1 = mean_f1(tallies, classes);
     thaw_random random = {1};
-    for (size_t i = 0; i < RESAMPLES; i++) {
-        memset(confusion, 0, (size_t)cells * sizeof *confusion);
+    for (size_t i = 0; i < RESAMPLES && count; i++) {
+        memset(tallies, 0, classes * sizeof *tallies);
         for (size_t j = 0; j < count; j++) {
             const size_t pick = (size_t)thaw_random_below(&random, count);
-            confusion[(size_t)truth[pick] * classes + (size_t)predicted[pick]]++;
+            count_image(tallies, truth[pick], predicted[pick]);
         }
-        scores[i] = thaw_macro_f1(confusion, classes);
+        scores[i] = mean_f1(tallies, classes);
     }
-    free(confusion);
-    qsort(scores, RESAMPLES, sizeof scores[0], compare_doubles);
-    *low = scores[RESAMPLES * 25 / 1000];
-    *high = scores[RESAMPLES * 975 / 1000 - 1];
+    free(tallies);
+    if (count)
+        qsort(scores, RESAMPLES, sizeof scores[0], compare_doubles);
+    *low = count ? scores[RESAMPLES * 25 / 1000] : 0.0;
+    *high = count ? scores[RESAMPLES * 975 / 1000 - 1] : 1.0;
     return THAW_OK;
 }
 
 void thaw_class_scores(const size_t *confusion, size_t classes, thaw_class_score *scores)
 {
     for (size_t k = 0; k < classes; k++) {
-        const size_t truth = row_sum(confusion, classes, k), predicted = column_sum(confusion, classes, k);
+        size_t truth = 0, predicted = 0;
+        for (size_t i = 0; i < classes; i++) {
+            truth += confusion[k * classes + i];
+            predicted += confusion[i * classes + k];
+        }
         const double hits = (double)confusion[k * classes + k];
         scores[k] =
             (thaw_class_score){truth, truth ? hits / (double)truth : NAN, predicted ? hits / (double)predicted : NAN};
