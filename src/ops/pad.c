@@ -1,0 +1,357 @@
+/* Pad: more elements at the ends of dimensions (constant, reflected, the edge repeated, or wrapped round), or fewer
+ * where a pad is negative. */
+#include "ops/shared/movement.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum pad_mode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP } pad_mode;
+
+/* What is left of a dimension after negative pads, and what is put around it. */
+typedef struct pad_axis {
+    int64_t extent; /* of the output */
+    int64_t stride; /* of the input, elements */
+    int64_t first;  /* of the input's places, the first that is kept */
+    int64_t kept;   /* how many are kept */
+    int64_t before; /* how many are put before them, not negative */
+} pad_axis;
+
+typedef struct pad_state {
+    pad_mode mode;
+    thaw_tensor *value; /* scalar of the input's type */
+    int32_t rank;
+    pad_axis axes[THAW_MAX_RANK]; /* [rank], the innermost first; neighbours without pads are joined */
+    thaw_buffer *table;           /* see cl/pad.cl */
+    thaw_kernel *kernel;
+    thaw_mover backward; /* adds the gradient of what was kept */
+} pad_state;
+
+static thaw_status attributes(thaw_node *node)
+{
+    static const char *const modes[] = {"constant", "reflect", "edge", "wrap"};
+    const int64_t opset = thaw_node_opset(node);
+    const size_t inputs = opset < 11 ? 1 : 2;
+    THAW_TRY(thaw_node_arity(node, inputs, opset < 11 ? 1 : opset < 18 ? 3 : 4, 1));
+    THAW_TRY(thaw_node_known_attributes(node, opset < 11 ? "mode,pads,value" : "mode"));
+    THAW_TRY(thaw_allocate(thaw_node_context(node), 1, sizeof(pad_state), &node->state));
+    const char *mode = thaw_node_string(node, "mode", "constant");
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(mode, modes[i]) == 0) {
+            ((pad_state *)node->state)->mode = (pad_mode)i;
+            return THAW_OK;
+        }
+    return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "mode '%s'", mode);
+}
+
+static thaw_status read_axes(const thaw_node *node, int32_t rank, int32_t axes[THAW_MAX_RANK], int32_t *count)
+{
+    int64_t listed[THAW_MAX_RANK];
+    bool used[THAW_MAX_RANK] = {false};
+    THAW_TRY(thaw_node_constant_ints(node, 3, listed, count));
+    const bool all = *count < 0;
+    if (all)
+        *count = rank;
+    for (int32_t i = 0; i < *count; i++) {
+        THAW_TRY(thaw_node_axis(node, all ? i : listed[i], rank, &axes[i]));
+        if (used[axes[i]])
+            return thaw_node_fail(node, THAW_ERR_SHAPE, "axis %d is listed twice", axes[i]);
+        used[axes[i]] = true;
+    }
+    return THAW_OK;
+}
+
+/* The list of pads: attribute before opset 11, input 1 since. */
+static thaw_status read_list(const thaw_node *node, int64_t list[2 * THAW_MAX_RANK], int64_t count)
+{
+    size_t listed;
+    const int64_t *values = thaw_node_ints(node, "pads", &listed);
+    const thaw_tensor *tensor = NULL;
+    if (thaw_node_opset(node) >= 11) {
+        tensor = node->inputs[1]->constant;
+        if (!tensor)
+            return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "the pads ('%s') are not constant",
+                                  node->inputs[1]->name);
+        listed = (size_t)tensor->count;
+    }
+    if (listed != (size_t)count)
+        return thaw_node_fail(node, THAW_ERR_MODEL, "%zu pads where %lld are needed", listed, (long long)count);
+    for (int64_t i = 0; i < count; i++) {
+        list[i] = tensor ? thaw_tensor_get_int(tensor, i) : values[i];
+        if (list[i] < -INT32_MAX || list[i] > INT32_MAX)
+            return thaw_node_fail(node, THAW_ERR_SIZE, "a pad of %lld", (long long)list[i]);
+    }
+    return THAW_OK;
+}
+
+/* before[d] and after[d] for every dimension. */
+static thaw_status read_pads(const thaw_node *node, int64_t before[THAW_MAX_RANK], int64_t after[THAW_MAX_RANK])
+{
+    int32_t axes[THAW_MAX_RANK], count;
+    int64_t list[2 * THAW_MAX_RANK];
+    THAW_TRY(read_axes(node, node->inputs[0]->shape.rank, axes, &count));
+    THAW_TRY(read_list(node, list, 2 * count));
+    memset(before, 0, THAW_MAX_RANK * sizeof *before);
+    memset(after, 0, THAW_MAX_RANK * sizeof *after);
+    for (int32_t i = 0; i < count; i++) {
+        before[axes[i]] = list[i];
+        after[axes[i]] = list[count + i];
+    }
+    return THAW_OK;
+}
+
+/* The constant as a scalar of the input's type: attribute `value` before opset 11, input 2 since, 0 by default. */
+static thaw_status read_value(thaw_node *node)
+{
+    pad_state *state = node->state;
+    const thaw_value *given = thaw_node_opset(node) < 11 ? NULL : thaw_node_input(node, 2);
+    const thaw_shape scalar = {0};
+    if (given && !given->constant)
+        return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "the value ('%s') is not constant", given->name);
+    if (given && given->constant->count != 1)
+        return thaw_node_fail(node, THAW_ERR_MODEL, "the value has %lld elements", (long long)given->constant->count);
+    thaw_tensor_release(&state->value);
+    THAW_TRY(thaw_tensor_create(thaw_node_context(node), node->inputs[0]->dtype, &scalar, &state->value));
+    if (!given)
+        thaw_tensor_set(state->value, 0, (double)thaw_node_float(node, "value", 0));
+    else if (given->constant->dtype == state->value->dtype)
+        memcpy(state->value->data, given->constant->data, state->value->bytes);
+    else
+        thaw_tensor_set(state->value, 0, thaw_tensor_get(given->constant, 0));
+    return THAW_OK;
+}
+
+static thaw_status pad_dimension(const thaw_node *node, int64_t size, int64_t before, int64_t after, pad_axis *axis)
+{
+    const pad_state *state = node->state;
+    const bool padded = before > 0 || after > 0;
+    axis->first = before < 0 ? -before : 0;
+    axis->before = before > 0 ? before : 0;
+    if ((before || after) && size > INT32_MAX)
+        return thaw_node_fail(node, THAW_ERR_SIZE, "pads a dimension of %lld", (long long)size);
+    axis->kept = size - axis->first + (after < 0 ? after : 0);
+    axis->extent = axis->kept + axis->before + (after > 0 ? after : 0);
+    if (axis->kept < 0 || (axis->kept == 0 && padded && state->mode != PAD_CONSTANT))
+        return thaw_node_fail(node, THAW_ERR_SHAPE, "pads of %lld and %lld leave nothing of %lld elements",
+                              (long long)before, (long long)after, (long long)size);
+    return THAW_OK;
+}
+
+static bool is_whole(const pad_axis *axis)
+{
+    return axis->first == 0 && axis->before == 0 && axis->extent == axis->kept;
+}
+
+/* Lists the dimensions from the innermost; one without pads joins its neighbour if that has none either. */
+static void add_axis(pad_state *state, const pad_axis *axis)
+{
+    pad_axis *inner = state->rank ? &state->axes[state->rank - 1] : NULL;
+    if (inner && is_whole(inner) && is_whole(axis)) {
+        inner->extent *= axis->extent;
+        inner->kept = inner->extent;
+    } else {
+        state->axes[state->rank++] = *axis;
+    }
+}
+
+static thaw_status infer(thaw_node *node)
+{
+    pad_state *state = node->state;
+    thaw_shape shape = node->inputs[0]->shape;
+    int64_t before[THAW_MAX_RANK], after[THAW_MAX_RANK], strides[THAW_MAX_RANK];
+    THAW_TRY(thaw_move_check_input(node, 0));
+    THAW_TRY(read_pads(node, before, after));
+    THAW_TRY(read_value(node));
+    thaw_shape_strides(&shape, strides);
+    state->rank = 0;
+    for (int32_t d = shape.rank - 1; d >= 0; d--) {
+        pad_axis axis = {.stride = strides[d]};
+        THAW_TRY(pad_dimension(node, shape.dims[d], before[d], after[d], &axis));
+        shape.dims[d] = axis.extent;
+        add_axis(state, &axis);
+    }
+    return thaw_node_set_output(node, 0, node->inputs[0]->dtype, &shape);
+}
+
+static int64_t modulo(int64_t a, int64_t b)
+{
+    return a % b < 0 ? a % b + b : a % b;
+}
+
+/* Which of the places kept stands at output place `i`; -1: the constant. */
+static int64_t source_place(const pad_axis *axis, pad_mode mode, int64_t i)
+{
+    const int64_t place = i - axis->before, last = axis->kept - 1;
+    if (place >= 0 && place <= last)
+        return place;
+    switch (mode) {
+    case PAD_CONSTANT:
+        return -1;
+    case PAD_EDGE:
+        return place < 0 ? 0 : last;
+    case PAD_WRAP:
+        return modulo(place, axis->kept);
+    case PAD_REFLECT:
+        break;
+    }
+    const int64_t swing = last ? modulo(place, 2 * last) : 0; /* there and back again */
+    return swing <= last ? swing : 2 * last - swing;
+}
+
+/* Offsets in the input, in elements, for every place along an axis; -1 for the constant. */
+static void fill_table(const pad_axis *axis, pad_mode mode, int64_t *table)
+{
+    for (int64_t i = 0; i < axis->extent; i++) {
+        const int64_t place = source_place(axis, mode, i);
+        table[i] = place < 0 ? -1 : (axis->first + place) * axis->stride;
+    }
+}
+
+/* The tables of all axes one behind the other, the innermost first; freed by the caller. Axes that are not used have
+ * one entry of 0. */
+static thaw_status make_table(const thaw_node *node, int64_t **table, size_t *count)
+{
+    const pad_state *state = node->state;
+    *count = (size_t)(THAW_MAX_RANK - state->rank);
+    for (int32_t a = 0; a < state->rank; a++)
+        *count += (size_t)state->axes[a].extent;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), *count, sizeof **table, table));
+    int64_t *at = *table;
+    for (int32_t a = 0; a < state->rank; at += state->axes[a++].extent)
+        fill_table(&state->axes[a], state->mode, at);
+    return THAW_OK;
+}
+
+typedef struct pad_folding {
+    const pad_state *state;
+    const int64_t *table[THAW_MAX_RANK];
+    const char *from;
+    char *to; /* moves on */
+    size_t bytes;
+} pad_folding;
+
+/* Writes all that lies below one place of the axes further out; from_at is -1 where that place is the constant. */
+static void fold_axis(pad_folding *folding, int32_t a, int64_t from_at)
+{
+    if (a < 0) {
+        memcpy(folding->to,
+               from_at < 0 ? folding->state->value->data : folding->from + (size_t)from_at * folding->bytes,
+               folding->bytes);
+        folding->to += folding->bytes;
+        return;
+    }
+    for (int64_t i = 0; i < folding->state->axes[a].extent; i++) {
+        const int64_t entry = folding->table[a][i];
+        fold_axis(folding, a - 1, from_at < 0 || entry < 0 ? -1 : from_at + entry);
+    }
+}
+
+static thaw_status fold(thaw_node *node)
+{
+    const pad_state *state = node->state;
+    int64_t *table;
+    size_t count;
+    thaw_tensor *output;
+    THAW_TRY(thaw_node_fold_output(node, 0, &output));
+    THAW_TRY(make_table(node, &table, &count));
+    pad_folding folding = {.state = state,
+                           .from = node->inputs[0]->constant->data,
+                           .to = output->data,
+                           .bytes = thaw_dtype_bytes(output->dtype)};
+    const int64_t *at = table;
+    for (int32_t a = 0; a < state->rank; at += state->axes[a++].extent)
+        folding.table[a] = at;
+    fold_axis(&folding, state->rank - 1, 0);
+    free(table);
+    return THAW_OK;
+}
+
+/* With constant pads the gradient is that of the places kept. Otherwise places are read more than once. */
+static thaw_status prepare_backward(thaw_node *node)
+{
+    pad_state *state = node->state;
+    if (state->mode != PAD_CONSTANT)
+        return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "can be trained through with constant pads only");
+    thaw_move move = {.rank = state->rank};
+    int64_t stride = 1;
+    for (int32_t a = 0; a < state->rank; a++) {
+        const pad_axis *axis = &state->axes[a];
+        const int32_t d = state->rank - 1 - a;
+        move.extent[d] = axis->kept;
+        move.from_stride[d] = stride;
+        move.to_stride[d] = axis->stride;
+        move.from_offset += axis->before * stride;
+        move.to_offset += axis->first * axis->stride;
+        stride *= axis->extent;
+    }
+    return thaw_mover_prepare(thaw_node_device(node), &move, true, &state->backward);
+}
+
+static thaw_status prepare(thaw_node *node)
+{
+    pad_state *state = node->state;
+    thaw_device *device = thaw_node_device(node);
+    int64_t *table;
+    size_t count;
+    if (node->inputs[0]->gradient)
+        THAW_TRY(prepare_backward(node));
+    if (thaw_shape_size(&node->outputs[0]->shape) == 0)
+        return THAW_OK;
+    THAW_TRY(make_table(node, &table, &count));
+    thaw_buffer_destroy(&state->table);
+    thaw_status status = thaw_buffer_create(device, count * sizeof *table, &state->table);
+    if (status == THAW_OK)
+        status = thaw_buffer_write(state->table, 0, table, count * sizeof *table);
+    free(table);
+    THAW_TRY(status);
+    return thaw_kernel_get(device, "pad", "pad", "", &state->kernel);
+}
+
+static thaw_status forward(thaw_node *node)
+{
+    const pad_state *state = node->state;
+    if (!state->kernel)
+        return THAW_OK;
+    thaw_argument arguments[4 + THAW_MAX_RANK] = {THAW_BUFFER(node->inputs[0]->buffer),
+                                                  THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(state->table),
+                                                  THAW_FLOAT(thaw_tensor_get(state->value, 0))};
+    int64_t outer = 1, inner[2] = {1, 1};
+    for (int32_t a = 0; a < THAW_MAX_RANK; a++) {
+        const int64_t extent = a < state->rank ? state->axes[a].extent : 1;
+        arguments[4 + a] = THAW_LONG(extent);
+        if (a < 2)
+            inner[a] = extent;
+        else
+            outer *= extent;
+    }
+    if (outer > INT32_MAX)
+        return thaw_node_fail(node, THAW_ERR_SIZE, "%lld rows are too many to be padded at once", (long long)outer);
+    return thaw_kernel_run(state->kernel, THAW_RANGE_3(inner[0], inner[1], outer), arguments,
+                           sizeof arguments / sizeof *arguments);
+}
+
+static thaw_status backward(thaw_node *node)
+{
+    const pad_state *state = node->state;
+    if (!node->inputs[0]->gradient)
+        return THAW_OK;
+    return thaw_mover_run(&state->backward, node->outputs[0]->gradient, node->inputs[0]->gradient);
+}
+
+static void release(thaw_node *node)
+{
+    pad_state *state = node->state;
+    thaw_tensor_release(&state->value);
+    thaw_buffer_destroy(&state->table);
+}
+
+const thaw_op thaw_op_pad = {
+    .name = "pad",
+    .onnx_type = "Pad",
+    .attributes = attributes,
+    .infer = infer,
+    .fold = fold,
+    .prepare = prepare,
+    .forward = forward,
+    .backward = backward,
+    .release = release,
+};
