@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_BYTES 4096 /* what a message is cut to: room for some fifty node names */
+#define LINE_BYTES 16384 /* what a message is cut to: room for the names of a few hundred nodes */
 
 struct thaw_context {
     pthread_mutex_t message_mutex; /* guards message */

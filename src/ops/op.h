@@ -109,7 +109,8 @@ struct thaw_node {
     size_t scratch_bytes; /* device memory needed during forward, set by infer */
     int64_t flops;        /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
-    bool removed; /* to be freed by the next thaw_graph_sweep() */
+    bool removed;  /* to be freed by the next thaw_graph_sweep() */
+    size_t source; /* 1 + its place among the nodes of the model file; 0: not from there */
 };
 
 /* Nodes in running order over values. See model/graph.h for what can be done with one. */

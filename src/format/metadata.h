@@ -1,0 +1,13 @@
+/* Class names and preprocessing in a model's metadata, as JSON. */
+#ifndef THAW_FORMAT_METADATA_H
+#define THAW_FORMAT_METADATA_H
+
+#include "model/model.h"
+
+/* Fills the model's classes and preprocessing from its metadata, where they are. THAW_ERR_MODEL if they can't be right.
+ */
+THAW_MUST_CHECK thaw_status thaw_metadata_parse(thaw_model *model);
+/* Frees metadata and classes. */
+void thaw_metadata_free(thaw_model *model);
+
+#endif
