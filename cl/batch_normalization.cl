@@ -1,0 +1,54 @@
+/* Batch normalisation of x [n, channels, inner], any sizes.
+ *
+ * statistics [2 + pieces, channels]: in training, the batch's mean[channels], then its population variance[channels],
+ * then partial sums [channels, pieces]. Two passes, sums in a fixed order: the same run gives the same bits. */
+
+/* y = activation((x - mean) / sqrt(variance + epsilon) * scale + shift + residual). Work-item (inner, channel, image).
+ * The variance lies at variance[variance_offset + channel]. RESIDUAL: defined where there is one. */
+kernel void batch_normalize(global float *y, global const float *x, global const float *scale,
+                            global const float *shift, global const float *mean, global const float *variance,
+                            long variance_offset, float epsilon, global const float *residual, float alpha, float beta)
+{
+    const size_t channel = get_global_id(1);
+    const size_t i = (get_global_id(2) * get_global_size(1) + channel) * get_global_size(0) + get_global_id(0);
+    const float factor = scale[channel] / sqrt(variance[variance_offset + channel] + epsilon);
+    float value = (x[i] - mean[channel]) * factor + shift[channel];
+#ifdef RESIDUAL
+    value += residual[i];
+#endif
+    y[i] = activate(value, alpha, beta);
+}
+
+/* Sums of x (power 1) or of (x - mean)^2 (power 2) over one of `pieces` interleaved parts.
+ * Work-item (piece, channel). */
+kernel void add_pieces(global float *statistics, global const float *x, long n, long inner, int power)
+{
+    const size_t piece = get_global_id(0), pieces = get_global_size(0);
+    const size_t channel = get_global_id(1), channels = get_global_size(1);
+    const float mean = power == 2 ? statistics[channel] : 0.0f;
+    float sum = 0.0f;
+    for (long i = piece; i < n * inner; i += pieces) {
+        const float value = x[(i / inner * channels + channel) * inner + i % inner] - mean;
+        sum += power == 2 ? value * value : value;
+    }
+    statistics[2 * channels + channel * pieces + piece] = sum;
+}
+
+/* Adds up the pieces of `count` elements and divides: the mean (power 1) or the variance (2). Work-item: channel. */
+kernel void finish_moment(global float *statistics, int pieces, long count, int power)
+{
+    const size_t channel = get_global_id(0), channels = get_global_size(0);
+    global const float *sums = statistics + 2 * channels + channel * pieces;
+    float sum = 0.0f;
+    for (int i = 0; i < pieces; i++)
+        sum += sums[i];
+    statistics[(power - 1) * channels + channel] = sum / (float)count;
+}
+
+/* running = old * momentum + statistics[offset + channel] * (1 - momentum). Work-item: channel. */
+kernel void move_average(global float *running, global const float *old, global const float *statistics, long offset,
+                         float momentum)
+{
+    const size_t channel = get_global_id(0);
+    running[channel] = old[channel] * momentum + statistics[offset + channel] * (1.0f - momentum);
+}

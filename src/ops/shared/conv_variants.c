@@ -1,0 +1,228 @@
+#include "ops/shared/conv_variants.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMN_LIMIT_BYTES ((int64_t)16 << 20)
+#define GEOMETRY_ARGUMENTS (6 * THAW_CONV_AXES)
+
+static int64_t product(const int64_t sizes[THAW_CONV_AXES])
+{
+    return sizes[0] * sizes[1] * sizes[2];
+}
+
+int64_t thaw_conv_pixels(const thaw_conv_geometry *geometry)
+{
+    return product(geometry->out);
+}
+
+int64_t thaw_conv_depth(const thaw_conv_geometry *geometry)
+{
+    return geometry->in_channels / geometry->groups * product(geometry->kernel);
+}
+
+static const thaw_buffer *bias_buffer(const thaw_node *node)
+{
+    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
+    return bias ? bias->buffer : NULL;
+}
+
+/* The parameters that cl/conv.cl calls GEOMETRY. */
+static void geometry_arguments(const thaw_conv_geometry *geometry, thaw_argument arguments[GEOMETRY_ARGUMENTS])
+{
+    const int64_t *const sizes[] = {geometry->in,     geometry->out,      geometry->kernel,
+                                    geometry->stride, geometry->dilation, geometry->pad};
+    for (size_t i = 0; i < GEOMETRY_ARGUMENTS; i++)
+        arguments[i] = THAW_INT(sizes[i / THAW_CONV_AXES][i % THAW_CONV_AXES]);
+}
+
+/* --- one kernel that finishes its results itself: depthwise and direct --- */
+
+static thaw_status get_finishing_kernel(const thaw_node *node, const char *name, thaw_kernel **kernel)
+{
+    char options[THAW_EPILOGUE_OPTIONS];
+    return thaw_kernel_get(thaw_node_device(node), "conv", name,
+                           thaw_epilogue_options(node, bias_buffer(node) != NULL, options), kernel);
+}
+
+/* One work-item per element of the output. */
+static thaw_status run_finishing_kernel(const thaw_node *node, const thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    thaw_argument arguments[9 + GEOMETRY_ARGUMENTS] = {
+        THAW_BUFFER(node->outputs[0]->buffer),
+        THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_BUFFER(node->inputs[1]->buffer),
+        THAW_BUFFER(bias_buffer(node)),
+        THAW_BUFFER(thaw_epilogue_residual(node)),
+        THAW_FLOAT(node->epilogue.alpha),
+        THAW_FLOAT(node->epilogue.beta),
+        THAW_INT(geometry->in_channels / geometry->groups),
+        THAW_INT(geometry->out_channels / geometry->groups),
+    };
+    geometry_arguments(geometry, arguments + 9);
+    return thaw_kernel_run(conv->kernel, THAW_RANGE_3(thaw_conv_pixels(geometry), geometry->out_channels, geometry->n),
+                           arguments, sizeof arguments / sizeof *arguments);
+}
+
+static bool depthwise_fits(const thaw_conv_geometry *geometry)
+{
+    return geometry->groups == geometry->in_channels && geometry->groups > 1;
+}
+
+static thaw_status depthwise_prepare(const thaw_node *node, thaw_conv *conv)
+{
+    return get_finishing_kernel(node, "conv_depthwise", &conv->kernel);
+}
+
+static bool direct_fits(const thaw_conv_geometry *geometry)
+{
+    (void)geometry;
+    return true;
+}
+
+static thaw_status direct_prepare(const thaw_node *node, thaw_conv *conv)
+{
+    return get_finishing_kernel(node, "conv_direct", &conv->kernel);
+}
+
+/* --- matrix products: weights [out_channels, depth] times columns [depth, pixels], image by image --- */
+
+static thaw_status prepare_product(const thaw_node *node, thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    conv->epilogue = (thaw_epilogue_pass){
+        .planes = geometry->n,
+        .rows = geometry->out_channels,
+        .columns = thaw_conv_pixels(geometry),
+        .bias = thaw_epilogue_own_input(node, 2),
+        .bias_row = 1,
+        .bias_scale = 1,
+    };
+    return thaw_epilogue_prepare(node, &conv->epilogue);
+}
+
+static bool pointwise_fits(const thaw_conv_geometry *geometry)
+{
+    for (int axis = 0; axis < THAW_CONV_AXES; axis++)
+        if (geometry->kernel[axis] != 1 || geometry->stride[axis] != 1 || geometry->in[axis] != geometry->out[axis])
+            return false;
+    return geometry->groups == 1;
+}
+
+/* An image [in_channels, pixels] is its own column matrix. */
+static thaw_status pointwise_run(const thaw_node *node, const thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const int64_t pixels = thaw_conv_pixels(geometry);
+    for (int64_t image = 0; image < geometry->n; image++) {
+        const thaw_gemm gemm = {
+            .m = geometry->out_channels,
+            .n = pixels,
+            .k = geometry->in_channels,
+            .alpha = 1,
+            .a = node->inputs[1]->buffer,
+            .a_stride = geometry->in_channels,
+            .b = node->inputs[0]->buffer,
+            .b_offset = image * geometry->in_channels * pixels,
+            .b_stride = pixels,
+            .c = node->outputs[0]->buffer,
+            .c_offset = image * geometry->out_channels * pixels,
+            .c_stride = pixels,
+        };
+        THAW_TRY(thaw_gemm_run(thaw_node_device(node), &gemm));
+    }
+    return thaw_epilogue_run(node, &conv->epilogue);
+}
+
+/* Columns are made for as many pixels at a time as the scratch memory takes. */
+static int64_t column_chunk(const thaw_conv_geometry *geometry)
+{
+    const int64_t most = COLUMN_LIMIT_BYTES / (int64_t)sizeof(float) / thaw_conv_depth(geometry);
+    const int64_t pixels = thaw_conv_pixels(geometry);
+    return most < pixels ? most : pixels;
+}
+
+static bool im2col_fits(const thaw_conv_geometry *geometry)
+{
+    return column_chunk(geometry) > 0;
+}
+
+static size_t im2col_scratch_bytes(const thaw_conv_geometry *geometry)
+{
+    return (size_t)(thaw_conv_depth(geometry) * column_chunk(geometry)) * sizeof(float);
+}
+
+static thaw_status im2col_prepare(const thaw_node *node, thaw_conv *conv)
+{
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv", "im2col", "", &conv->kernel));
+    return prepare_product(node, conv);
+}
+
+/* Columns of output pixels [first, first + count) of one group of one image, then their product. */
+static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, int64_t image, int64_t group, int64_t first,
+                             int64_t count)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const int64_t group_in = geometry->in_channels / geometry->groups;
+    const int64_t group_out = geometry->out_channels / geometry->groups;
+    const int64_t depth = thaw_conv_depth(geometry), pixels = thaw_conv_pixels(geometry);
+    thaw_argument arguments[4 + GEOMETRY_ARGUMENTS] = {
+        THAW_BUFFER(thaw_node_scratch(node)),
+        THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_LONG((image * geometry->in_channels + group * group_in) * product(geometry->in)),
+        THAW_INT(first),
+    };
+    geometry_arguments(geometry, arguments + 4);
+    THAW_TRY(thaw_kernel_run(conv->kernel, THAW_RANGE_3(count, product(geometry->kernel), group_in), arguments,
+                             sizeof arguments / sizeof *arguments));
+    const thaw_gemm gemm = {
+        .m = group_out,
+        .n = count,
+        .k = depth,
+        .alpha = 1,
+        .a = node->inputs[1]->buffer,
+        .a_offset = group * group_out * depth,
+        .a_stride = depth,
+        .b = thaw_node_scratch(node),
+        .b_stride = count,
+        .c = node->outputs[0]->buffer,
+        .c_offset = (image * geometry->out_channels + group * group_out) * pixels + first,
+        .c_stride = pixels,
+    };
+    return thaw_gemm_run(thaw_node_device(node), &gemm);
+}
+
+static thaw_status im2col_run(const thaw_node *node, const thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const int64_t pixels = thaw_conv_pixels(geometry), chunk = column_chunk(geometry);
+    for (int64_t image = 0; image < geometry->n; image++)
+        for (int64_t group = 0; group < geometry->groups; group++)
+            for (int64_t first = 0; first < pixels; first += chunk) {
+                const int64_t left = pixels - first;
+                THAW_TRY(run_chunk(node, conv, image, group, first, left < chunk ? left : chunk));
+            }
+    return thaw_epilogue_run(node, &conv->epilogue);
+}
+
+static const thaw_conv_variant variants[] = {
+    {"depthwise", depthwise_fits, NULL, depthwise_prepare, run_finishing_kernel},
+    {"pointwise", pointwise_fits, NULL, prepare_product, pointwise_run},
+    {"im2col", im2col_fits, im2col_scratch_bytes, im2col_prepare, im2col_run},
+    {"direct", direct_fits, NULL, direct_prepare, run_finishing_kernel},
+};
+
+const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry)
+{
+    const char *wish = getenv("THAW_ALGORITHM");
+    const thaw_conv_variant *first = NULL;
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        if (!variants[i].fits(geometry))
+            continue;
+        if (wish && strcmp(wish, variants[i].name) == 0)
+            return &variants[i];
+        first = first ? first : &variants[i];
+    }
+    return first;
+}

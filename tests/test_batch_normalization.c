@@ -1,0 +1,118 @@
+#include "op_harness.h"
+#include "test.h"
+
+#include <math.h>
+
+enum { X, SCALE, SHIFT, MEAN, VARIANCE };
+
+struct extent {
+    int64_t n, channels, inner;
+};
+
+static struct extent extent_of(const thaw_node *node)
+{
+    const thaw_shape *x = &node->inputs[X]->shape;
+    return (struct extent){x->dims[0], x->dims[1], thaw_shape_span(x, 2, x->rank)};
+}
+
+/* The batch's mean and population variance of one channel. */
+static void moments(const double *x, struct extent extent, int64_t channel, double *mean, double *variance)
+{
+    const double count = (double)(extent.n * extent.inner);
+    *mean = *variance = 0;
+    for (int64_t n = 0; n < extent.n; n++)
+        for (int64_t i = 0; i < extent.inner; i++)
+            *mean += x[(n * extent.channels + channel) * extent.inner + i] / count;
+    for (int64_t n = 0; n < extent.n; n++)
+        for (int64_t i = 0; i < extent.inner; i++) {
+            const double off = x[(n * extent.channels + channel) * extent.inner + i] - *mean;
+            *variance += off * off / count;
+        }
+}
+
+static void reference(const thaw_node *node, const double *const *inputs, double *const *outputs)
+{
+    const struct extent extent = extent_of(node);
+    const double epsilon = (double)thaw_node_float(node, "epsilon", 1e-5f);
+    const double momentum = (double)thaw_node_float(node, "momentum", 0.9f);
+    for (int64_t channel = 0; channel < extent.channels; channel++) {
+        double mean = inputs[MEAN][channel], variance = inputs[VARIANCE][channel];
+        if (thaw_node_int(node, "training_mode", 0)) {
+            moments(inputs[X], extent, channel, &mean, &variance);
+            if (node->output_count > 1)
+                outputs[1][channel] = inputs[MEAN][channel] * momentum + mean * (1 - momentum);
+            if (node->output_count > 2)
+                outputs[2][channel] = inputs[VARIANCE][channel] * momentum + variance * (1 - momentum);
+        }
+        for (int64_t n = 0; n < extent.n; n++)
+            for (int64_t i = 0; i < extent.inner; i++) {
+                const int64_t at = (n * extent.channels + channel) * extent.inner + i;
+                outputs[0][at] =
+                    (inputs[X][at] - mean) / sqrt(variance + epsilon) * inputs[SCALE][channel] + inputs[SHIFT][channel];
+            }
+    }
+}
+
+static void test_inference(void)
+{
+    static const op_case cases[] = {
+        {"", "1x1x1x1 c:1 c:1 c:1 c:1", 0, 0, "positive"},
+        {"", "2x7x5x3 c:7 c:7 c:7 c:7", 0, 0, "positive"},
+        {"epsilon=0.01 momentum=0.5", "3x16x7 c:16 c:16 c:16 c:16", 9, 0, "positive"},
+        {"epsilon=0.001", "17x33 c:33 c:33 c:33 c:33", 15, 0, "positive"},
+        {"", "1x15x2x3x4 15 15 15 15", 14, 0, "positive"},
+        {"spatial=1", "2x31x4x4 c:31 c:31 c:31 c:31", 7, 0, "positive"},
+        {"is_test=1", "2x3x4 c:3 c:3 c:3 c:3", 6, 0, "positive"},
+        {"training_mode=0", "2x64x2x2 c:64 c:64 c:64 c:64", 15, 0, "positive"},
+        {"", "1x2x1x1x2 c:2 c:2 f:0,0 f:1e-30,1e30", 0, 0, "nan"},
+        {"", "2x2x4x4 c:2 c:2 f:0,0 f:1,2", 0, 0, "nan"},
+        {"", "2x2x4x4 c:2 c:2 f:1,-1 f:1,2", 0, 0, "extreme"},
+        {"", "0x3x4 c:3 c:3 c:3 c:3", 0, 0, "positive"},
+    };
+    op_check("BatchNormalization", OP_CASES(cases), reference, 2e-6, NULL);
+}
+
+static void test_training(void)
+{
+    static const op_case cases[] = {
+        {"training_mode=1", "2x3x4x5 c:3 c:3 c:3 c:3", 15, 3, NULL},
+        {"training_mode=1 epsilon=0.01 momentum=0.25", "3x7x31 7 7 7 7", 14, 3, NULL},
+        {"training_mode=1", "33x16 c:16 c:16 c:16 c:16", 15, 2, NULL},
+        {"training_mode=1", "2x17x15x7 c:17 c:17 c:17 c:17", 15, 1, NULL},
+    };
+    op_check("BatchNormalization", OP_CASES(cases), reference, 5e-6, NULL);
+}
+
+static void test_refused(void)
+{
+    static const op_case shapes[] = {
+        {"", "4 c:4 c:4 c:4 c:4", 0, 0, NULL},
+        {"", "2x3x4 c:4 c:3 c:3 c:3", 0, 0, NULL},
+        {"", "2x3x4 c:3 c:3 c:3 c:1", 0, 0, NULL},
+        {"", "2x3x4 c:3x1 c:3 c:3 c:3", 0, 0, NULL},
+        {"training_mode=1", "0x3x4 c:3 c:3 c:3 c:3", 15, 3, NULL},
+    };
+    static const op_case unsupported[] = {
+        {"spatial=0", "2x3x4 c:3 c:3 c:3 c:3", 7, 0, NULL}, {"is_test=0", "2x3x4 c:3 c:3 c:3 c:3", 6, 0, NULL},
+        {"", "2x3x4 c:3 c:3 c:3 c:3", 9, 5, NULL},          {"", "2x3x4 c:3 c:3 c:3 c:3", 15, 3, NULL},
+        {"spatial=1", "2x3x4 c:3 c:3 c:3 c:3", 9, 0, NULL}, {"training_mode=1", "2x3x4 c:3 c:3 c:3 c:3", 13, 3, NULL},
+    };
+    static const op_case files[] = {
+        {"", "2x3x4 c:3 c:3 c:3", 0, 0, NULL},
+        {"", "2x3x4 c:3 - c:3 c:3", 0, 0, NULL},
+        {"", "2x3x4 c:3 c:3 c:3 c:3", 15, 4, NULL},
+    };
+    op_check_refused("BatchNormalization", OP_CASES(shapes), THAW_ERR_SHAPE);
+    op_check_refused("BatchNormalization", OP_CASES(unsupported), THAW_ERR_UNSUPPORTED);
+    op_check_refused("BatchNormalization", OP_CASES(files), THAW_ERR_MODEL);
+}
+
+void suite_batch_normalization(void)
+{
+    static const test_entry tests[] = {
+        {"with given statistics", test_inference},
+        {"with the batch's statistics", test_training},
+        {"what does not fit is refused", test_refused},
+    };
+    TEST_SUITE("batch_normalization", tests);
+}
