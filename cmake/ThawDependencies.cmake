@@ -1,22 +1,14 @@
-# Everything that libthaw links, as one interface target: thaw_dependencies.
-find_package(PkgConfig REQUIRED)
-find_package(Threads REQUIRED)
-find_package(OpenCL REQUIRED)
-pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
-pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
-pkg_check_modules(EXIF REQUIRED IMPORTED_TARGET libexif)
-pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
-find_path(CLBLAST_INCLUDE_DIR clblast_c.h REQUIRED)
-find_library(CLBLAST_LIBRARY clblast REQUIRED)
+# Everything that libthaw links, as one interface target: thaw_dependencies. It is exported without its content: the
+# installed package fills it (cmake/ThawConfig.cmake.in) with what it finds where it is used.
+set(thaw_need REQUIRED)
+include(ThawFindDependencies)
 find_program(PROTOC_C NAMES protoc-c REQUIRED)
 
 add_library(thaw_dependencies INTERFACE)
-target_include_directories(thaw_dependencies SYSTEM INTERFACE ${CLBLAST_INCLUDE_DIR})
-target_compile_definitions(thaw_dependencies INTERFACE CL_TARGET_OPENCL_VERSION=120)
-target_link_libraries(thaw_dependencies INTERFACE ${CLBLAST_LIBRARY} OpenCL::OpenCL PkgConfig::PROTOBUF_C PkgConfig::JANSSON
-                      PkgConfig::PNG PkgConfig::TURBOJPEG PkgConfig::EXIF PkgConfig::XXHASH Threads::Threads m)
+set_target_properties(thaw_dependencies PROPERTIES EXPORT_NAME dependencies)
+target_include_directories(thaw_dependencies SYSTEM INTERFACE $<BUILD_INTERFACE:${CLBLAST_INCLUDE_DIR}>)
+target_compile_definitions(thaw_dependencies INTERFACE $<BUILD_INTERFACE:CL_TARGET_OPENCL_VERSION=120>)
+target_link_libraries(thaw_dependencies INTERFACE "$<BUILD_INTERFACE:${thaw_libraries}>")
 
 # thaw_protobuf(OUT FILE.proto): C sources made by protobuf-c, in generated/.
 function(thaw_protobuf out file)

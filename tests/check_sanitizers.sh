@@ -1,0 +1,27 @@
+#!/bin/sh
+# check_sanitizers.sh FOLDER COMPILER: builds everything with AddressSanitizer and UndefinedBehaviorSanitizer in FOLDER
+# and runs all quick suites. Leaks inside OpenCL drivers are not ours: tests/leaks.supp names them.
+set -u
+folder=$1
+compiler=$2
+source=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+
+cmake -S "$source" -B "$folder" -DCMAKE_C_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTHAW_SANITIZE=ON \
+    -DTHAW_BUILD_TESTS=ON >"$folder.log" 2>&1 && cmake --build "$folder" --parallel 2 >>"$folder.log" 2>&1
+if [ $? != 0 ]; then
+    tail -n 40 "$folder.log"
+    echo "0 passed, 1 failed, 0 skipped"
+    exit 1
+fi
+export ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1
+export LSAN_OPTIONS="suppressions=$source/tests/leaks.supp:print_suppressions=0"
+export UBSAN_OPTIONS=print_stacktrace=1
+export THAW_TEST_TINY=1
+cd "$folder" || exit 1
+# One after the other: the count is that of the suites.
+rm -f Testing/outcomes.log
+mkdir -p Testing
+ctest --output-on-failure --output-log Testing/outcomes.log --label-regex '^quick$' --exclude-regex '^check_' >/dev/null
+awk '/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: / { if (/ Passed +[0-9.]+ sec/) passed++; else { failed++; print } }
+     END { printf "%d passed, %d failed, 0 skipped\n", passed, failed; exit failed > 0 || passed == 0 }' \
+    Testing/outcomes.log || { cat Testing/outcomes.log; exit 1; }
