@@ -42,6 +42,16 @@ const char *test_shared(const char *part)
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
+static void (*closers[8])(void);
+static size_t closer_count;
+
+void test_at_end(void (*close)(void))
+{
+    if (closer_count == sizeof closers / sizeof *closers)
+        abort();
+    closers[closer_count++] = close;
+}
+
 static char folder[64];
 
 static void remove_folder(void)
@@ -61,6 +71,16 @@ const char *test_folder(void)
         atexit(remove_folder);
     }
     return folder;
+}
+
+static void (*ends[8])(void);
+static size_t end_count;
+
+void test_at_end(void (*end)(void))
+{
+    if (end_count == sizeof ends / sizeof ends[0])
+        abort();
+    ends[end_count++] = end;
 }
 
 void test_add_suite(const char *name, const test_entry *tests, size_t count)
@@ -91,5 +111,7 @@ int main(int argc, char **argv)
     printf("%u passed, %u failed, %d skipped\n", CU_get_number_of_tests_run() - CU_get_number_of_tests_failed(),
            CU_get_number_of_tests_failed(), skipped);
     CU_cleanup_registry();
+    while (end_count > 0)
+        ends[--end_count]();
     return failed ? 1 : 0;
 }

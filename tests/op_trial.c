@@ -25,7 +25,7 @@ thaw_context *test_context(void)
     if (!shared_context) {
         if (thaw_context_create(&shared_context) != THAW_OK)
             abort();
-        atexit(close_shared);
+        test_at_end(close_shared);
     }
     return shared_context;
 }

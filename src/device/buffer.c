@@ -194,11 +194,25 @@ thaw_status thaw_buffer_copy(thaw_buffer *from, size_t from_bytes, thaw_buffer *
         "copying", size);
 }
 
+/* The pattern from host memory: for a driver that does not do fills well. */
+static thaw_status fill_by_writing(thaw_buffer *buffer, size_t offset_bytes, uint32_t pattern, size_t size)
+{
+    uint32_t *patterns;
+    THAW_TRY(thaw_allocate(buffer->device->context, size / sizeof pattern, sizeof pattern, &patterns));
+    for (size_t i = 0; i < size / sizeof pattern; i++)
+        patterns[i] = pattern;
+    const thaw_status status = thaw_buffer_write(buffer, offset_bytes, patterns, size);
+    free(patterns);
+    return status;
+}
+
 thaw_status thaw_buffer_fill(thaw_buffer *buffer, size_t offset_bytes, uint32_t pattern, size_t size)
 {
     assert(inside(buffer, offset_bytes, size) && offset_bytes % sizeof pattern == 0 && size % sizeof pattern == 0);
     if (size == 0)
         return THAW_OK;
+    if (buffer->device->quirks.fill_by_writing)
+        return fill_by_writing(buffer, offset_bytes, pattern, size);
     return check(buffer,
                  clEnqueueFillBuffer(buffer->device->queue, buffer->memory, &pattern, sizeof pattern, offset_bytes,
                                      size, 0, NULL, NULL),

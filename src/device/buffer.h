@@ -7,7 +7,8 @@
 typedef struct thaw_buffer thaw_buffer;
 
 /* At least `bytes` bytes, contents undefined. THAW_ERR_DEVICE_MEMORY names the bytes asked for, those in use and the
- * device's limits. THAW_DEVICE_MEMORY (bytes) in the environment, when the device is opened, allows less than it has. */
+ * device's limits. THAW_DEVICE_MEMORY (bytes) in the environment, when the device is opened, allows less than it has.
+ */
 THAW_MUST_CHECK thaw_status thaw_buffer_create(thaw_device *device, size_t bytes, thaw_buffer **buffer);
 /* Back to the pool; sets *buffer to NULL; NULL is fine. */
 void thaw_buffer_destroy(thaw_buffer **buffer);

@@ -7,10 +7,13 @@ static const struct {
     const char *platform, *name;
     thaw_quirks quirks;
 } rules[] = {
-    /* A simulator: ten thousand times slower, and CLBlast's kernels alone take minutes there. */
-    {"Oclgrind", "", {.exact_buffers = true, .score_factor = 0.01}},
-    /* CLBlast hangs on Mesa's software rasteriser. */
-    {"rusticl", "llvmpipe", {.cache_binaries = true, .score_factor = 0.5}},
+    /* A simulator: ten thousand times slower, and CLBlast's kernels alone take minutes there. Takes memory that was
+     * filled for memory that nobody wrote. */
+    {"Oclgrind", "", {.fill_by_writing = true, .exact_buffers = true, .score_factor = 0.01}},
+    /* CLBlast hangs on Mesa's software rasteriser. Mesa caches itself, and ends the program over a binary that it does
+     * not know. */
+    {"rusticl", "llvmpipe", {.score_factor = 0.5}},
+    {"rusticl", "", {.clblast_runs = true, .clblast_fast = true, .score_factor = 1}},
     /* Caches compiled kernels itself; reading a program's binary costs another build. Compiles each kernel again for
      * each work-group size, so these must be few. CLBlast is not tuned for it: 2 to 7 GFLOP/s where cl/gemm.cl gives 15
      * to 60 (two cores with AVX2). */

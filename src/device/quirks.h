@@ -8,6 +8,7 @@ typedef struct thaw_quirks {
     bool clblast_runs;     /* CLBlast works there at all */
     bool clblast_fast;     /* and faster than cl/gemm.cl */
     bool cache_binaries;   /* the driver keeps no compiled programs itself */
+    bool fill_by_writing;  /* fills are not seen as such */
     bool exact_buffers;    /* buffers of exactly the size asked for, never reused: every stray access shows */
     size_t max_auto_group; /* where Thaw picks the work-group size: its limit, a power of two; 0: the driver picks */
     double score_factor;   /* of the device's score; below 1 for what computes right but slowly */
