@@ -42,16 +42,6 @@ const char *test_shared(const char *part)
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
-static void (*closers[8])(void);
-static size_t closer_count;
-
-void test_at_end(void (*close)(void))
-{
-    if (closer_count == sizeof closers / sizeof *closers)
-        abort();
-    closers[closer_count++] = close;
-}
-
 static char folder[64];
 
 static void remove_folder(void)

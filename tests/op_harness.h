@@ -37,7 +37,7 @@ void op_check_gradient(const char *type, const op_case *cases, size_t count, op_
 /* That infer or attributes refuse each case with `status`. */
 void op_check_refused(const char *type, const op_case *cases, size_t count, thaw_status status);
 
-/* The shared test context and device (THAW_DEVICE picks it); opened on first use, closed at exit. */
+/* The shared test context and device (THAW_DEVICE picks it); opened on first use, closed at the end. */
 thaw_context *test_context(void);
 thaw_device *test_device(void);
 

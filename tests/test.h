@@ -24,8 +24,6 @@ void test_skip(const char *format, ...);
 /* A path under the shared material (THAW_SHARED_DIR, else ../shared beside the source tree), or NULL where that does
  * not exist. */
 const char *test_shared(const char *part);
-/* Runs `close` behind the last test: for what has to go before main() returns, as OpenCL drivers' things do. */
-void test_at_end(void (*close)(void));
 /* A fresh folder for this run's files, removed at exit. */
 const char *test_folder(void);
 /* Calls `end` after the last test. Devices are closed there, not in an exit handler: drivers keep thread-local data, and
