@@ -51,7 +51,8 @@ thaw_status thaw_path_join(thaw_context *context, const char *folder, const char
     return THAW_OK;
 }
 
-bool thaw_is_folder(const char *path)
+/* A folder, or a link to one. */
+static bool is_folder(const char *path)
 {
     struct stat facts;
     return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
@@ -96,7 +97,7 @@ thaw_status thaw_folder_classes(thaw_context *context, const char *folder, thaw_
         const thaw_status status = thaw_path_join(context, folder, names->items[i], &path);
         char *const name = names->items[i];
         names->items[i] = NULL;
-        if (status == THAW_OK && thaw_is_folder(path))
+        if (status == THAW_OK && is_folder(path))
             names->items[kept++] = name;
         else
             free(name);

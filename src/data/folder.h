@@ -14,8 +14,6 @@ void thaw_names_free(thaw_names *names);
 
 /* "folder/name", freed with free(). */
 THAW_MUST_CHECK thaw_status thaw_path_join(thaw_context *context, const char *folder, const char *name, char **path);
-/* A folder, or a link to one. */
-bool thaw_is_folder(const char *path);
 
 /* The names of the folders in a folder, without hidden ones and those that archives and file managers leave behind.
  * THAW_ERR_DATA if it can't be read. */
