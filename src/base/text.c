@@ -73,7 +73,7 @@ static size_t edit_distance(const char *a, const char *b)
 
 void thaw_text_append_near(thaw_text *text, const char *wanted, const char *const *names, size_t count)
 {
-    const size_t limit = 1 + near_length(wanted) / 3;
+    const size_t limit = near_length(wanted) < 6 ? 1 : near_length(wanted) / 3;
     size_t distances[NEAR_COUNT], best[NEAR_COUNT], found = 0;
     for (size_t i = 0; i < count; i++) {
         const bool contains = *wanted && strstr(names[i], wanted);
