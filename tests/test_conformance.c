@@ -30,7 +30,7 @@ static bool is_host_type(const char *type)
     return false;
 }
 
-static bool known_type(const ThawOnnx__Type *type)
+static bool known_type(const Onnx__TypeProto *type)
 {
     thaw_dtype dtype;
     return type && type->tensor_type && thaw_dtype_from_onnx(type->tensor_type->elem_type, &dtype);
@@ -44,11 +44,11 @@ static bool is_applicable(const char *path, bool *host)
     *host = false;
     if (thaw_file_read(test_context(), path, 64u << 20, &bytes, &size) != THAW_OK)
         return false;
-    ThawOnnx__Model *model = thaw_onnx__model__unpack(NULL, size, bytes);
+    Onnx__ModelProto *model = onnx__model_proto__unpack(NULL, size, bytes);
     free(bytes);
     bool applicable = model && model->graph && model->graph->n_node;
     for (size_t i = 0; applicable && i < model->graph->n_node; i++) {
-        const ThawOnnx__Node *node = model->graph->node[i];
+        const Onnx__NodeProto *node = model->graph->node[i];
         applicable = thaw_op_find(node->op_type) && !(node->domain && node->domain[0]);
         *host = *host || is_host_type(node->op_type);
     }
@@ -57,7 +57,7 @@ static bool is_applicable(const char *path, bool *host)
     for (size_t i = 0; applicable && i < model->graph->n_output; i++)
         applicable = known_type(model->graph->output[i]->type);
     if (model)
-        thaw_onnx__model__free_unpacked(model, NULL);
+        onnx__model_proto__free_unpacked(model, NULL);
     return applicable;
 }
 
