@@ -135,7 +135,7 @@ static void fill_attribute(thaw_attribute *attribute, const char *text)
     }
 }
 
-static void add_attributes(thaw_node *node, const char *text)
+void op_subject_attributes(thaw_node *node, const char *text)
 {
     char copy[512];
     snprintf(copy, sizeof copy, "%s", text ? text : "");
@@ -242,7 +242,7 @@ thaw_status op_subject_build(const char *type, const op_case *row, uint64_t seed
     need(thaw_graph_create(test_context(), &subject->graph));
     subject->graph->opset = row->opset ? row->opset : 13;
     need(thaw_graph_add_node(subject->graph, op, "node", input_count, output_count, &subject->node));
-    add_attributes(subject->node, row->attributes);
+    op_subject_attributes(subject->node, row->attributes);
     thaw_random random = {seed};
     for (size_t i = 0; i < input_count; i++)
         add_input(subject, i, words[i], row->values, &random);

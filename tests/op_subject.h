@@ -18,6 +18,9 @@ typedef struct op_subject {
 thaw_status op_subject_build(const char *type, const op_case *row, uint64_t seed, op_subject *subject);
 void op_subject_free(op_subject *subject);
 
+/* Adds attributes written as in op_case. */
+void op_subject_attributes(thaw_node *node, const char *text);
+
 /* The most elements that any input of the row has. */
 int64_t op_case_elements(const op_case *row);
 

@@ -1,0 +1,214 @@
+/* Convolutions, Gemm and batch norms with what follows fused into them, against the same nodes one by one. */
+#include "op_subject.h"
+#include "op_trial.h"
+#include "test.h"
+#include "base/random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct chain {
+    const char *type, *attributes;
+    thaw_shape x, weight, y;
+    bool bias, norm;
+    const char *residual; /* NULL: none; "input" of the graph, or "conv": made by a 1x1 convolution of it */
+    const char *activation, *activation_attributes;
+    size_t fused_nodes; /* that are left */
+};
+
+static thaw_random random_state;
+
+static thaw_value *add_value(thaw_graph *graph, const char *name, const thaw_shape *shape)
+{
+    thaw_value *value;
+    test_must(thaw_graph_add_value(graph, name, &value));
+    if (shape) {
+        value->dtype = THAW_FLOAT32;
+        value->shape = *shape;
+        value->shape_known = true;
+    }
+    return value;
+}
+
+/* Numbers in [0.1, 1.1) times a sign that varies where they may be negative. */
+static thaw_tensor *random_tensor(const thaw_shape *shape, bool positive)
+{
+    thaw_tensor *tensor;
+    test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, shape, &tensor));
+    for (int64_t i = 0; i < tensor->count; i++) {
+        const double size = 0.1 + thaw_random_uniform(&random_state);
+        thaw_tensor_set(tensor, i, positive || thaw_random_below(&random_state, 2) ? size : -size);
+    }
+    return tensor;
+}
+
+static thaw_value *add_constant(thaw_graph *graph, const char *name, const thaw_shape *shape, bool positive)
+{
+    thaw_value *value = add_value(graph, name, shape);
+    value->constant = random_tensor(shape, positive);
+    return value;
+}
+
+/* A node over `inputs` and a new value; the value. */
+static thaw_value *add_node(thaw_graph *graph, const char *type, const char *attributes, thaw_value *const *inputs,
+                            size_t count)
+{
+    thaw_node *node;
+    thaw_value *output = add_value(graph, "", NULL);
+    test_must(thaw_graph_add_node(graph, thaw_op_find(type), "", count, 1, &node));
+    op_subject_attributes(node, attributes);
+    for (size_t i = 0; i < count; i++)
+        thaw_node_set_input(node, i, inputs[i]);
+    thaw_node_set_output_value(node, 0, output);
+    return output;
+}
+
+static thaw_value *add_input(thaw_graph *graph, const char *name, const thaw_shape *shape)
+{
+    thaw_value *value = add_value(graph, name, shape);
+    test_must(thaw_graph_add_input(graph, value));
+    return value;
+}
+
+static thaw_value *add_norm(thaw_graph *graph, thaw_value *x, int64_t channels)
+{
+    const thaw_shape shape = {.rank = 1, .dims = {channels}};
+    thaw_value *inputs[5] = {x};
+    for (int i = 1; i < 5; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "norm%d", i);
+        inputs[i] = add_constant(graph, name, &shape, i == 4);
+    }
+    return add_node(graph, "BatchNormalization", "epsilon=0.01", inputs, 5);
+}
+
+/* The last value of the chain's main node, which follows `x`. */
+static thaw_value *add_main(thaw_graph *graph, const struct chain *chain, thaw_value *x)
+{
+    if (!chain->weight.rank)
+        return add_norm(graph, x, chain->x.dims[1]);
+    const thaw_shape bias = {.rank = 1, .dims = {chain->weight.dims[0]}};
+    thaw_value *inputs[3] = {x, add_constant(graph, "weight", &chain->weight, false)};
+    if (chain->bias)
+        inputs[2] = add_constant(graph, "bias", &bias, false);
+    return add_node(graph, chain->type, chain->attributes, inputs, chain->bias ? 3 : 2);
+}
+
+static thaw_graph *build(const struct chain *chain)
+{
+    thaw_graph *graph;
+    random_state = (thaw_random){11};
+    test_must(thaw_graph_create(test_context(), &graph));
+    graph->opset = 10;
+    thaw_value *x = add_input(graph, "x", &chain->x), *residual = NULL;
+    if (chain->residual)
+        residual = add_input(graph, "residual", &chain->y);
+    if (chain->residual && strcmp(chain->residual, "conv") == 0) {
+        const thaw_shape shape = {.rank = 4, .dims = {chain->y.dims[1], chain->y.dims[1], 1, 1}};
+        thaw_value *inputs[2] = {residual, add_constant(graph, "shortcut", &shape, false)};
+        residual = add_node(graph, "Conv", "", inputs, 2);
+    }
+    thaw_value *y = add_main(graph, chain, x);
+    if (chain->norm)
+        y = add_norm(graph, y, chain->y.dims[1]);
+    if (residual)
+        y = add_node(graph, "Add", "", (thaw_value *[]){residual, y}, 2);
+    if (chain->activation)
+        y = add_node(graph, chain->activation, chain->activation_attributes, &y, 1);
+    test_must(thaw_graph_add_output(graph, y));
+    test_must(thaw_graph_finish(graph));
+    return graph;
+}
+
+/* The chain's output for inputs that depend on nothing but their place; *nodes as the program has them. */
+static thaw_tensor *run(const thaw_graph *graph, bool fuse, size_t *nodes)
+{
+    thaw_program *program;
+    thaw_tensor *result;
+    const thaw_program_options options = {.fuse = fuse};
+    random_state = (thaw_random){12};
+    test_must(thaw_program_create(graph, test_device(), &options, &program));
+    for (size_t i = 0; i < program->graph->input_count; i++) {
+        thaw_tensor *tensor = random_tensor(&program->graph->inputs[i]->shape, false);
+        test_must(thaw_program_write(program, i, tensor));
+        thaw_tensor_release(&tensor);
+    }
+    *nodes = program->graph->node_count;
+    test_must(thaw_program_forward(program));
+    test_must(thaw_program_read(program, 0, &result));
+    thaw_program_destroy(&program);
+    return result;
+}
+
+static void check_chain(const struct chain *chain, const char *algorithm)
+{
+    const op_case row = {.attributes = chain->attributes, .inputs = chain->activation};
+    const op_trial trial = {.type = chain->type, .row = &row, .algorithm = algorithm};
+    size_t nodes;
+    trial_force_algorithm(algorithm);
+    thaw_graph *graph = build(chain);
+    thaw_tensor *plain = run(graph, false, &nodes), *fused = run(graph, true, &nodes);
+    if (nodes != chain->fused_nodes)
+        trial_fail(&trial, "%zu nodes are left, not %zu", nodes, chain->fused_nodes);
+    double *wanted = test_allocate(plain->count, sizeof *wanted);
+    for (int64_t i = 0; i < plain->count; i++)
+        wanted[i] = thaw_tensor_get(plain, i);
+    trial_compare(&trial, "output", 0, &chain->y, fused, wanted, 4e-6 * trial_largest(wanted, plain->count));
+    free(wanted);
+    thaw_tensor_release(&plain);
+    thaw_tensor_release(&fused);
+    thaw_graph_destroy(&graph);
+    trial_force_algorithm(NULL);
+}
+
+#define SHAPE(...)                                                                                                     \
+    {                                                                                                                  \
+        .rank = sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), .dims = { __VA_ARGS__ }                            \
+    }
+
+static void test_convolutions(void)
+{
+    static const char *const algorithms[] = {NULL, "im2col", "direct", "plain"};
+    static const struct chain chains[] = {
+        {"Conv", "pads=1,1,1,1", SHAPE(2, 3, 5, 7), SHAPE(15, 3, 3, 3), SHAPE(2, 15, 5, 7), true, true, "input", "Relu",
+         "", 1},
+        {"Conv", "pads=1,1,1,1", SHAPE(2, 3, 5, 7), SHAPE(4, 3, 3, 3), SHAPE(2, 4, 5, 7), false, true, "conv", "Relu",
+         "", 2},
+        {"Conv", "", SHAPE(2, 7, 4, 4), SHAPE(16, 7, 1, 1), SHAPE(2, 16, 4, 4), false, true, NULL, "Clip",
+         "min=0.0 max=0.5", 1},
+        {"Conv", "", SHAPE(2, 7, 4, 4), SHAPE(16, 7, 1, 1), SHAPE(2, 16, 4, 4), false, false, "input", NULL, "", 1},
+        {"Conv", "group=16 pads=1,1,1,1", SHAPE(1, 16, 5, 5), SHAPE(16, 1, 3, 3), SHAPE(1, 16, 5, 5), false, true, NULL,
+         "LeakyRelu", "alpha=0.3", 1},
+        {"Conv", "group=3 strides=2,2", SHAPE(2, 3, 7, 7), SHAPE(6, 1, 3, 3), SHAPE(2, 6, 3, 3), true, true, "input",
+         "Sigmoid", "", 1},
+        {"Conv", "group=2", SHAPE(1, 4, 5, 5), SHAPE(6, 2, 3, 3), SHAPE(1, 6, 3, 3), true, false, NULL, "HardSigmoid",
+         "alpha=0.25", 1},
+        {"Conv", "", SHAPE(1, 4, 5, 5), SHAPE(6, 4, 3, 3), SHAPE(1, 6, 3, 3), true, false, NULL, "HardSwish", "", 1},
+        {"Conv", "strides=2,", SHAPE(2, 4, 9), SHAPE(6, 4, 3), SHAPE(2, 6, 4), false, true, "input", "Relu", "", 1},
+    };
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
+        for (size_t j = 0; j < sizeof algorithms / sizeof *algorithms; j++)
+            check_chain(&chains[i], algorithms[j]);
+}
+
+static void test_others(void)
+{
+    static const struct chain chains[] = {
+        {"Gemm", "transB=1 alpha=0.5 beta=2.0", SHAPE(7, 5), SHAPE(9, 5), SHAPE(7, 9), true, false, NULL, "Relu", "",
+         1},
+        {"Gemm", "transB=1", SHAPE(7, 5), SHAPE(9, 5), SHAPE(7, 9), false, false, NULL, "Clip", "min=-0.5 max=0.5", 1},
+        {"BatchNormalization", "", SHAPE(2, 5, 3, 3), {0}, SHAPE(2, 5, 3, 3), false, false, NULL, "Relu", "", 1},
+    };
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
+        check_chain(&chains[i], NULL);
+}
+
+void suite_epilogue(void)
+{
+    static const test_entry tests[] = {
+        {"what follows a convolution", test_convolutions},
+        {"what follows Gemm and batch norms", test_others},
+    };
+    TEST_SUITE("epilogue", tests);
+}
