@@ -6,7 +6,7 @@ folder=$1
 compiler=$2
 source=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 
-cmake -S "$source" -B "$folder" -DCMAKE_C_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTHAW_SANITIZE=ON \
+cmake -S "$source" -B "$folder" -DCMAKE_C_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g" -DTHAW_SANITIZE=ON \
     -DTHAW_BUILD_TESTS=ON >"$folder.log" 2>&1 && cmake --build "$folder" --parallel 2 >>"$folder.log" 2>&1
 if [ $? != 0 ]; then
     tail -n 40 "$folder.log"
