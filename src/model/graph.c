@@ -276,7 +276,8 @@ static void mark_unread(thaw_graph *graph)
     }
 }
 
-/* Nodes forget outputs that nobody reads; outputs of a removed node have no producer any more. */
+/* Nodes forget outputs that nobody reads, but for the first, which every operator may count on; outputs of a removed
+ * node have no producer any more. */
 static void detach_outputs(thaw_node *node)
 {
     for (size_t i = 0; i < node->output_count; i++) {
@@ -285,7 +286,7 @@ static void detach_outputs(thaw_node *node)
             continue;
         if (node->removed && value->producer == node)
             value->producer = NULL;
-        if (!value->uses)
+        if (!value->uses && i > 0)
             node->outputs[i] = NULL;
     }
 }
@@ -303,12 +304,17 @@ static void free_removed_nodes(thaw_graph *graph)
     graph->node_count = kept;
 }
 
+static bool is_first_output(const thaw_value *value)
+{
+    return value->producer && value->producer->outputs[0] == value;
+}
+
 static void free_unread_values(thaw_graph *graph)
 {
     size_t kept = 0;
     for (size_t i = 0; i < graph->value_count; i++) {
         thaw_value *value = graph->values[i];
-        if (!value->uses && !value->is_input) {
+        if (!value->uses && !value->is_input && !is_first_output(value)) {
             value_free(graph, value);
         } else {
             value->index = kept;

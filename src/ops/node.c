@@ -195,10 +195,19 @@ thaw_status thaw_node_float_inputs(const thaw_node *node)
     return THAW_OK;
 }
 
+/* A few nodes of a small file may ask for any number of elements (ConstantOfShape, or Concat again and again): far
+ * beyond what a folded value is good for, the file is hostile. */
+#define MOST_FOLDED_BYTES (INT64_C(1) << 31)
+
 thaw_status thaw_node_fold_output(thaw_node *node, size_t index, thaw_tensor **tensor)
 {
     thaw_value *value = thaw_node_output(node, index);
     assert(value && value->shape_known);
+    if (thaw_shape_size(&value->shape) > MOST_FOLDED_BYTES / (int64_t)thaw_dtype_bytes(value->dtype)) {
+        char text[THAW_SHAPE_TEXT];
+        return thaw_node_fail(node, THAW_ERR_SIZE, "a constant of shape %s is too large",
+                              thaw_shape_text(&value->shape, text));
+    }
     thaw_tensor_release(&value->constant);
     THAW_TRY(thaw_tensor_create(thaw_node_context(node), value->dtype, &value->shape, &value->constant));
     *tensor = value->constant;

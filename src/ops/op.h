@@ -67,10 +67,11 @@ typedef struct thaw_epilogue {
     thaw_value *residual; /* of the output's shape, or NULL; also listed last in node->inputs */
 } thaw_epilogue;
 
-#define THAW_OP_VIEW        1u /* output 0 is input 0 under another shape: storage is shared, forward is NULL */
-#define THAW_OP_EPILOGUE    2u /* honours node->epilogue */
-#define THAW_OP_READS_SHAPE 4u /* fold needs the inputs' shapes only, not their contents */
-#define THAW_OP_HOST        8u /* exists only as fold: refused where its inputs are not constant */
+#define THAW_OP_VIEW        1u  /* output 0 is input 0 under another shape: storage is shared, forward is NULL */
+#define THAW_OP_EPILOGUE    2u  /* honours node->epilogue */
+#define THAW_OP_READS_SHAPE 4u  /* fold needs the inputs' shapes only, not their contents */
+#define THAW_OP_HOST        8u  /* exists only as fold: refused where its inputs are not constant */
+#define THAW_OP_ACTIVATION  16u /* node->state is a thaw_activation_state: can become an epilogue */
 
 typedef struct thaw_op {
     const char *name;      /* file name: src/ops/<name>.c */
@@ -178,7 +179,8 @@ THAW_MUST_CHECK thaw_status thaw_node_set_output(thaw_node *node, size_t index, 
                                                  const thaw_shape *shape);
 /* Fails unless the inputs that are present are floating types: what kernels compute. */
 THAW_MUST_CHECK thaw_status thaw_node_float_inputs(const thaw_node *node);
-/* Creates output `index`'s constant as dtype and shape say, for fold to fill. *tensor is borrowed. */
+/* Creates output `index`'s constant as dtype and shape say, for fold to fill. *tensor is borrowed. THAW_ERR_SIZE beyond
+ * 2 GiB. */
 THAW_MUST_CHECK thaw_status thaw_node_fold_output(thaw_node *node, size_t index, thaw_tensor **tensor);
 
 /* The registry, in the order of op_list.h. */

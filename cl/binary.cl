@@ -1,0 +1,51 @@
+/* y = activation(a <op> b), a and b broadcast to y: a row-major box of up to eight dimensions, counted from the innermost;
+ * unused ones have an extent of 1.
+ *
+ * Operand a's element for place (i_0, i_1, ..) is a[i_0 * A_INNER + i_1 * a_stride_1 + ..], b's alike; a stride of 0
+ * repeats. Any extents. Work-items (extent_0, extent_1, extent_2 * .. * extent_7).
+ *
+ * ARITHMETIC: 0 adds, 1 subtracts, 2 multiplies, 3 divides. A_INNER, B_INNER: 0 or 1. ACTIVATION: see common.clh. */
+#ifndef ARITHMETIC
+#define ARITHMETIC 0
+#endif
+#ifndef A_INNER
+#define A_INNER 1
+#endif
+#ifndef B_INNER
+#define B_INNER 1
+#endif
+
+#define DIMENSION(d) long extent_##d, long a_stride_##d, long b_stride_##d
+
+/* Adds the place along dimension `d` to the operands' offsets. The branch is the same for all work-items. */
+#define OUTER(d)                                                                                                       \
+    if (extent_##d > 1) {                                                                                              \
+        const long place = (long)(row % (size_t)extent_##d);                                                           \
+        row /= (size_t)extent_##d;                                                                                     \
+        a_at += place * a_stride_##d;                                                                                  \
+        b_at += place * b_stride_##d;                                                                                  \
+    }
+
+static inline float combine(float a, float b)
+{
+#if ARITHMETIC == 0
+    return a + b;
+#elif ARITHMETIC == 1
+    return a - b;
+#elif ARITHMETIC == 2
+    return a * b;
+#else
+    return a / b;
+#endif
+}
+
+kernel void binary(global float *y, global const float *a, global const float *b, float alpha, float beta,
+                   DIMENSION(1), DIMENSION(2), DIMENSION(3), DIMENSION(4), DIMENSION(5), DIMENSION(6), DIMENSION(7))
+{
+    const long i = (long)get_global_id(0);
+    size_t row = get_global_id(2);
+    const size_t y_at = (row * get_global_size(1) + get_global_id(1)) * get_global_size(0) + get_global_id(0);
+    long a_at = (long)get_global_id(1) * a_stride_1, b_at = (long)get_global_id(1) * b_stride_1;
+    OUTER(2) OUTER(3) OUTER(4) OUTER(5) OUTER(6) OUTER(7)
+    y[y_at] = activate(combine(a[a_at + i * A_INNER], b[b_at + i * B_INNER]), alpha, beta);
+}

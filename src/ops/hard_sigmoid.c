@@ -1,0 +1,18 @@
+#include "ops/shared/activation.h"
+
+/* y = min(max(alpha * x + beta, 0), 1) */
+static thaw_status attributes(thaw_node *node)
+{
+    THAW_TRY(thaw_node_known_attributes(node, "alpha,beta"));
+    THAW_TRY(thaw_node_arity(node, 1, 1, 1));
+    return thaw_activation_create(node, THAW_HARD_SIGMOID, thaw_node_float(node, "alpha", 0.2f), thaw_node_float(node, "beta", 0.5f));
+}
+
+const thaw_op thaw_op_hard_sigmoid = {
+    .name = "hard_sigmoid",
+    .onnx_type = "HardSigmoid",
+    .attributes = attributes,
+    .infer = thaw_activation_infer,
+    .prepare = thaw_activation_prepare,
+    .forward = thaw_activation_forward,
+};

@@ -1,0 +1,18 @@
+#include "ops/shared/activation.h"
+
+/* y = x < 0 ? alpha * x : x */
+static thaw_status attributes(thaw_node *node)
+{
+    THAW_TRY(thaw_node_known_attributes(node, "alpha"));
+    THAW_TRY(thaw_node_arity(node, 1, 1, 1));
+    return thaw_activation_create(node, THAW_LEAKY_RELU, thaw_node_float(node, "alpha", 0.01f), 0);
+}
+
+const thaw_op thaw_op_leaky_relu = {
+    .name = "leaky_relu",
+    .onnx_type = "LeakyRelu",
+    .attributes = attributes,
+    .infer = thaw_activation_infer,
+    .prepare = thaw_activation_prepare,
+    .forward = thaw_activation_forward,
+};

@@ -1,0 +1,18 @@
+#include "ops/shared/activation.h"
+
+/* y = max(x, 0) */
+static thaw_status attributes(thaw_node *node)
+{
+    THAW_TRY(thaw_node_known_attributes(node, ""));
+    THAW_TRY(thaw_node_arity(node, 1, 1, 1));
+    return thaw_activation_create(node, THAW_RELU, 0, 0);
+}
+
+const thaw_op thaw_op_relu = {
+    .name = "relu",
+    .onnx_type = "Relu",
+    .attributes = attributes,
+    .infer = thaw_activation_infer,
+    .prepare = thaw_activation_prepare,
+    .forward = thaw_activation_forward,
+};

@@ -1,0 +1,55 @@
+#include "ops/shared/activation.h"
+
+#include <stdio.h>
+
+bool thaw_activation_of(const thaw_node *node, thaw_epilogue *epilogue)
+{
+    if (node->op->forward != thaw_activation_forward)
+        return false;
+    const thaw_activation_state *state = node->state;
+    *epilogue = state->epilogue;
+    return !state->bounds_at_run_time;
+}
+
+thaw_status thaw_activation_create(thaw_node *node, thaw_activation activation, float alpha, float beta)
+{
+    THAW_TRY(thaw_allocate(thaw_node_context(node), 1, sizeof(thaw_activation_state), &node->state));
+    thaw_activation_state *state = node->state;
+    state->epilogue = (thaw_epilogue){.activation = activation, .alpha = alpha, .beta = beta};
+    return THAW_OK;
+}
+
+thaw_status thaw_activation_infer(thaw_node *node)
+{
+    const thaw_value *x = node->inputs[0];
+    THAW_TRY(thaw_node_float_inputs(node));
+    THAW_TRY(thaw_node_set_output(node, 0, x->dtype, &x->shape));
+    node->flops = thaw_shape_size(&x->shape);
+    return THAW_OK;
+}
+
+thaw_status thaw_activation_prepare(thaw_node *node)
+{
+    thaw_activation_state *state = node->state;
+    char options[64];
+    snprintf(options, sizeof options, "-DACTIVATION=%d%s%s", (int)state->epilogue.activation,
+             state->bounds_at_run_time && thaw_node_input(node, 1) ? " -DLOWER" : "",
+             state->bounds_at_run_time && thaw_node_input(node, 2) ? " -DUPPER" : "");
+    return thaw_kernel_get(thaw_node_device(node), "activation", "activation", options, &state->kernel);
+}
+
+static const thaw_buffer *bound(const thaw_node *node, size_t index)
+{
+    const thaw_activation_state *state = node->state;
+    const thaw_value *value = state->bounds_at_run_time ? thaw_node_input(node, index) : NULL;
+    return value ? value->buffer : NULL;
+}
+
+thaw_status thaw_activation_forward(thaw_node *node)
+{
+    const thaw_activation_state *state = node->state;
+    return thaw_kernel_launch(state->kernel, THAW_RANGE_1(thaw_shape_size(&node->outputs[0]->shape)),
+                              THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
+                              THAW_FLOAT(state->epilogue.alpha), THAW_FLOAT(state->epilogue.beta),
+                              THAW_BUFFER(bound(node, 1)), THAW_BUFFER(bound(node, 2)));
+}

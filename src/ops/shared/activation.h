@@ -1,0 +1,24 @@
+/* Operators that map each element by itself, and what the fusion of others with them needs to know. */
+#ifndef THAW_OPS_SHARED_ACTIVATION_H
+#define THAW_OPS_SHARED_ACTIVATION_H
+
+#include "ops/op.h"
+
+typedef struct thaw_activation_state {
+    thaw_epilogue epilogue;  /* what it computes; no residual */
+    bool bounds_at_run_time; /* Clip: inputs 1 and 2 are read on the device instead of alpha and beta */
+    thaw_kernel *kernel;
+} thaw_activation_state;
+
+/* True if the node is one that an epilogue can do, which it then describes (residual NULL). To be asked after infer. */
+bool thaw_activation_of(const thaw_node *node, thaw_epilogue *epilogue);
+
+/* Makes the state. */
+THAW_MUST_CHECK thaw_status thaw_activation_create(thaw_node *node, thaw_activation activation, float alpha,
+                                                   float beta);
+THAW_MUST_CHECK thaw_status thaw_activation_infer(thaw_node *node);
+THAW_MUST_CHECK thaw_status thaw_activation_prepare(thaw_node *node);
+/* An operator whose `forward` this is counts as an activation. */
+THAW_MUST_CHECK thaw_status thaw_activation_forward(thaw_node *node);
+
+#endif

@@ -1,0 +1,197 @@
+#include "ops/shared/binary.h"
+
+#include <stdio.h>
+
+#include "ops/shared/movement.h"
+
+thaw_status thaw_binary_attributes(thaw_node *node, thaw_arithmetic arithmetic)
+{
+    THAW_TRY(thaw_node_known_attributes(node, thaw_node_opset(node) < 7 ? "axis,broadcast" : ""));
+    THAW_TRY(thaw_node_arity(node, 2, 2, 1));
+    THAW_TRY(thaw_allocate(thaw_node_context(node), 1, sizeof(thaw_binary), &node->state));
+    thaw_binary *binary = node->state;
+    binary->arithmetic = arithmetic;
+    return THAW_OK;
+}
+
+/* Before opset 7 the second operand could be put at an axis of the first: as many 1s as follow are added behind it. */
+static thaw_status place_at_axis(const thaw_node *node, const thaw_shape *a, thaw_shape *b)
+{
+    if (thaw_node_opset(node) >= 7 || !thaw_node_has(node, "axis"))
+        return THAW_OK;
+    int32_t axis;
+    THAW_TRY(thaw_node_axis(node, thaw_node_int(node, "axis", 0), a->rank, &axis));
+    if (axis + b->rank > a->rank)
+        return thaw_node_fail(node, THAW_ERR_SHAPE, "rank %d does not fit behind axis %d of rank %d", b->rank, axis,
+                              a->rank);
+    while (axis + b->rank < a->rank)
+        b->dims[b->rank++] = 1;
+    return THAW_OK;
+}
+
+/* Drops dimensions of one element and joins neighbours that both operands walk as one. */
+static void collapse(thaw_binary *binary)
+{
+    int32_t rank = 0;
+    for (int32_t d = 0; d < binary->rank; d++) {
+        const int64_t extent = binary->extent[d];
+        if (extent == 1)
+            continue;
+        const int32_t outer = rank - 1;
+        if (rank > 0 && binary->stride[0][outer] == binary->stride[0][d] * extent &&
+            binary->stride[1][outer] == binary->stride[1][d] * extent)
+            binary->extent[outer] *= extent;
+        else
+            binary->extent[rank++] = extent;
+        for (int i = 0; i < 2; i++)
+            binary->stride[i][rank - 1] = binary->stride[i][d];
+    }
+    binary->rank = rank;
+}
+
+/* What the device can't do must be constant; the types must agree. */
+static thaw_status check_types(const thaw_node *node)
+{
+    const thaw_value *a = node->inputs[0], *b = node->inputs[1];
+    if (!a->constant || !b->constant)
+        return thaw_node_float_inputs(node);
+    const bool floats = thaw_dtype_is_float(a->dtype) && thaw_dtype_is_float(b->dtype);
+    if ((a->dtype != b->dtype && !floats) || a->dtype == THAW_BOOL)
+        return thaw_node_fail(node, THAW_ERR_MODEL, "can't combine %s and %s", thaw_dtype_text(a->dtype),
+                              thaw_dtype_text(b->dtype));
+    return THAW_OK;
+}
+
+thaw_status thaw_binary_infer(thaw_node *node)
+{
+    thaw_binary *binary = node->state;
+    const thaw_shape a = node->inputs[0]->shape;
+    thaw_shape b = node->inputs[1]->shape, y;
+    THAW_TRY(check_types(node));
+    THAW_TRY(place_at_axis(node, &a, &b));
+    const thaw_status status = thaw_shape_broadcast(thaw_node_context(node), &a, &b, &y);
+    if (status != THAW_OK)
+        return thaw_fail_within(thaw_node_context(node), status, "%s '%s'", node->op->onnx_type, node->name);
+    THAW_TRY(thaw_node_set_output(node, 0, node->inputs[0]->dtype, &y));
+    node->flops = thaw_shape_size(&y);
+    binary->rank = y.rank;
+    for (int32_t d = 0; d < y.rank; d++)
+        binary->extent[d] = y.dims[d];
+    thaw_broadcast_strides(&a, &y, binary->stride[0]);
+    thaw_broadcast_strides(&b, &y, binary->stride[1]);
+    collapse(binary);
+    return THAW_OK;
+}
+
+/* --- on the host --- */
+
+static double combine_floats(thaw_arithmetic arithmetic, double a, double b)
+{
+    switch (arithmetic) {
+    case THAW_ADD:
+        return a + b;
+    case THAW_SUBTRACT:
+        return a - b;
+    case THAW_MULTIPLY:
+        return a * b;
+    default:
+        return a / b;
+    }
+}
+
+/* In the 64 bits of an unsigned type, so that nothing overflows: narrower types and negative numbers come out right
+ * when the result is cut to their width. */
+static uint64_t combine_integers(thaw_arithmetic arithmetic, thaw_dtype dtype, uint64_t a, uint64_t b)
+{
+    switch (arithmetic) {
+    case THAW_ADD:
+        return a + b;
+    case THAW_SUBTRACT:
+        return a - b;
+    case THAW_MULTIPLY:
+        return a * b;
+    default:
+        if (dtype == THAW_UINT64)
+            return a / b;
+        return b == UINT64_MAX ? 0 - a : (uint64_t)((int64_t)a / (int64_t)b); /* the lowest number by -1 wraps */
+    }
+}
+
+/* Dimension `d` and those inside it, for output elements from *at on and operands from `a_at` and `b_at` on. */
+static thaw_status fold_dimension(const thaw_node *node, int32_t d, int64_t *at, int64_t a_at, int64_t b_at)
+{
+    const thaw_binary *binary = node->state;
+    if (d < binary->rank) {
+        for (int64_t i = 0; i < binary->extent[d]; i++)
+            THAW_TRY(fold_dimension(node, d + 1, at, a_at + i * binary->stride[0][d], b_at + i * binary->stride[1][d]));
+        return THAW_OK;
+    }
+    const thaw_tensor *a = node->inputs[0]->constant, *b = node->inputs[1]->constant;
+    thaw_tensor *y = node->outputs[0]->constant;
+    const int64_t i = (*at)++;
+    if (thaw_dtype_is_float(y->dtype)) {
+        thaw_tensor_set(y, i, combine_floats(binary->arithmetic, thaw_tensor_get(a, a_at), thaw_tensor_get(b, b_at)));
+        return THAW_OK;
+    }
+    const int64_t left = thaw_tensor_get_int(a, a_at), right = thaw_tensor_get_int(b, b_at);
+    if (right == 0 && binary->arithmetic == THAW_DIVIDE)
+        return thaw_node_fail(node, THAW_ERR_MODEL, "divides %lld by zero", (long long)left);
+    thaw_tensor_set_int(y, i,
+                        (int64_t)combine_integers(binary->arithmetic, y->dtype, (uint64_t)left, (uint64_t)right));
+    return THAW_OK;
+}
+
+thaw_status thaw_binary_fold(thaw_node *node)
+{
+    thaw_tensor *y;
+    int64_t at = 0;
+    THAW_TRY(thaw_node_fold_output(node, 0, &y));
+    return y->count ? fold_dimension(node, 0, &at, 0, 0) : THAW_OK;
+}
+
+/* --- on the device --- */
+
+/* Counted from the innermost dimension, as kernels do; a missing one has one element. */
+static int64_t extent_at(const thaw_binary *binary, int32_t from_inner)
+{
+    return from_inner < binary->rank ? binary->extent[binary->rank - 1 - from_inner] : 1;
+}
+
+static int64_t stride_at(const thaw_binary *binary, int operand, int32_t from_inner)
+{
+    return from_inner < binary->rank ? binary->stride[operand][binary->rank - 1 - from_inner] : 0;
+}
+
+thaw_status thaw_binary_prepare(thaw_node *node)
+{
+    thaw_binary *binary = node->state;
+    char options[96];
+    snprintf(options, sizeof options, "-DARITHMETIC=%d -DA_INNER=%d -DB_INNER=%d -DACTIVATION=%d",
+             (int)binary->arithmetic, (int)stride_at(binary, 0, 0), (int)stride_at(binary, 1, 0),
+             (int)node->epilogue.activation);
+    return thaw_kernel_get(thaw_node_device(node), "binary", "binary", options, &binary->kernel);
+}
+
+thaw_status thaw_binary_forward(thaw_node *node)
+{
+    const thaw_binary *binary = node->state;
+    thaw_argument arguments[5 + 3 * (THAW_MAX_RANK - 1)] = {
+        THAW_BUFFER(node->outputs[0]->buffer),
+        THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_BUFFER(node->inputs[1]->buffer),
+        THAW_FLOAT(node->epilogue.alpha),
+        THAW_FLOAT(node->epilogue.beta),
+    };
+    int64_t rows = 1;
+    for (int32_t d = 1; d < THAW_MAX_RANK; d++) {
+        thaw_argument *argument = &arguments[5 + 3 * (d - 1)];
+        argument[0] = THAW_LONG(extent_at(binary, d));
+        argument[1] = THAW_LONG(stride_at(binary, 0, d));
+        argument[2] = THAW_LONG(stride_at(binary, 1, d));
+        rows *= d > 1 ? extent_at(binary, d) : 1;
+    }
+    if (thaw_shape_size(&node->outputs[0]->shape) == 0)
+        return THAW_OK;
+    return thaw_kernel_run(binary->kernel, THAW_RANGE_3(extent_at(binary, 0), extent_at(binary, 1), rows), arguments,
+                           sizeof arguments / sizeof *arguments);
+}

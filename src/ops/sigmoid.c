@@ -1,0 +1,18 @@
+#include "ops/shared/activation.h"
+
+/* y = 1 / (1 + exp(-x)) */
+static thaw_status attributes(thaw_node *node)
+{
+    THAW_TRY(thaw_node_known_attributes(node, ""));
+    THAW_TRY(thaw_node_arity(node, 1, 1, 1));
+    return thaw_activation_create(node, THAW_SIGMOID, 0, 0);
+}
+
+const thaw_op thaw_op_sigmoid = {
+    .name = "sigmoid",
+    .onnx_type = "Sigmoid",
+    .attributes = attributes,
+    .infer = thaw_activation_infer,
+    .prepare = thaw_activation_prepare,
+    .forward = thaw_activation_forward,
+};

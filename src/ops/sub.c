@@ -1,0 +1,17 @@
+#include "ops/shared/binary.h"
+
+static thaw_status attributes(thaw_node *node)
+{
+    return thaw_binary_attributes(node, THAW_SUBTRACT);
+}
+
+const thaw_op thaw_op_sub = {
+    .name = "sub",
+    .onnx_type = "Sub",
+    .flags = THAW_OP_EPILOGUE,
+    .attributes = attributes,
+    .infer = thaw_binary_infer,
+    .fold = thaw_binary_fold,
+    .prepare = thaw_binary_prepare,
+    .forward = thaw_binary_forward,
+};
