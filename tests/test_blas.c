@@ -196,10 +196,32 @@ static void not_a_number_stays_visible(void)
     destroy_buffers();
 }
 
+static void products_outside_their_buffers_are_refused(void)
+{
+    static const thaw_gemm fitting = {.m = 3, .n = 4, .k = 5, .alpha = 1, .a_stride = 5, .b_stride = 4, .c_stride = 4};
+    create_buffers(20 * sizeof(float)); /* what B takes */
+    thaw_gemm row = fitting;
+    for (int i = 0; i < 8; i++) {
+        row = fitting;
+        row.a = a, row.b = i == 6 ? NULL : b, row.c = c;
+        row.a_offset = i == 0 ? 6 : i == 1 ? -1 : 0;
+        row.b_offset = i == 2 ? 1 : i == 3 ? INT64_MAX : 0;
+        row.c_stride = i == 4 ? 9 : i == 5 ? 3 : 4;
+        row.a_stride = i == 7 ? INT64_MAX : 5;
+        CU_ASSERT_EQUAL(thaw_gemm_run(test_device(), &row), THAW_ERR_SIZE);
+    }
+    row = fitting;
+    row.a = a, row.b = b, row.c = c;
+    row.a_offset = 5, row.c_offset = 8;
+    CU_ASSERT_EQUAL(thaw_gemm_run(test_device(), &row), THAW_OK);
+    destroy_buffers();
+}
+
 static const test_entry tests[] = {
     {"plain products agree", plain_products_agree},
     {"CLBlast's products agree", clblast_products_agree},
     {"empty products scale or do nothing", empty_products_scale_or_do_nothing},
+    {"products outside their buffers are refused", products_outside_their_buffers_are_refused},
     {"NaN stays visible", not_a_number_stays_visible},
 };
 

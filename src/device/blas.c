@@ -11,13 +11,16 @@
 #define TILE_M 8
 #define TILE_N 8
 
-/* Whether a matrix of rows x columns, as stored, lies inside the buffer. */
+/* Whether a matrix of rows x columns, as stored, lies inside the buffer: its last element is offset + (rows - 1) *
+ * stride + columns - 1, computed so that nothing overflows. */
 static bool fits(const thaw_buffer *buffer, int64_t offset, int64_t stride, int64_t rows, int64_t columns)
 {
     if (rows == 0 || columns == 0)
         return true;
-    return buffer && offset >= 0 && stride >= columns &&
-           (uint64_t)(offset + (rows - 1) * stride + columns) <= thaw_buffer_bytes(buffer) / sizeof(float);
+    if (!buffer || offset < 0 || stride < columns)
+        return false;
+    const int64_t elements = (int64_t)(thaw_buffer_bytes(buffer) / sizeof(float));
+    return columns <= elements && offset <= elements - columns && rows - 1 <= (elements - columns - offset) / stride;
 }
 
 static bool gemm_fits(const thaw_gemm *g)
@@ -92,7 +95,10 @@ thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)
     assert(gemm->m >= 0 && gemm->n >= 0 && gemm->k >= 0);
     if (gemm->m == 0 || gemm->n == 0)
         return THAW_OK;
-    assert(gemm_fits(gemm));
+    if (!gemm_fits(gemm))
+        return thaw_fail(device->context, THAW_ERR_SIZE,
+                         "a matrix product of %lld x %lld x %lld reaches outside its buffers", (long long)gemm->m,
+                         (long long)gemm->n, (long long)gemm->k);
     /* The tiles of cl/gemm.cl count in int. */
     if (gemm->m > INT32_MAX - TILE_M || gemm->n > INT32_MAX - TILE_N || gemm->k > INT32_MAX)
         return thaw_fail(device->context, THAW_ERR_SIZE, "a matrix product of %lld x %lld x %lld is too large",

@@ -151,10 +151,8 @@ size_t thaw_buffer_bytes(const thaw_buffer *buffer)
     return buffer->bytes;
 }
 
-static bool inside(const thaw_buffer *buffer, size_t offset_bytes, size_t size)
-{
-    return offset_bytes <= buffer->bytes && size <= buffer->bytes - offset_bytes;
-}
+#define ASSERT_INSIDE(buffer, offset_bytes, size)                                                                      \
+    assert((offset_bytes) <= (buffer)->bytes && (size) <= (buffer)->bytes - (offset_bytes))
 
 static thaw_status check(thaw_buffer *buffer, cl_int code, const char *what, size_t size)
 {
@@ -163,7 +161,7 @@ static thaw_status check(thaw_buffer *buffer, cl_int code, const char *what, siz
 
 thaw_status thaw_buffer_write(thaw_buffer *buffer, size_t offset_bytes, const void *bytes, size_t size)
 {
-    assert(inside(buffer, offset_bytes, size));
+    ASSERT_INSIDE(buffer, offset_bytes, size);
     if (size == 0)
         return THAW_OK;
     return check(
@@ -174,7 +172,7 @@ thaw_status thaw_buffer_write(thaw_buffer *buffer, size_t offset_bytes, const vo
 
 thaw_status thaw_buffer_read(thaw_buffer *buffer, size_t offset_bytes, void *bytes, size_t size)
 {
-    assert(inside(buffer, offset_bytes, size));
+    ASSERT_INSIDE(buffer, offset_bytes, size);
     if (size == 0)
         return THAW_OK;
     return check(
@@ -185,7 +183,9 @@ thaw_status thaw_buffer_read(thaw_buffer *buffer, size_t offset_bytes, void *byt
 
 thaw_status thaw_buffer_copy(thaw_buffer *from, size_t from_bytes, thaw_buffer *to, size_t to_bytes, size_t size)
 {
-    assert(from->device == to->device && inside(from, from_bytes, size) && inside(to, to_bytes, size));
+    assert(from->device == to->device);
+    ASSERT_INSIDE(from, from_bytes, size);
+    ASSERT_INSIDE(to, to_bytes, size);
     if (size == 0)
         return THAW_OK;
     return check(
@@ -208,7 +208,8 @@ static thaw_status fill_by_writing(thaw_buffer *buffer, size_t offset_bytes, uin
 
 thaw_status thaw_buffer_fill(thaw_buffer *buffer, size_t offset_bytes, uint32_t pattern, size_t size)
 {
-    assert(inside(buffer, offset_bytes, size) && offset_bytes % sizeof pattern == 0 && size % sizeof pattern == 0);
+    ASSERT_INSIDE(buffer, offset_bytes, size);
+    assert(offset_bytes % sizeof pattern == 0 && size % sizeof pattern == 0);
     if (size == 0)
         return THAW_OK;
     if (buffer->device->quirks.fill_by_writing)
