@@ -210,6 +210,8 @@ static void products_outside_their_buffers_are_refused(void)
         row.a_stride = i == 7 ? INT64_MAX : 5;
         CU_ASSERT_EQUAL(thaw_gemm_run(test_device(), &row), THAW_ERR_SIZE);
     }
+    CU_ASSERT_EQUAL(thaw_buffer_fill(a, 0, 0, 20 * sizeof(float)), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_buffer_fill(b, 0, 0, 20 * sizeof(float)), THAW_OK);
     row = fitting;
     row.a = a, row.b = b, row.c = c;
     row.a_offset = 5, row.c_offset = 8;

@@ -16,8 +16,8 @@ typedef struct thaw_gemm {
     int64_t a_stride, b_stride, c_stride; /* leading dimensions: elements from row to row as stored */
 } thaw_gemm;
 
-/* THAW_ALGORITHM=plain in the environment forces our own kernel, THAW_ALGORITHM=clblast forces CLBlast where it runs.
- */
+/* THAW_ALGORITHM in the environment: "plain" forces our own kernel, "clblast" forces CLBlast where it runs.
+ * THAW_ERR_SIZE if a matrix does not lie inside its buffer. */
 THAW_MUST_CHECK thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm);
 
 #endif
