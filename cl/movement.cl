@@ -19,7 +19,7 @@
 #define STORE(target, value) target = (value)
 #endif
 
-#define DIMENSION(d)  const long extent_##d, const long from_stride_##d, const long to_stride_##d
+#define DIMENSION(d) const long extent_##d, const long from_stride_##d, const long to_stride_##d
 #define PARAMETERS                                                                                                     \
     global const float *from, global float *to, const long from_offset, const long to_offset, DIMENSION(0),            \
         DIMENSION(1), DIMENSION(2), DIMENSION(3), DIMENSION(4), DIMENSION(5), DIMENSION(6), DIMENSION(7)
@@ -27,8 +27,9 @@
 /* Adds the place along outer dimension `d` to the offsets. The branch is the same for all work-items. */
 #define OUTER(d)                                                                                                       \
     if (extent_##d > 1) {                                                                                              \
-        const uint place = row % (uint)extent_##d;                                                                     \
-        row /= (uint)extent_##d;                                                                                       \
+        const uint next = row / (uint)extent_##d;                                                                      \
+        const long place = row - next * (uint)extent_##d;                                                              \
+        row = next;                                                                                                    \
         from_at += place * from_stride_##d;                                                                            \
         to_at += place * to_stride_##d;                                                                                \
     }

@@ -9,9 +9,9 @@
 #define OUTER(d)                                                                                                       \
     {                                                                                                                  \
         const uint extent = (uint)extent_##d;                                                                          \
-        const uint place = extent > 1 ? row % extent : 0; /* the same branch for all: divisions cost more */           \
-        row = extent > 1 ? row / extent : row;                                                                         \
-        from_at = advance(from_at, table[place]);                                                                         \
+        const uint next = extent > 1 ? row / extent : row; /* the same branch for all: divisions cost more */          \
+        from_at = advance(from_at, table[extent > 1 ? row - next * extent : 0]);                                       \
+        row = next;                                                                                                    \
         table += extent;                                                                                               \
     }
 

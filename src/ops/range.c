@@ -61,6 +61,12 @@ static thaw_status infer(thaw_node *node)
     return thaw_node_set_output(node, 0, start->dtype, &shape);
 }
 
+/* Within the limits, though i * delta alone need not be: unsigned numbers wrap. */
+static int64_t nth_integer(const thaw_tensor *start, const thaw_tensor *delta, int64_t i)
+{
+    return (int64_t)((uint64_t)thaw_tensor_get_int(start, 0) + (uint64_t)i * (uint64_t)thaw_tensor_get_int(delta, 0));
+}
+
 static thaw_status fold(thaw_node *node)
 {
     const thaw_tensor *start = node->inputs[0]->constant, *delta = node->inputs[2]->constant;
@@ -71,7 +77,7 @@ static thaw_status fold(thaw_node *node)
         if (floating)
             thaw_tensor_set(output, i, thaw_tensor_get(start, 0) + (double)i * thaw_tensor_get(delta, 0));
         else
-            thaw_tensor_set_int(output, i, thaw_tensor_get_int(start, 0) + i * thaw_tensor_get_int(delta, 0));
+            thaw_tensor_set_int(output, i, nth_integer(start, delta, i));
     return THAW_OK;
 }
 
