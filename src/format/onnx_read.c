@@ -4,7 +4,7 @@
 
 #include "format/onnx.h"
 
-#define OLDEST_OPSET 7
+#define OLDEST_OPSET 6
 #define NEWEST_OPSET 26 /* that the operators were written against */
 
 static const char *text_of(const char *text)
@@ -148,7 +148,8 @@ static thaw_status read_node(thaw_graph *graph, const onnx_node *file, size_t pl
     for (size_t i = 0; i < outputs; i++)
         THAW_TRY(connect_output(node, i, file->output[i]));
     for (size_t i = 0; i < file->n_attribute; i++)
-        THAW_TRY(thaw_onnx_read_attribute(node, file->attribute[i]));
+        if (!thaw_onnx_is_implied(node, file->attribute[i]))
+            THAW_TRY(thaw_onnx_read_attribute(node, file->attribute[i]));
     return THAW_OK;
 }
 
