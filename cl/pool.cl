@@ -1,69 +1,92 @@
-/* Windows over channels: x [channels][in_d][in_h][in_w] -> y [channels][out_d][out_h][out_w], channels = n * c. Two-dimensional
- * pools have depths of 1. KERNEL, STRIDE, DILATION and PAD (before the first element) are compile-time constants.
- * Work-items (out_w, out_d * out_h, channels). */
+/* Pooling of [planes, depth, height, width], row-major; axes that the tensors lack have size 1. Any sizes; what one
+ * plane holds and every coordinate that a window touches fits an int. Work-item (place in the output's plane, plane).
+ *
+ * Output (d, h, w) sees input (d * stride_d - pad_d + i * dilation_d, ...) for i < kernel_d, as far as that exists. */
 
-/* Where the window of this work-item begins, padding counted as negative. */
+#define GEOMETRY                                                                                                       \
+    int in_d, int in_h, int in_w, int out_d, int out_h, int out_w, int kernel_d, int kernel_h, int kernel_w,           \
+        int stride_d, int stride_h, int stride_w, int dilation_d, int dilation_h, int dilation_w, int pad_d,           \
+        int pad_h, int pad_w
+
+/* Along one axis, which of a window's elements [first, end) lie between 0 and `size`; it begins at `start` < size. */
+static inline int first_inside(int start, int dilation)
+{
+    return start < 0 ? (-start - 1) / dilation + 1 : 0;
+}
+
+static inline int end_inside(int start, int size, int kernel_size, int dilation)
+{
+    return min(kernel_size, (size - start - 1) / dilation + 1);
+}
+
+/* Where this work-item's window begins, and which part of it lies inside. */
 #define WINDOW                                                                                                         \
-    const int ox = get_global_id(0), oy = (int)get_global_id(1) % out_h, oz = (int)get_global_id(1) / out_h;           \
-    const long channel = get_global_id(2);                                                                             \
-    const int z0 = oz * STRIDE_D - PAD_D, y0 = oy * STRIDE_H - PAD_H, x0 = ox * STRIDE_W - PAD_W;                      \
-    global const float *in = input + channel * in_d * in_h * in_w;                                                     \
-    const long out_at = ((channel * out_d + oz) * out_h + oy) * out_w + ox;
+    const int place = (int)get_global_id(0);                                                                           \
+    const int start_d = place / (out_w * out_h) * stride_d - pad_d;                                                    \
+    const int start_h = place / out_w % out_h * stride_h - pad_h;                                                      \
+    const int start_w = place % out_w * stride_w - pad_w;                                                              \
+    const int end_d = end_inside(start_d, in_d, kernel_d, dilation_d);                                                 \
+    const int end_h = end_inside(start_h, in_h, kernel_h, dilation_h);                                                 \
+    const int end_w = end_inside(start_w, in_w, kernel_w, dilation_w);                                                 \
+    const int first_d = first_inside(start_d, dilation_d);                                                             \
+    const int first_h = first_inside(start_h, dilation_h);                                                             \
+    const int first_w = first_inside(start_w, dilation_w);                                                             \
+    const size_t offset = get_global_id(1) * ((size_t)in_d * in_h * in_w);                                             \
+    const size_t y_at = get_global_id(1) * get_global_size(0) + get_global_id(0);
 
-/* Is `place` inside a dimension of `size`? */
-#define INSIDE(place, size) ((uint)(place) < (uint)(size))
-
-/* The largest element, the first of equals; NaN wins. With -DINDICES also its place: in the whole tensor, row-major, or with -DCOLUMN_MAJOR with the spatial
- * dimensions counted the other way round (ONNX's storage_order 1, which leaves n and c as they are). */
-kernel void max_pool(global const float *input, global float *output, global long *indices, int in_d, int in_h, int in_w,
-                     int out_d, int out_h, int out_w)
+/* The largest element. NaN beats every number, so that it stays visible. A window without any element (dilation can
+ * step over a small input) gives the lowest number, as in ONNX Runtime.
+ *
+ * INDICES: defined where `indices` is to get the place of the (first) largest element: the plane's offset plus
+ * d * index_d + h * index_h + w * index_w. */
+kernel void max_pool(global float *y, global const float *x, global long *indices, int index_d, int index_h,
+                     int index_w, GEOMETRY)
 {
     WINDOW
-    float best = -INFINITY;
-    long best_at = -1;
-    for (int i = 0; i < KERNEL_D; i++)
-        for (int j = 0; j < KERNEL_H; j++)
-            for (int k = 0; k < KERNEL_W; k++) {
-                const int z = z0 + i * DILATION_D, y = y0 + j * DILATION_H, x = x0 + k * DILATION_W;
-                if (!INSIDE(z, in_d) || !INSIDE(y, in_h) || !INSIDE(x, in_w))
-                    continue;
-                const float v = in[((long)z * in_h + y) * in_w + x];
-                if (v > best || best_at < 0 || (isnan(v) && !isnan(best))) {
-                    best = v;
-#ifdef COLUMN_MAJOR
-                    best_at = ((long)x * in_h + y) * in_d + z;
-#else
-                    best_at = ((long)z * in_h + y) * in_w + x;
-#endif
+    float best = -FLT_MAX;
+    bool found = false;
+    int best_index = 0;
+    for (int i = first_d; i < end_d; i++)
+        for (int j = first_h; j < end_h; j++) {
+            const int d = start_d + i * dilation_d, h = start_h + j * dilation_h;
+            const size_t row = offset + (size_t)((d * in_h + h) * in_w);
+            for (int k = first_w; k < end_w; k++) {
+                const int w = start_w + k * dilation_w;
+                const float value = x[row + w];
+                if (!found || value > best || isnan(value)) {
+                    best = value;
+                    best_index = d * index_d + h * index_h + w * index_w;
+                    found = true;
                 }
             }
-    output[out_at] = best;
+        }
+    y[y_at] = best;
 #ifdef INDICES
-    indices[out_at] = channel * in_d * in_h * in_w + best_at;
+    indices[y_at] = (long)offset + best_index;
 #endif
 }
 
-/* The mean over the window's elements inside the input; with -DCOUNT_PADDING also over its padding (pad_end is how much of that lies behind
- * the input), but never over what ceil_mode lets hang further out. */
-kernel void average_pool(global const float *input, global float *output, int in_d, int in_h, int in_w, int out_d, int out_h,
-                         int out_w, int end_d, int end_h, int end_w)
+/* The sum over the elements inside, divided by their count (0 if there are none); or by the count of those below
+ * count_d, count_h, count_w, padding before the first included, where these are not negative. */
+kernel void average_pool(global float *y, global const float *x, int count_d, int count_h, int count_w, GEOMETRY)
 {
     WINDOW
     float sum = 0.0f;
-    int count = 0;
-    for (int i = 0; i < KERNEL_D; i++)
-        for (int j = 0; j < KERNEL_H; j++)
-            for (int k = 0; k < KERNEL_W; k++) {
-                const int z = z0 + i * DILATION_D, y = y0 + j * DILATION_H, x = x0 + k * DILATION_W;
-#ifdef COUNT_PADDING
-                count += z < in_d + end_d && y < in_h + end_h && x < in_w + end_w;
-#endif
-                if (!INSIDE(z, in_d) || !INSIDE(y, in_h) || !INSIDE(x, in_w))
-                    continue;
-                sum += in[((long)z * in_h + y) * in_w + x];
-#ifndef COUNT_PADDING
-                count++;
-#endif
-            }
-    output[out_at] = sum / (float)count;
+    for (int i = first_d; i < end_d; i++) {
+        float plane_sum = 0.0f; /* by parts: fewer terms per sum, less rounding */
+        for (int j = first_h; j < end_h; j++) {
+            const int d = start_d + i * dilation_d, h = start_h + j * dilation_h;
+            const size_t row = offset + (size_t)((d * in_h + h) * in_w);
+            float row_sum = 0.0f;
+            for (int k = first_w; k < end_w; k++)
+                row_sum += x[row + (start_w + k * dilation_w)];
+            plane_sum += row_sum;
+        }
+        sum += plane_sum;
+    }
+    int count = max(end_d - first_d, 0) * max(end_h - first_h, 0) * max(end_w - first_w, 0);
+    if (count_d >= 0)
+        count = end_inside(start_d, count_d, kernel_d, dilation_d) *
+                end_inside(start_h, count_h, kernel_h, dilation_h) * end_inside(start_w, count_w, kernel_w, dilation_w);
+    y[y_at] = count > 0 ? sum / (float)count : 0.0f;
 }

@@ -92,6 +92,7 @@ static thaw_status fold(thaw_node *node)
 const thaw_op thaw_op_clip = {
     .name = "clip",
     .onnx_type = "Clip",
+    .flags = THAW_OP_ACTIVATION,
     .attributes = attributes,
     .infer = infer,
     .fold = fold,

@@ -1,28 +1,32 @@
-/* Dropout as it is at inference: the identity, with a mask of ones. A training_mode that a file has set is not heeded.
- */
-#include <string.h>
-
 #include "ops/shared/view.h"
 
+/* The identity: Thaw runs what a file says as for inference, whatever training_mode is, and drops nothing. */
 static thaw_status attributes(thaw_node *node)
 {
-    const bool ratio_is_input = thaw_node_opset(node) >= 12;
-    THAW_TRY(thaw_node_known_attributes(node, ratio_is_input ? "seed" : "ratio"));
-    return thaw_node_arity(node, 1, ratio_is_input ? 3 : 1, 2);
+    const int64_t opset = thaw_node_opset(node);
+    THAW_TRY(thaw_node_known_attributes(node, opset >= 12 ? "seed" : opset >= 7 ? "ratio" : "is_test,ratio"));
+    return thaw_node_arity(node, 1, opset >= 12 ? 3 : 1, 2);
 }
 
-/* The mask depends on the shape alone. */
-static thaw_status infer(thaw_node *node)
+/* The mask says that everything was kept. Known as soon as the shape is, so it is a constant. */
+static thaw_status infer_mask(thaw_node *node)
 {
-    const thaw_shape *shape = &node->inputs[0]->shape;
-    THAW_TRY(thaw_view_infer(node, shape));
-    THAW_TRY(thaw_node_set_output(node, 1, THAW_BOOL, shape));
+    const thaw_value *x = node->inputs[0];
+    const thaw_dtype dtype = thaw_node_opset(node) >= 10 ? THAW_BOOL : x->dtype;
+    thaw_tensor *mask;
     if (!thaw_node_output(node, 1))
         return THAW_OK;
-    thaw_tensor *mask;
+    THAW_TRY(thaw_node_set_output(node, 1, dtype, &x->shape));
     THAW_TRY(thaw_node_fold_output(node, 1, &mask));
-    memset(mask->data, 1, mask->bytes);
+    for (int64_t i = 0; i < mask->count; i++)
+        thaw_tensor_set(mask, i, 1);
     return THAW_OK;
+}
+
+static thaw_status infer(thaw_node *node)
+{
+    THAW_TRY(thaw_view_infer(node, &node->inputs[0]->shape));
+    return infer_mask(node);
 }
 
 const thaw_op thaw_op_dropout = {

@@ -5,12 +5,14 @@ static thaw_status attributes(thaw_node *node)
 {
     THAW_TRY(thaw_node_known_attributes(node, "alpha,beta"));
     THAW_TRY(thaw_node_arity(node, 1, 1, 1));
-    return thaw_activation_create(node, THAW_HARD_SIGMOID, thaw_node_float(node, "alpha", 0.2f), thaw_node_float(node, "beta", 0.5f));
+    return thaw_activation_create(node, THAW_HARD_SIGMOID, thaw_node_float(node, "alpha", 0.2f),
+                                  thaw_node_float(node, "beta", 0.5f));
 }
 
 const thaw_op thaw_op_hard_sigmoid = {
     .name = "hard_sigmoid",
     .onnx_type = "HardSigmoid",
+    .flags = THAW_OP_ACTIVATION,
     .attributes = attributes,
     .infer = thaw_activation_infer,
     .prepare = thaw_activation_prepare,

@@ -1,4 +1,3 @@
-/* Identity: the same tensor under another name. */
 #include "ops/shared/view.h"
 
 static thaw_status attributes(thaw_node *node)

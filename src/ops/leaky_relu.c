@@ -11,6 +11,7 @@ static thaw_status attributes(thaw_node *node)
 const thaw_op thaw_op_leaky_relu = {
     .name = "leaky_relu",
     .onnx_type = "LeakyRelu",
+    .flags = THAW_OP_ACTIVATION,
     .attributes = attributes,
     .infer = thaw_activation_infer,
     .prepare = thaw_activation_prepare,

@@ -4,7 +4,7 @@
 
 bool thaw_activation_of(const thaw_node *node, thaw_epilogue *epilogue)
 {
-    if (node->op->forward != thaw_activation_forward)
+    if (!(node->op->flags & THAW_OP_ACTIVATION))
         return false;
     const thaw_activation_state *state = node->state;
     *epilogue = state->epilogue;

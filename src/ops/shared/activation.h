@@ -4,6 +4,7 @@
 
 #include "ops/op.h"
 
+/* The state of every operator that declares THAW_OP_ACTIVATION. */
 typedef struct thaw_activation_state {
     thaw_epilogue epilogue;  /* what it computes; no residual */
     bool bounds_at_run_time; /* Clip: inputs 1 and 2 are read on the device instead of alpha and beta */
@@ -18,7 +19,6 @@ THAW_MUST_CHECK thaw_status thaw_activation_create(thaw_node *node, thaw_activat
                                                    float beta);
 THAW_MUST_CHECK thaw_status thaw_activation_infer(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_activation_prepare(thaw_node *node);
-/* An operator whose `forward` this is counts as an activation. */
 THAW_MUST_CHECK thaw_status thaw_activation_forward(thaw_node *node);
 
 #endif

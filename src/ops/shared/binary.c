@@ -136,8 +136,7 @@ static thaw_status fold_dimension(const thaw_node *node, int32_t d, int64_t *at,
     const int64_t left = thaw_tensor_get_int(a, a_at), right = thaw_tensor_get_int(b, b_at);
     if (right == 0 && binary->arithmetic == THAW_DIVIDE)
         return thaw_node_fail(node, THAW_ERR_MODEL, "divides %lld by zero", (long long)left);
-    thaw_tensor_set_int(y, i,
-                        (int64_t)combine_integers(binary->arithmetic, y->dtype, (uint64_t)left, (uint64_t)right));
+    thaw_tensor_set_int(y, i, (int64_t)combine_integers(binary->arithmetic, y->dtype, (uint64_t)left, (uint64_t)right));
     return THAW_OK;
 }
 
@@ -176,10 +175,8 @@ thaw_status thaw_binary_forward(thaw_node *node)
 {
     const thaw_binary *binary = node->state;
     thaw_argument arguments[5 + 3 * (THAW_MAX_RANK - 1)] = {
-        THAW_BUFFER(node->outputs[0]->buffer),
-        THAW_BUFFER(node->inputs[0]->buffer),
-        THAW_BUFFER(node->inputs[1]->buffer),
-        THAW_FLOAT(node->epilogue.alpha),
+        THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_BUFFER(node->inputs[1]->buffer),  THAW_FLOAT(node->epilogue.alpha),
         THAW_FLOAT(node->epilogue.beta),
     };
     int64_t rows = 1;

@@ -11,7 +11,7 @@ typedef enum thaw_arithmetic { THAW_ADD, THAW_SUBTRACT, THAW_MULTIPLY, THAW_DIVI
 typedef struct thaw_binary {
     thaw_arithmetic arithmetic;
     int32_t rank;
-    int64_t extent[THAW_MAX_RANK]; /* innermost last */
+    int64_t extent[THAW_MAX_RANK];    /* innermost last */
     int64_t stride[2][THAW_MAX_RANK]; /* of each operand, in elements; 0 where it repeats; innermost 0 or 1 */
     thaw_kernel *kernel;
 } thaw_binary;

@@ -1,21 +1,20 @@
-/* Pools: one number out of each window of each channel. */
+/* What the pooling operators with a window have in common. */
 #ifndef THAW_OPS_SHARED_POOL_H
 #define THAW_OPS_SHARED_POOL_H
 
 #include "ops/shared/window.h"
 
-typedef struct thaw_pool {
+typedef struct thaw_pooling {
     thaw_window window;
+    int64_t planes, places; /* n * c; elements of one of them in the output */
     thaw_kernel *kernel;
-} thaw_pool;
+} thaw_pooling;
 
-/* Makes node->state, checks kernel_shape and auto_pad. `known` lists the attributes. */
-THAW_MUST_CHECK thaw_status thaw_pool_attributes(thaw_node *node, const char *known, size_t most_outputs);
-/* The window, and the shape of output 0 and (where it is read, as int64) output 1. */
-THAW_MUST_CHECK thaw_status thaw_pool_infer(thaw_node *node);
-/* Gets a kernel of cl/pool.cl with the window's constants as -D options behind `options`. */
-THAW_MUST_CHECK thaw_status thaw_pool_prepare(thaw_node *node, const char *kernel, const char *options);
-/* One work-item per output element, channel by channel. */
-thaw_range thaw_pool_range(const thaw_node *node);
+/* Checks the attributes (`known` lists them) and makes the state. */
+THAW_MUST_CHECK thaw_status thaw_pooling_attributes(thaw_node *node, const char *known, size_t most_outputs);
+/* Window, flops and output 0. */
+THAW_MUST_CHECK thaw_status thaw_pooling_infer(thaw_node *node);
+/* One work-item per element of the output: (place in the channel, plane). */
+thaw_range thaw_pooling_range(const thaw_pooling *pooling);
 
 #endif

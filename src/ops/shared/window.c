@@ -77,7 +77,6 @@ static thaw_status infer_axis(const thaw_node *node, int axis, bool ceil_mode, t
         pad_same(w, axis, reach, strcmp(auto_pad, "SAME_UPPER") == 0);
     const int64_t padded = w->in[axis] + w->pad[axis] + w->pad_end[axis], stride = w->stride[axis];
     THAW_TRY(check_range(node, "a padded dimension", padded, 1));
-    THAW_TRY(check_range(node, "a dilated kernel", reach, 1));
     if (reach > padded)
         return thaw_node_fail(node, THAW_ERR_SHAPE, "a kernel that reaches over %lld does not fit %lld + %lld + %lld",
                               (long long)reach, (long long)w->pad[axis], (long long)w->in[axis],
@@ -85,16 +84,16 @@ static thaw_status infer_axis(const thaw_node *node, int axis, bool ceil_mode, t
     w->out[axis] = (padded - reach + (ceil_mode ? stride - 1 : 0)) / stride + 1;
     if (ceil_mode && (w->out[axis] - 1) * stride >= w->in[axis] + w->pad[axis])
         w->out[axis]--;
-    return THAW_OK;
+    return check_range(node, "the end of the last window", (w->out[axis] - 1) * stride + reach, 1);
 }
 
 /* Fails unless the product is an int: kernels index a channel with it. */
-static thaw_status check_product(const thaw_node *node, const int64_t sizes[THAW_WINDOW_AXES])
+static thaw_status check_product(const thaw_node *node, const char *what, const int64_t sizes[THAW_WINDOW_AXES])
 {
     int64_t product = 1;
     for (int axis = 0; axis < THAW_WINDOW_AXES; axis++)
         if (!thaw_multiply(product, sizes[axis], &product) || product > INT_MAX)
-            return thaw_node_fail(node, THAW_ERR_SIZE, "a channel of more than %d elements", INT_MAX);
+            return thaw_node_fail(node, THAW_ERR_SIZE, "%s of more than %d elements", what, INT_MAX);
     return THAW_OK;
 }
 
@@ -116,8 +115,20 @@ thaw_status thaw_window_infer(const thaw_node *node, const int64_t kernel[THAW_W
     THAW_TRY(thaw_window_axes(node, "strides", w->spatial, 1, w->stride));
     THAW_TRY(thaw_window_axes(node, "dilations", w->spatial, 1, w->dilation));
     THAW_TRY(read_pads(node, w));
-    THAW_TRY(check_product(node, w->in));
+    for (int axis = 0; axis < THAW_WINDOW_AXES; axis++)
+        if (w->kernel[axis] == 1)
+            w->dilation[axis] = 1; /* means nothing then, and may be huge */
+    THAW_TRY(check_product(node, "a channel", w->in));
+    THAW_TRY(check_product(node, "a window", w->kernel));
     for (int axis = 0; axis < THAW_WINDOW_AXES; axis++)
         THAW_TRY(infer_axis(node, axis, thaw_node_int(node, "ceil_mode", 0) != 0, w));
-    return check_product(node, w->out);
+    return check_product(node, "a channel", w->out);
+}
+
+void thaw_window_arguments(const thaw_window *window, thaw_argument arguments[THAW_WINDOW_ARGUMENTS])
+{
+    const int64_t *const lists[] = {window->in,     window->out,      window->kernel,
+                                    window->stride, window->dilation, window->pad};
+    for (int i = 0; i < THAW_WINDOW_ARGUMENTS; i++)
+        arguments[i] = THAW_INT(lists[i / THAW_WINDOW_AXES][i % THAW_WINDOW_AXES]);
 }

@@ -8,7 +8,7 @@
 #define THAW_WINDOW_AXES 3
 
 /* Depth, height, width; what a tensor lacks is 1 (padding 0). Every number fits an int, and so do the products over
- * `in` and over `out`. */
+ * `in`, `out` and `kernel` and every place that a window touches. */
 typedef struct thaw_window {
     int32_t spatial; /* dimensions that the tensor has */
     int64_t in[THAW_WINDOW_AXES], kernel[THAW_WINDOW_AXES], out[THAW_WINDOW_AXES];
@@ -28,5 +28,9 @@ THAW_MUST_CHECK thaw_status thaw_window_axes(const thaw_node *node, const char *
  * strides, dilations, pads, auto_pad, ceil_mode. THAW_ERR_SHAPE, THAW_ERR_SIZE. */
 THAW_MUST_CHECK thaw_status thaw_window_infer(const thaw_node *node, const int64_t kernel[THAW_WINDOW_AXES],
                                               thaw_window *window);
+
+/* For kernels: in, out, kernel, stride, dilation, pad, each as three ints. */
+#define THAW_WINDOW_ARGUMENTS (6 * THAW_WINDOW_AXES)
+void thaw_window_arguments(const thaw_window *window, thaw_argument arguments[THAW_WINDOW_ARGUMENTS]);
 
 #endif
