@@ -1,0 +1,280 @@
+#!/bin/sh
+# check_cli.sh THAW THAW_DEMO_DATA JSON_CHECK: the command line as a user meets it: usage errors, help, JSON, broken
+# models and data, outputs that can't be written, interruption.
+set -u
+thaw=$1
+draw=$2
+json_check=$3
+base=$(cd "$(dirname "$0")/.." && pwd)/tools/demo/base.onnx
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+passed=0 failed=0
+
+pass() {
+    passed=$((passed + 1))
+}
+# fails WHAT: counts it, with what the last command said.
+fails() {
+    failed=$((failed + 1))
+    echo "FAILED: $1"
+    sed 's/^/    stdout: /' stdout | cut -c 1-300 | head -n 5
+    sed 's/^/    stderr: /' stderr | cut -c 1-300 | head -n 5
+}
+# check WHAT TEST...
+check() {
+    what=$1
+    shift
+    if "$@"; then pass; else fails "$what"; fi
+}
+# thaw_exits STATUS ARGUMENTS...: runs the command and keeps its output in the files stdout and stderr.
+thaw_exits() {
+    wanted=$1
+    shift
+    "$thaw" "$@" >stdout 2>stderr </dev/null
+    got=$?
+    [ $got = "$wanted" ] && pass && return
+    fails "thaw $*: exit status $got, not $wanted"
+}
+# one_error PATTERN: stderr is one line that begins with "thaw: " and has the pattern, stdout is empty.
+one_error() {
+    if [ "$(wc -l <stderr)" = 1 ] && grep -q '^thaw: ' stderr && grep -q -e "$1" stderr && [ ! -s stdout ]; then
+        pass
+    else
+        fails "one line 'thaw: ... $1 ...'"
+    fi
+}
+
+# --- usage: a row for each mistake, `STATUS|what the error says|arguments` -------------------------------------------
+while IFS='|' read -r status pattern arguments; do
+    # shellcheck disable=SC2086 # the words of a row are the arguments
+    thaw_exits "$status" $arguments
+    one_error "$pattern"
+done <<'END'
+2|no command|
+2|unknown command 'bogus'|bogus
+2|did you mean 'evaluate'|evalute
+2|did you mean 'devices'|dev
+2|unknown option --bogus|--bogus devices
+2|unknown option --bogus|devices --bogus
+2|unknown option -z|devices -z
+2|did you mean --epochs|finetune --epoch 3
+2|auto.bar.json.none|--progress often devices
+2|--lr: missing|finetune --lr
+2|--json=3: .*does not take|finetune --json=3
+2|--lr 'nan': expected a number|finetune --lr nan
+2|--lr 'inf'|finetune --lr inf
+2|--lr '0'|finetune --lr 0
+2|--lr '1e-3x'|finetune --lr 1e-3x
+2|--lr '0x1'|finetune --lr 0x1
+2|--lr '-1'|finetune --lr -1
+2|--lr ''|finetune --lr=
+2|--epochs '0': expected a whole number from 1 to|finetune --epochs 0
+2|--epochs '1.5'|finetune --epochs 1.5
+2|--epochs '99999999999999999999'|finetune --epochs 99999999999999999999
+2|--batch-size '-3'|finetune --batch-size -3
+2|--seed '-1'|finetune --seed -1
+2|--seed '18446744073709551616'|finetune --seed 18446744073709551616
+2|--momentum '1'|finetune --momentum 1
+2|--weight-decay '-1'|finetune --weight-decay -1
+2|--label-smoothing '1'|finetune --label-smoothing 1
+2|--val-split '0.95'|finetune --val-split 0.95
+2|--warmup '-1'|finetune --warmup -1
+2|--early-stop 'x'|finetune --early-stop x
+2|--workers '1000'|finetune --workers 1000
+2|--optimizer 'sdg': expected sgd.adam.adamw|finetune --optimizer sdg
+2|--schedule 'linear'|finetune --schedule linear
+2|--class-weights 'x'|finetune --class-weights x
+2|--batch-norm 'update'|finetune --batch-norm update
+2|--preprocess 'torch'|finetune --preprocess torch
+2|--size '0'|finetune --size 0
+2|--size '20000'|finetune --size 20000
+2|--size '12x'|finetune --size 12x
+2|--size 'x12'|finetune --size x12
+2|--crop-pct '0'|finetune --crop-pct 0
+2|--interpolation 'lanczos'|finetune --interpolation lanczos
+2|--mean '1,2'|finetune --mean 1,2
+2|--mean '1,2,3,4'|finetune --mean 1,2,3,4
+2|--mean '1,,3'|finetune --mean 1,,3
+2|--std '1,0,1'|finetune --std 1,0,1
+2|--scale '1/0'|finetune --scale 1/0
+2|--channel-order 'grb'|finetune --channel-order grb
+2|--freeze-until|finetune --freeze-until conv1
+2|--base MODEL is missing|finetune --data d --output o
+2|--data DIR is missing|finetune --base b --output o
+2|--output MODEL is missing|finetune --base b --data d
+2|unexpected argument 'x'|finetune --base b --data d --output o x
+2|--resize and --crop-pct|finetune --base b --data d --output o --resize 9 --crop-pct 0.5
+2|expected MODEL|evaluate --data d
+2|--data DIR is missing|evaluate m.onnx
+2|unexpected argument 'n'|evaluate m n --data d
+2|expected MODEL IMAGE|predict m.onnx
+2|--top '0'|predict m.onnx i.png --top 0
+2|expected MODEL|inspect
+2|--input X.npy is missing|run m.onnx --output y.npy
+2|--output F.npy is missing|features m.onnx --data d
+4|no-such.onnx|inspect no-such.onnx
+4|no-such.onnx|predict no-such.onnx i.png
+4|no-such.onnx|run no-such.onnx --input x.npy --output y.npy
+3|no-such-folder|evaluate m.onnx --data no-such-folder
+1|no-such-folder/o.onnx|finetune --base b --data d --output no-such-folder/o.onnx
+1|/dev/full|finetune --base b --data d --output /dev/full
+1|folder|finetune --base b --data d --output .
+END
+thaw_exits 2 inspect ""
+one_error "empty"
+
+# --- help --------------------------------------------------------------------------------------------------------------
+thaw_exits 0 --help
+cp stdout general
+for command in finetune evaluate predict features inspect run devices; do
+    check "thaw --help lists $command" grep -q "^  $command " general
+    thaw_exits 0 $command --help
+    check "$command: usage line" grep -q "^Usage: thaw $command" stdout
+    check "$command: examples" grep -q "^  thaw $command\|| thaw $command" stdout
+    check "$command: own and global options" grep -q -e '--progress auto|bar|json|none' stdout
+    check "$command: no errors" [ ! -s stderr ]
+    check "$command: lines of 110 columns at most" [ -z "$(awk 'length > 110' stdout)" ]
+    cp stdout first
+    thaw_exits 0 --help $command
+    check "$command: --help before or behind" cmp -s stdout first
+done
+thaw_exits 0 --version
+check "version" grep -q '^thaw [0-9]*\.[0-9]*\.[0-9]*$' stdout
+
+# --- where output goes -------------------------------------------------------------------------------------------------
+"$thaw" devices >/dev/full 2>stderr
+check "full disk: status 1" [ $? = 1 ]
+: >stdout
+one_error "standard output: "
+"$thaw" devices >&- 2>stderr
+check "closed stdout: status 1" [ $? = 1 ]
+"$thaw" --help 2>stderr | :
+check "a reader that goes away is no error" [ ! -s stderr ]
+
+# --- devices -----------------------------------------------------------------------------------------------------------
+thaw_exits 0 --json devices
+check "devices: JSON" "$json_check" devices <stdout
+check "devices: stderr is silent" [ ! -s stderr ]
+cp stdout first
+thaw_exits 0 devices --json
+check "global options before or behind" cmp -s stdout first
+thaw_exits 0 devices
+
+# --- models that are none ----------------------------------------------------------------------------------------------
+"$draw" --per-class 8 --seed 3 --output data >stdout 2>stderr || fails "drawing data"
+image=$(find data -name "*.png" | sort | head -n 1)
+: >empty.onnx
+echo "not a model" >text.onnx
+head -c 20000 "$base" >short.onnx
+mkdir folder.onnx
+for model in empty.onnx text.onnx short.onnx folder.onnx "$image"; do
+    thaw_exits 4 inspect "$model"
+    one_error "$model"
+    thaw_exits 4 finetune --base "$model" --data data --output o.onnx -q
+    one_error "$model"
+done
+check "nothing written" [ ! -e o.onnx ]
+
+# --- data that is none -------------------------------------------------------------------------------------------------
+mkdir -p none one/a two/a two/b broken/a broken/b differ/train/a differ/train/b differ/val/a differ/val/c
+cp "$image" one/a/
+cp "$image" two/a/
+for part in train/a train/b val/a val/c; do cp "$image" differ/$part/; done
+for i in 1 2 3; do cp "$image" broken/a/$i.png; echo "no image" >broken/b/$i.png; done
+for data in none one two differ; do
+    thaw_exits 3 finetune --base "$base" --data $data --output o.onnx -q
+    one_error "$data"
+done
+thaw_exits 3 finetune --base "$base" --data broken --output o.onnx
+check "bad images are named with a reason" grep -q '^thaw: left out broken/b/1.png: .' stderr
+thaw_exits 3 finetune --base "$base" --data broken --output o.onnx -q
+one_error .
+check "nothing written" [ ! -e o.onnx ]
+
+# --- the main job ------------------------------------------------------------------------------------------------------
+thaw_exits 2 finetune --base "$base" --data data --output o.onnx --size 7x7 -q
+one_error "size"
+thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 3 --json
+check "finetune: JSON" "$json_check" device classes train_count val_count epochs best_val_top1 frozen_unchanged output \
+    seconds bad_images <stdout
+check "finetune: an epoch a line" [ "$(grep -c '^epoch ' stderr)" = 3 ]
+check "finetune: no escapes in a file" [ "$(tr -d '\033\r' <stderr | wc -c)" = "$(wc -c <stderr)" ]
+thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 3 -q
+check "finetune -q: silent" [ ! -s stderr ]
+check "finetune: says where the result is" grep -q 'mine.onnx' stdout
+thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 2 --progress json
+check "progress as JSON lines" [ -z "$(grep -v '^{"event":"[a-z]*",.*}$' stderr)" ]
+check "an event for each epoch" [ "$(grep -c '"event":"epoch"' stderr)" = 2 ]
+cp "$base" same.onnx
+thaw_exits 0 finetune --base same.onnx --data data --output same.onnx --epochs 1 -q
+thaw_exits 0 inspect same.onnx
+thaw_exits 0 inspect mine.onnx --json
+check "inspect: JSON" "$json_check" layers parameters trainable_parameters flops classes preprocess <stdout
+check "inspect: the new head can be trained" grep -q '"trainable": true' stdout
+thaw_exits 0 evaluate mine.onnx --data data --json
+check "evaluate: JSON" "$json_check" count top1 top1_low top1_high top5 macro_f1 per_class confusion <stdout
+check "evaluate: all images" grep -q '"count": 40,' stdout
+thaw_exits 0 evaluate mine.onnx --data data --val-split 0.25 -q
+check "evaluate: a split of them" grep -q '^10 images' stdout
+thaw_exits 0 features mine.onnx --data data --output f.npy --json
+check "features: JSON" "$json_check" count shape output paths bad_images <stdout
+check "features: a path for each row" [ "$(wc -l <f.paths.txt)" = 40 ]
+check "features: an array" [ "$(head -c 6 f.npy | tail -c 5)" = NUMPY ]
+
+thaw_exits 5 --device no-such-device evaluate mine.onnx --data data
+one_error "no-such-device"
+thaw_exits 3 run mine.onnx --input no-such.npy --output y.npy
+one_error "no-such.npy"
+
+# --- predict -----------------------------------------------------------------------------------------------------------
+echo "no image" >bad.png
+thaw_exits 0 predict mine.onnx "$image" --json --top 2
+check "predict: JSON" "$json_check" images <stdout
+check "predict: top 2" [ "$(tr '{' '\n' <stdout | grep -c '"probability"')" = 2 ]
+thaw_exits 3 predict mine.onnx "$image" bad.png no-such.png --json
+check "predict: JSON with bad images" "$json_check" images <stdout
+check "predict: an error for each bad image" [ "$(tr '{' '\n' <stdout | grep -c '"error"')" = 2 ]
+check "predict: a line for each bad image" [ "$(grep -c '^thaw: \(bad\|no-such\).png: ' stderr)" = 2 ]
+find data -name '*.png' | sort | "$thaw" predict mine.onnx - --top 1 >stdout 2>stderr
+check "predict: a list of paths" [ "$(grep -c '^data/' stdout)" = 40 ]
+"$thaw" predict mine.onnx - </dev/null >stdout 2>stderr
+check "predict: an empty list" [ $? = 3 ]
+one_error "standard input"
+
+# --- a long training that is stopped -------------------------------------------------------------------------------------
+# stopped SIGNAL LIMIT OUTPUT: lets it train for an epoch, sets the size that a file may grow to, stops it. The exit
+# status is in $got.
+stopped() {
+    "$thaw" finetune --base "$base" --data data --output "$3" --epochs 100000 --json >stdout 2>stderr &
+    process=$!
+    for _ in $(seq 600); do
+        grep -q '^epoch ' stderr && break
+        kill -0 $process 2>/dev/null || break
+        sleep 0.1
+    done
+    prlimit --pid $process --fsize="$2"
+    kill -s "$1" $process
+    wait $process
+    got=$?
+}
+for signal in INT TERM; do
+    stopped $signal unlimited part.onnx
+    check "stopped by $signal: status 130" [ $got = 130 ]
+    check "stopped by $signal: says where the result is" grep -q '^thaw: .*interrupted.*part.onnx' stderr
+    check "stopped by $signal: JSON" "$json_check" epochs best_val_top1 interrupted <stdout
+    thaw_exits 0 predict part.onnx "$image"
+    rm part.onnx
+done
+# A file that can't grow stands for a full disk.
+cp mine.onnx keep.onnx
+stopped INT 500000 keep.onnx
+check "full disk: status 1" [ $got = 1 ]
+check "full disk: one error" [ "$(grep -c '^thaw: ' stderr)" = 1 ]
+check "full disk: says which file" grep -q '^thaw: .*keep.onnx' stderr
+check "full disk: no result" [ ! -s stdout ]
+check "full disk: the old file is whole" cmp -s keep.onnx mine.onnx
+check "full disk: nothing is left behind" [ "$(find . -name '*keep*' | wc -l)" = 1 ]
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed = 0 ]
