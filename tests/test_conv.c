@@ -187,7 +187,7 @@ static void test_hard_values(void)
     op_check("Conv", OP_CASES(cases), reference, TOLERANCE, ALGORITHMS);
 }
 
-/* More columns than fit the scratch memory at once: 16 MiB / (64 * 9 * 4 bytes) is 7281 of 8100 pixels. */
+/* More columns than fit the scratch memory at once: 16 MiB / (64 * 9 * 90 * 4 bytes) is 80 of 90 rows. */
 static void test_many_pixels(void)
 {
     static const op_case cases[] = {{"pads=1,1,1,1", "1x64x90x90 c:1x64x3x3 c:1", 0, 0, NULL}};

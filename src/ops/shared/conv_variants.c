@@ -1,5 +1,6 @@
 #include "ops/shared/conv_variants.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,12 @@ int64_t thaw_conv_depth(const thaw_conv_geometry *geometry)
     return geometry->in_channels / geometry->groups * product(geometry->kernel);
 }
 
+/* Rows of one channel in the output, whatever their depth. */
+static int64_t rows(const thaw_conv_geometry *geometry)
+{
+    return geometry->out[0] * geometry->out[1];
+}
+
 static const thaw_buffer *bias_buffer(const thaw_node *node)
 {
     const thaw_value *bias = thaw_epilogue_own_input(node, 2);
@@ -36,17 +43,25 @@ static void geometry_arguments(const thaw_conv_geometry *geometry, thaw_argument
         arguments[i] = THAW_INT(sizes[i / THAW_CONV_AXES][i % THAW_CONV_AXES]);
 }
 
+/* Work-items to a row: see LANES in cl/conv.cl. */
+static int64_t lanes(const thaw_node *node)
+{
+    return strcmp(thaw_device_describe(thaw_node_device(node))->type, "cpu") == 0 ? 1 : 32;
+}
+
 /* --- one kernel that finishes its results itself: depthwise and direct --- */
 
 static thaw_status get_finishing_kernel(const thaw_node *node, const char *name, thaw_kernel **kernel)
 {
-    char options[THAW_EPILOGUE_OPTIONS];
-    return thaw_kernel_get(thaw_node_device(node), "conv", name,
-                           thaw_epilogue_options(node, bias_buffer(node) != NULL, options), kernel);
+    char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 32];
+    thaw_epilogue_options(node, bias_buffer(node) != NULL, epilogue);
+    snprintf(options, sizeof options, "%s -DLANES=%d", epilogue, (int)lanes(node));
+    return thaw_kernel_get(thaw_node_device(node), "conv", name, options, kernel);
 }
 
-/* One work-item per element of the output. */
-static thaw_status run_finishing_kernel(const thaw_node *node, const thaw_conv *conv)
+/* `channels` is what the kernel takes before the number of output channels per group. */
+static thaw_status run_finishing_kernel(const thaw_node *node, const thaw_conv *conv, thaw_range range,
+                                        int64_t channels)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     thaw_argument arguments[9 + GEOMETRY_ARGUMENTS] = {
@@ -57,12 +72,11 @@ static thaw_status run_finishing_kernel(const thaw_node *node, const thaw_conv *
         THAW_BUFFER(thaw_epilogue_residual(node)),
         THAW_FLOAT(node->epilogue.alpha),
         THAW_FLOAT(node->epilogue.beta),
-        THAW_INT(geometry->in_channels / geometry->groups),
+        THAW_INT(channels),
         THAW_INT(geometry->out_channels / geometry->groups),
     };
     geometry_arguments(geometry, arguments + 9);
-    return thaw_kernel_run(conv->kernel, THAW_RANGE_3(thaw_conv_pixels(geometry), geometry->out_channels, geometry->n),
-                           arguments, sizeof arguments / sizeof *arguments);
+    return thaw_kernel_run(conv->kernel, range, arguments, sizeof arguments / sizeof *arguments);
 }
 
 static bool depthwise_fits(const thaw_conv_geometry *geometry)
@@ -75,6 +89,13 @@ static thaw_status depthwise_prepare(const thaw_node *node, thaw_conv *conv)
     return get_finishing_kernel(node, "conv_depthwise", &conv->kernel);
 }
 
+static thaw_status depthwise_run(const thaw_node *node, const thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_range range = THAW_RANGE_3(lanes(node), rows(geometry), geometry->n * geometry->out_channels);
+    return run_finishing_kernel(node, conv, range, geometry->out_channels);
+}
+
 static bool direct_fits(const thaw_conv_geometry *geometry)
 {
     (void)geometry;
@@ -84,6 +105,14 @@ static bool direct_fits(const thaw_conv_geometry *geometry)
 static thaw_status direct_prepare(const thaw_node *node, thaw_conv *conv)
 {
     return get_finishing_kernel(node, "conv_direct", &conv->kernel);
+}
+
+/* One work-item per element of the output. */
+static thaw_status direct_run(const thaw_node *node, const thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_range range = THAW_RANGE_3(thaw_conv_pixels(geometry), geometry->out_channels, geometry->n);
+    return run_finishing_kernel(node, conv, range, geometry->in_channels / geometry->groups);
 }
 
 /* --- matrix products: weights [out_channels, depth] times columns [depth, pixels], image by image --- */
@@ -135,38 +164,41 @@ static thaw_status pointwise_run(const thaw_node *node, const thaw_conv *conv)
     return thaw_epilogue_run(node, &conv->epilogue);
 }
 
-/* Columns are made for as many pixels at a time as the scratch memory takes. */
-static int64_t column_chunk(const thaw_conv_geometry *geometry)
+/* Columns are made for as many rows of the output at a time as the scratch memory takes. */
+static int64_t rows_at_once(const thaw_conv_geometry *geometry)
 {
-    const int64_t most = COLUMN_LIMIT_BYTES / (int64_t)sizeof(float) / thaw_conv_depth(geometry);
-    const int64_t pixels = thaw_conv_pixels(geometry);
-    return most < pixels ? most : pixels;
+    const int64_t most =
+        COLUMN_LIMIT_BYTES / (int64_t)sizeof(float) / thaw_conv_depth(geometry) / geometry->out[THAW_CONV_AXES - 1];
+    return most < rows(geometry) ? most : rows(geometry);
 }
 
 static bool im2col_fits(const thaw_conv_geometry *geometry)
 {
-    return column_chunk(geometry) > 0;
+    return rows_at_once(geometry) > 0;
 }
 
 static size_t im2col_scratch_bytes(const thaw_conv_geometry *geometry)
 {
-    return (size_t)(thaw_conv_depth(geometry) * column_chunk(geometry)) * sizeof(float);
+    const int64_t pixels = rows_at_once(geometry) * geometry->out[THAW_CONV_AXES - 1];
+    return (size_t)(thaw_conv_depth(geometry) * pixels) * sizeof(float);
 }
 
 static thaw_status im2col_prepare(const thaw_node *node, thaw_conv *conv)
 {
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv", "im2col", "", &conv->kernel));
+    char options[32];
+    snprintf(options, sizeof options, "-DLANES=%d", (int)lanes(node));
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv", "im2col", options, &conv->kernel));
     return prepare_product(node, conv);
 }
 
-/* Columns of output pixels [first, first + count) of one group of one image, then their product. */
-static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, int64_t image, int64_t group, int64_t first,
-                             int64_t count)
+/* Columns of `count` rows of the output, from `first` on, of one group of one image, then their product. */
+static thaw_status run_rows(const thaw_node *node, const thaw_conv *conv, int64_t image, int64_t group, int64_t first,
+                            int64_t count)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const int64_t group_in = geometry->in_channels / geometry->groups;
     const int64_t group_out = geometry->out_channels / geometry->groups;
-    const int64_t depth = thaw_conv_depth(geometry), pixels = thaw_conv_pixels(geometry);
+    const int64_t depth = thaw_conv_depth(geometry), width = geometry->out[THAW_CONV_AXES - 1];
     thaw_argument arguments[4 + GEOMETRY_ARGUMENTS] = {
         THAW_BUFFER(thaw_node_scratch(node)),
         THAW_BUFFER(node->inputs[0]->buffer),
@@ -174,21 +206,21 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, int64
         THAW_INT(first),
     };
     geometry_arguments(geometry, arguments + 4);
-    THAW_TRY(thaw_kernel_run(conv->kernel, THAW_RANGE_3(count, product(geometry->kernel), group_in), arguments,
+    THAW_TRY(thaw_kernel_run(conv->kernel, THAW_RANGE_3(lanes(node), count, depth), arguments,
                              sizeof arguments / sizeof *arguments));
     const thaw_gemm gemm = {
         .m = group_out,
-        .n = count,
+        .n = count * width,
         .k = depth,
         .alpha = 1,
         .a = node->inputs[1]->buffer,
         .a_offset = group * group_out * depth,
         .a_stride = depth,
         .b = thaw_node_scratch(node),
-        .b_stride = count,
+        .b_stride = count * width,
         .c = node->outputs[0]->buffer,
-        .c_offset = (image * geometry->out_channels + group * group_out) * pixels + first,
-        .c_stride = pixels,
+        .c_offset = (image * geometry->out_channels + group * group_out) * thaw_conv_pixels(geometry) + first * width,
+        .c_stride = thaw_conv_pixels(geometry),
     };
     return thaw_gemm_run(thaw_node_device(node), &gemm);
 }
@@ -196,21 +228,19 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, int64
 static thaw_status im2col_run(const thaw_node *node, const thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
-    const int64_t pixels = thaw_conv_pixels(geometry), chunk = column_chunk(geometry);
+    const int64_t all = rows(geometry), most = rows_at_once(geometry);
     for (int64_t image = 0; image < geometry->n; image++)
         for (int64_t group = 0; group < geometry->groups; group++)
-            for (int64_t first = 0; first < pixels; first += chunk) {
-                const int64_t left = pixels - first;
-                THAW_TRY(run_chunk(node, conv, image, group, first, left < chunk ? left : chunk));
-            }
+            for (int64_t first = 0; first < all; first += most)
+                THAW_TRY(run_rows(node, conv, image, group, first, all - first < most ? all - first : most));
     return thaw_epilogue_run(node, &conv->epilogue);
 }
 
 static const thaw_conv_variant variants[] = {
-    {"depthwise", depthwise_fits, NULL, depthwise_prepare, run_finishing_kernel},
+    {"depthwise", depthwise_fits, NULL, depthwise_prepare, depthwise_run},
     {"pointwise", pointwise_fits, NULL, prepare_product, pointwise_run},
     {"im2col", im2col_fits, im2col_scratch_bytes, im2col_prepare, im2col_run},
-    {"direct", direct_fits, NULL, direct_prepare, run_finishing_kernel},
+    {"direct", direct_fits, NULL, direct_prepare, direct_run},
 };
 
 const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry)
