@@ -1,6 +1,6 @@
 /* Every element of the output comes from one of the input, or is the constant:
  *
- *     to[i_7, .., i_1, i_0] = from[table_7[i_7] + .. + table_1[i_1] + table_0[i_0]],   value where an entry is negative
+ *     to[i_7, .., i_1, i_0] = from[table_7[i_7] + .. + table_1[i_1] + table_0[i_0]],   value[0] where an entry is negative
  *
  * `to` is row-major, of dimensions counted from the innermost; unused ones have an extent of 1. `table` holds the
  * tables one behind the other, that of dimension 0 first, extent_d entries each: what place i_d adds to the offset in
@@ -20,7 +20,7 @@ inline long advance(long at, long entry)
     return at < 0 || entry < 0 ? -1 : at + entry;
 }
 
-kernel void pad(global const float *from, global float *to, global const long *table, const float value,
+kernel void pad(global const float *from, global float *to, global const long *table, global const float *value,
                 const long extent_0, const long extent_1, const long extent_2, const long extent_3, const long extent_4,
                 const long extent_5, const long extent_6, const long extent_7)
 {
@@ -29,5 +29,5 @@ kernel void pad(global const float *from, global float *to, global const long *t
     long from_at = advance(table[i0], table[extent_0 + i1]);
     table += extent_0 + extent_1;
     OUTER(2) OUTER(3) OUTER(4) OUTER(5) OUTER(6) OUTER(7)
-    to[(i2 * extent_1 + i1) * extent_0 + i0] = from_at < 0 ? value : from[from_at];
+    to[(i2 * extent_1 + i1) * extent_0 + i0] = from_at < 0 ? value[0] : from[from_at];
 }

@@ -18,10 +18,11 @@ typedef struct pad_axis {
 
 typedef struct pad_state {
     pad_mode mode;
-    thaw_tensor *value; /* scalar of the input's type */
+    thaw_tensor *value; /* scalar of the input's type; NULL: input 2, known at run time only */
     int32_t rank;
     pad_axis axes[THAW_MAX_RANK]; /* [rank], the innermost first; neighbours without pads are joined */
     thaw_buffer *table;           /* see cl/pad.cl */
+    thaw_buffer *constant;        /* `value` on the device */
     thaw_kernel *kernel;
     thaw_mover backward; /* adds the gradient of what was kept */
 } pad_state;
@@ -105,11 +106,12 @@ static thaw_status read_value(thaw_node *node)
     pad_state *state = node->state;
     const thaw_value *given = thaw_node_opset(node) < 11 ? NULL : thaw_node_input(node, 2);
     const thaw_shape scalar = {0};
-    if (given && !given->constant)
-        return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "the value ('%s') is not constant", given->name);
-    if (given && given->constant->count != 1)
-        return thaw_node_fail(node, THAW_ERR_MODEL, "the value has %lld elements", (long long)given->constant->count);
     thaw_tensor_release(&state->value);
+    if (given && thaw_shape_size(&given->shape) != 1)
+        return thaw_node_fail(node, THAW_ERR_MODEL, "the value has %lld elements",
+                              (long long)thaw_shape_size(&given->shape));
+    if (given && !given->constant)
+        return thaw_move_check_input(node, 2);
     THAW_TRY(thaw_tensor_create(thaw_node_context(node), node->inputs[0]->dtype, &scalar, &state->value));
     if (!given)
         thaw_tensor_set(state->value, 0, (double)thaw_node_float(node, "value", 0));
@@ -286,24 +288,39 @@ static thaw_status prepare_backward(thaw_node *node)
     return thaw_mover_prepare(thaw_node_device(node), &move, true, &state->backward);
 }
 
+static thaw_status upload(const thaw_node *node, const void *bytes, size_t size, thaw_buffer **buffer)
+{
+    thaw_buffer_destroy(buffer);
+    THAW_TRY(thaw_buffer_create(thaw_node_device(node), size, buffer));
+    return thaw_buffer_write(*buffer, 0, bytes, size);
+}
+
+static thaw_status upload_table(const thaw_node *node)
+{
+    pad_state *state = node->state;
+    int64_t *table;
+    size_t count;
+    THAW_TRY(make_table(node, &table, &count));
+    const thaw_status status = upload(node, table, count * sizeof *table, &state->table);
+    free(table);
+    return status;
+}
+
 static thaw_status prepare(thaw_node *node)
 {
     pad_state *state = node->state;
-    thaw_device *device = thaw_node_device(node);
-    int64_t *table;
-    size_t count;
+    if (thaw_node_input(node, 2) && node->inputs[2]->gradient)
+        return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "the value can't be trained");
     if (node->inputs[0]->gradient)
         THAW_TRY(prepare_backward(node));
     if (thaw_shape_size(&node->outputs[0]->shape) == 0)
         return THAW_OK;
-    THAW_TRY(make_table(node, &table, &count));
-    thaw_buffer_destroy(&state->table);
-    thaw_status status = thaw_buffer_create(device, count * sizeof *table, &state->table);
-    if (status == THAW_OK)
-        status = thaw_buffer_write(state->table, 0, table, count * sizeof *table);
-    free(table);
-    THAW_TRY(status);
-    return thaw_kernel_get(device, "pad", "pad", "", &state->kernel);
+    THAW_TRY(upload_table(node));
+    if (state->value) {
+        const float value = (float)thaw_tensor_get(state->value, 0);
+        THAW_TRY(upload(node, &value, sizeof value, &state->constant));
+    }
+    return thaw_kernel_get(thaw_node_device(node), "pad", "pad", "", &state->kernel);
 }
 
 static thaw_status forward(thaw_node *node)
@@ -311,9 +328,9 @@ static thaw_status forward(thaw_node *node)
     const pad_state *state = node->state;
     if (!state->kernel)
         return THAW_OK;
-    thaw_argument arguments[4 + THAW_MAX_RANK] = {THAW_BUFFER(node->inputs[0]->buffer),
-                                                  THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(state->table),
-                                                  THAW_FLOAT(thaw_tensor_get(state->value, 0))};
+    thaw_argument arguments[4 + THAW_MAX_RANK] = {
+        THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(state->table),
+        THAW_BUFFER(state->value ? state->constant : node->inputs[2]->buffer)};
     int64_t outer = 1, inner[2] = {1, 1};
     for (int32_t a = 0; a < THAW_MAX_RANK; a++) {
         const int64_t extent = a < state->rank ? state->axes[a].extent : 1;
@@ -342,6 +359,7 @@ static void release(thaw_node *node)
     pad_state *state = node->state;
     thaw_tensor_release(&state->value);
     thaw_buffer_destroy(&state->table);
+    thaw_buffer_destroy(&state->constant);
 }
 
 const thaw_op thaw_op_pad = {
