@@ -213,7 +213,8 @@ static thaw_status finish_node(thaw_node *node, bool *made)
     for (size_t i = 0; i < node->output_count; i++)
         if (node->outputs[i])
             made[node->outputs[i]->index] = true;
-    return node->op->attributes ? node->op->attributes(node) : THAW_OK;
+    /* A graph that was changed is finished again: nodes that have their state keep it. */
+    return node->op->attributes && !node->state ? node->op->attributes(node) : THAW_OK;
 }
 
 thaw_status thaw_graph_finish(thaw_graph *graph)
