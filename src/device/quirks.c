@@ -7,11 +7,11 @@ static const struct {
     const char *platform, *name;
     thaw_quirks quirks;
 } rules[] = {
-    /* A simulator: ten thousand times slower, and CLBlast's kernels alone take minutes there. Takes memory that was
-     * filled for memory that nobody wrote. */
+    /* A simulator, ten thousand times slower: our kernels are what it is to look at. Takes memory that was filled for
+     * memory that nobody wrote. */
     {"Oclgrind", "", {.fill_by_writing = true, .exact_buffers = true, .score_factor = 0.01}},
-    /* CLBlast hangs on Mesa's software rasteriser. Mesa caches itself, and ends the program over a binary that it does
-     * not know. */
+    /* On Mesa's software rasteriser CLBlast's kernel for large products comes to no end. Mesa caches itself, and ends
+     * the program over a binary that it does not know. */
     {"rusticl", "llvmpipe", {.score_factor = 0.5}},
     {"rusticl", "", {.clblast_runs = true, .clblast_fast = true, .score_factor = 1}},
     /* Caches compiled kernels itself; reading a program's binary costs another build. Compiles each kernel again for
