@@ -136,7 +136,7 @@ static thaw_status run_case(const char *folder, const char *path, bool host)
 
 static void run_folder(const char *folder, counts *total)
 {
-    char path[1024];
+    char path[1100];
     bool host;
     snprintf(path, sizeof path, "%s/model.onnx", folder);
     if (!is_applicable(path, &host)) {

@@ -1,0 +1,339 @@
+/* The main job from end to end, on a small model and pictures drawn here. */
+#include "image_files.h"
+#include "onnx_subject.h"
+#include "op_harness.h"
+#include "test.h"
+
+#include "base/random.h"
+#include "format/format.h"
+#include "model/head.h"
+#include "model/model.h"
+
+#include <math.h>
+#include <png.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <thaw/train.h>
+
+enum { SIZE = 12, CLASSES = 3, PER_CLASS = 12 };
+
+/* Class k: a bright disc at one of three places, noise elsewhere. */
+static void draw(thaw_random *random, int k, uint8_t pixels[SIZE * SIZE * 3])
+{
+    for (int y = 0; y < SIZE; y++)
+        for (int x = 0; x < SIZE; x++)
+            for (int c = 0; c < 3; c++) {
+                const int dx = x - 3 - 3 * k, dy = y - 9 + 3 * k;
+                const int bright = dx * dx + dy * dy < 7 && c == k ? 150 : 0;
+                pixels[(y * SIZE + x) * 3 + c] = (uint8_t)(bright + (int)(thaw_random_uniform(random) * 60));
+            }
+}
+
+static void make_data(const char *root)
+{
+    thaw_random random = {3};
+    uint8_t pixels[SIZE * SIZE * 3];
+    char path[512];
+    mkdir(root, 0777);
+    for (int k = 0; k < CLASSES; k++) {
+        snprintf(path, sizeof path, "%s/class_%d", root, k);
+        mkdir(path, 0777);
+        for (int i = 0; i < PER_CLASS; i++) {
+            draw(&random, k, pixels);
+            const png_recipe recipe = {SIZE, SIZE, PNG_COLOR_TYPE_RGB, 8, false, pixels, SIZE * 3, NULL, 0, NULL, 0,
+                                       NULL, 0};
+            file_bytes png = make_png(&recipe);
+            snprintf(path, sizeof path, "%s/class_%d/%02d.png", strrchr(root, '/') + 1, k, i);
+            write_test_file(path, png.data, png.size);
+            free(png.data);
+        }
+    }
+}
+
+static thaw_value *constant(thaw_graph *graph, const char *name, thaw_shape shape, thaw_random *random)
+{
+    thaw_value *value;
+    CU_ASSERT_EQUAL_FATAL(thaw_graph_add_value(graph, name, &value), THAW_OK);
+    CU_ASSERT_EQUAL_FATAL(thaw_tensor_create(test_context(), THAW_FLOAT32, &shape, &value->constant), THAW_OK);
+    for (int64_t i = 0; i < value->constant->count; i++)
+        ((float *)value->constant->data)[i] = (float)(thaw_random_uniform(random) - 0.5);
+    value->dtype = THAW_FLOAT32;
+    value->shape = shape;
+    value->shape_known = true;
+    return value;
+}
+
+static thaw_value *append(thaw_graph *graph, const char *type, thaw_value *x, thaw_value *weight)
+{
+    thaw_node *node;
+    thaw_value *y;
+    CU_ASSERT_EQUAL_FATAL(thaw_graph_add_node(graph, thaw_op_find(type), "", weight ? 2 : 1, 1, &node), THAW_OK);
+    CU_ASSERT_EQUAL_FATAL(thaw_graph_add_value(graph, "", &y), THAW_OK);
+    thaw_node_set_input(node, 0, x);
+    if (weight)
+        thaw_node_set_input(node, 1, weight);
+    thaw_node_set_output_value(node, 0, y);
+    return y;
+}
+
+/* Conv -> Relu -> Flatten -> MatMul with random weights: features good enough for three colours. */
+static thaw_model *make_model(void)
+{
+    thaw_model *model = calloc(1, sizeof *model);
+    thaw_random random = {5};
+    thaw_value *x;
+    model->context = test_context();
+    model->format = &thaw_format_onnx;
+    CU_ASSERT_EQUAL_FATAL(thaw_graph_create(test_context(), &model->graph), THAW_OK);
+    thaw_graph *graph = model->graph;
+    graph->opset = 13;
+    CU_ASSERT_EQUAL_FATAL(thaw_graph_add_value(graph, "image", &x), THAW_OK);
+    x->shape = (thaw_shape){4, {-1, 3, SIZE, SIZE}};
+    x->shape_known = true;
+    CU_ASSERT_EQUAL(thaw_graph_add_input(graph, x), THAW_OK);
+    x = append(graph, "Conv", x, constant(graph, "conv.weight", (thaw_shape){4, {8, 3, 3, 3}}, &random));
+    x = append(graph, "Relu", x, NULL);
+    x = append(graph, "Flatten", x, NULL);
+    x = append(graph, "MatMul", x, constant(graph, "fc.weight", (thaw_shape){2, {8 * 10 * 10, 7}}, &random));
+    CU_ASSERT_EQUAL(thaw_graph_add_output(graph, x), THAW_OK);
+    CU_ASSERT_EQUAL_FATAL(thaw_graph_finish(graph), THAW_OK);
+    return model;
+}
+
+static const char *data_folder(void)
+{
+    static char root[256];
+    if (!root[0]) {
+        snprintf(root, sizeof root, "%s/pictures", test_folder());
+        make_data(root);
+    }
+    return root;
+}
+
+static thaw_finetune_options small_options(void)
+{
+    thaw_finetune_options options = thaw_finetune_defaults();
+    CU_ASSERT(thaw_preprocess_named("tf", SIZE, SIZE, &options.preprocess));
+    options.preprocess.resize = 0;
+    options.epochs = 6;
+    options.train_batch_size = 7; /* the last step of an epoch is a short one */
+    return options;
+}
+
+static thaw_dataset *open_data(double share)
+{
+    thaw_dataset_options options = thaw_dataset_defaults();
+    thaw_dataset *dataset;
+    options.validation_share = share;
+    CU_ASSERT_EQUAL_FATAL(thaw_dataset_open(test_context(), data_folder(), &options, &dataset), THAW_OK);
+    return dataset;
+}
+
+static void main_job(void)
+{
+    thaw_model *model = make_model();
+    thaw_dataset *dataset = open_data(0.25);
+    const thaw_finetune_options options = small_options();
+    thaw_finetune_result result;
+    thaw_evaluation evaluation;
+    const thaw_job job = thaw_job_defaults();
+    CU_ASSERT_EQUAL_FATAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_OK);
+    CU_ASSERT_EQUAL(result.epoch_count, 6);
+    CU_ASSERT_EQUAL(result.train_count, 27);
+    CU_ASSERT_EQUAL(result.validation_count, 9);
+    CU_ASSERT(result.frozen_unchanged);
+    CU_ASSERT(result.epochs[5].train_loss < 0.5 * result.epochs[0].train_loss);
+    CU_ASSERT(result.best_validation_top1 >= 0.8);
+    CU_ASSERT_EQUAL(thaw_model_class_count(model), CLASSES);
+    CU_ASSERT_STRING_EQUAL(thaw_model_class_name(model, 1), "class_1");
+    CU_ASSERT_EQUAL_FATAL(thaw_evaluate(model, test_device(), dataset, false, &options.preprocess, &job, &evaluation),
+                          THAW_OK);
+    CU_ASSERT_EQUAL(evaluation.count, 9);
+    CU_ASSERT_DOUBLE_EQUAL(evaluation.top1, result.best_validation_top1, 1e-12); /* the weights are the best epoch's */
+    CU_ASSERT_DOUBLE_EQUAL(evaluation.loss, result.epochs[result.best_epoch - 1].validation_loss, 1e-4);
+    CU_ASSERT_DOUBLE_EQUAL(evaluation.top5, 1.0, 0.0);
+    thaw_evaluation_free(&evaluation);
+    thaw_finetune_result_free(&result);
+    thaw_dataset_close(&dataset);
+    thaw_model_close(&model);
+}
+
+/* The same seed gives the same bits; another seed another order. */
+static void determinism(void)
+{
+    float heads[3][CLASSES * 800];
+    for (int i = 0; i < 3; i++) {
+        thaw_model *model = make_model();
+        thaw_dataset *dataset = open_data(0.25);
+        thaw_finetune_options options = small_options();
+        thaw_finetune_result result;
+        options.seed = i == 2 ? 9 : 1;
+        options.epochs = 2;
+        options.job.workers = (size_t)i + 1;
+        options.job.batch_size = 5;
+        CU_ASSERT_EQUAL_FATAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_OK);
+        const thaw_value *weight = thaw_graph_find_value(model->graph, "thaw_head.weight");
+        CU_ASSERT_EQUAL_FATAL(weight->constant->bytes, sizeof heads[i]);
+        memcpy(heads[i], weight->constant->data, sizeof heads[i]);
+        thaw_finetune_result_free(&result);
+        thaw_dataset_close(&dataset);
+        thaw_model_close(&model);
+    }
+    CU_ASSERT(memcmp(heads[0], heads[1], sizeof heads[0]) == 0);
+    CU_ASSERT(memcmp(heads[0], heads[2], sizeof heads[0]) != 0);
+}
+
+/* Saved, loaded and run again: the same probabilities. */
+static void round_trip(void)
+{
+    thaw_model *model, *loaded;
+    onnx_subject subject = {0};
+    subject_classifier(&subject);
+    CU_ASSERT_EQUAL_FATAL(subject_load(&subject, &model), THAW_OK);
+    subject_close(&subject);
+    thaw_dataset *dataset = open_data(0.25);
+    thaw_finetune_options options = small_options();
+    options.preprocess.width = options.preprocess.height = 4;
+    thaw_finetune_result result;
+    const thaw_job job = thaw_job_defaults();
+    char path[512];
+    CU_ASSERT_EQUAL_FATAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_OK);
+    snprintf(path, sizeof path, "%s/tuned.onnx", test_folder());
+    CU_ASSERT_EQUAL_FATAL(thaw_model_save(model, path), THAW_OK);
+    CU_ASSERT_EQUAL_FATAL(thaw_model_load(test_context(), path, &loaded), THAW_OK);
+    thaw_preprocess preprocess;
+    CU_ASSERT(thaw_model_preprocess(loaded, &preprocess));
+    CU_ASSERT_EQUAL(memcmp(&preprocess, &options.preprocess, sizeof preprocess), 0);
+    const char *const paths[] = {thaw_dataset_sample(dataset, 0)->path, "no such file",
+                                 thaw_dataset_sample(dataset, 20)->path};
+    thaw_prediction *before, *after;
+    CU_ASSERT_EQUAL_FATAL(thaw_predict(model, test_device(), paths, 3, 2, &preprocess, &job, &before), THAW_OK);
+    CU_ASSERT_EQUAL_FATAL(thaw_predict(loaded, test_device(), paths, 3, 2, &preprocess, &job, &after), THAW_OK);
+    CU_ASSERT(before[0].ok && !before[1].ok && before[2].ok);
+    for (int i = 0; i < 3; i += 2) {
+        CU_ASSERT_EQUAL(before[i].count, 2);
+        CU_ASSERT_EQUAL(memcmp(before[i].probability, after[i].probability, 2 * sizeof(float)), 0);
+        CU_ASSERT_EQUAL(before[i].class_index[0], after[i].class_index[0]);
+        CU_ASSERT(before[i].probability[0] >= before[i].probability[1]);
+    }
+    thaw_predictions_free(&before, 3);
+    thaw_predictions_free(&after, 3);
+    thaw_finetune_result_free(&result);
+    thaw_dataset_close(&dataset);
+    thaw_model_close(&model);
+    thaw_model_close(&loaded);
+}
+
+static void wrong_options(void)
+{
+    static const struct {
+        double learning_rate, momentum, smoothing;
+        int32_t epochs;
+    } cases[] = {{NAN, 0.9, 0, 1},  {INFINITY, 0.9, 0, 1}, {0, 0.9, 0, 1},
+                 {1e-3, 1.0, 0, 1}, {1e-3, 0.9, 1.0, 1},   {1e-3, 0.9, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        thaw_model *model = make_model();
+        thaw_dataset *dataset = open_data(0.25);
+        thaw_finetune_options options = small_options();
+        thaw_finetune_result result;
+        options.learning_rate = cases[i].learning_rate;
+        options.momentum = cases[i].momentum;
+        options.label_smoothing = cases[i].smoothing;
+        options.epochs = cases[i].epochs;
+        CU_ASSERT_EQUAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_ERR_USAGE);
+        thaw_finetune_result_free(&result);
+        thaw_dataset_close(&dataset);
+        thaw_model_close(&model);
+    }
+}
+
+static void divergence(void)
+{
+    thaw_model *model = make_model();
+    thaw_dataset *dataset = open_data(0.25);
+    thaw_finetune_options options = small_options();
+    thaw_finetune_result result;
+    options.optimizer = THAW_OPTIMIZER_SGD;
+    options.schedule = THAW_SCHEDULE_CONSTANT;
+    options.learning_rate = 1e30;
+    CU_ASSERT_EQUAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_ERR_DIVERGED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(thaw_error_message(test_context()), "step"));
+    thaw_finetune_result_free(&result);
+    thaw_dataset_close(&dataset);
+    thaw_model_close(&model);
+}
+
+static void stop_at_second_epoch(void *user, const thaw_epoch *epoch)
+{
+    if (epoch->epoch == 2)
+        thaw_context_interrupt(user);
+}
+
+static void interruption(void)
+{
+    thaw_model *model = make_model();
+    thaw_dataset *dataset = open_data(0.25);
+    thaw_finetune_options options = small_options();
+    thaw_finetune_result result;
+    options.on_epoch = stop_at_second_epoch;
+    options.job.user = test_context();
+    CU_ASSERT_EQUAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_OK);
+    CU_ASSERT(result.interrupted);
+    CU_ASSERT_EQUAL(result.epoch_count, 2);
+    CU_ASSERT_EQUAL(thaw_model_class_count(model), CLASSES); /* fit to be saved */
+    thaw_finetune_result_free(&result);
+    CU_ASSERT_EQUAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_ERR_INTERRUPTED);
+    thaw_context_resume(test_context());
+    thaw_finetune_result_free(&result);
+    thaw_dataset_close(&dataset);
+    thaw_model_close(&model);
+}
+
+static void count_bad(void *user, const char *path, const char *reason)
+{
+    CU_ASSERT_PTR_NOT_NULL(strstr(path, "broken"));
+    CU_ASSERT(strlen(reason) > 0);
+    (*(size_t *)user)++;
+}
+
+/* Up to a tenth of bad images is named and left out; more is an error. */
+static void bad_images(void)
+{
+    char root[256], path[512];
+    snprintf(root, sizeof root, "%s/spoilt", test_folder());
+    make_data(root);
+    for (size_t bad = 1; bad <= 6; bad++) {
+        snprintf(path, sizeof path, "spoilt/class_1/broken%zu.png", bad);
+        write_test_file(path, "\x89PNG\r\n\x1a\nrubbish", 15);
+        if (bad != 3 && bad != 6) /* 3 of 39 are fewer than a tenth, 6 of 42 are more */
+            continue;
+        thaw_model *model = make_model();
+        thaw_dataset *dataset;
+        thaw_finetune_options options = small_options();
+        thaw_finetune_result result;
+        size_t named = 0;
+        options.job.on_bad_image = count_bad;
+        options.job.user = &named;
+        CU_ASSERT_EQUAL_FATAL(thaw_dataset_open(test_context(), root, NULL, &dataset), THAW_OK);
+        CU_ASSERT_EQUAL(thaw_finetune(model, test_device(), dataset, &options, &result),
+                        bad == 3 ? THAW_OK : THAW_ERR_DATA);
+        CU_ASSERT_EQUAL(named, bad);
+        CU_ASSERT_EQUAL(result.bad_count, bad);
+        thaw_finetune_result_free(&result);
+        thaw_dataset_close(&dataset);
+        thaw_model_close(&model);
+    }
+}
+
+void suite_finetune(void)
+{
+    static const test_entry tests[] = {
+        {"the main job", main_job}, {"same seed, same bits", determinism},
+        {"round trip", round_trip}, {"wrong options", wrong_options},
+        {"divergence", divergence}, {"interruption", interruption},
+        {"bad images", bad_images},
+    };
+    TEST_SUITE("finetune", tests);
+}
