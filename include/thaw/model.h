@@ -9,7 +9,7 @@
 
 typedef struct thaw_model thaw_model;
 
-/* Reads a model file, known by its content (today: ONNX, opset 7 and later). Operators that Thaw lacks are all named in
+/* Reads a model file, known by its content (today: ONNX, opset 6 and later). Operators that Thaw lacks are all named in
  * one THAW_ERR_UNSUPPORTED. THAW_ERR_IO if it can't be read, THAW_ERR_MODEL if it is damaged, THAW_ERR_SIZE,
  * THAW_ERR_MEMORY. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_model_load(thaw_context *context, const char *path, thaw_model **model);

@@ -41,9 +41,6 @@ THAW_MUST_CHECK thaw_status thaw_onnx_read_graph(thaw_model *model, onnx_source 
 /* THAW_ERR_UNSUPPORTED with every node at fault, if there are any. */
 THAW_MUST_CHECK thaw_status thaw_onnx_check_operators(thaw_context *context, const onnx_graph *graph);
 THAW_MUST_CHECK thaw_status thaw_onnx_read_attribute(thaw_node *node, const onnx_attribute *attribute);
-/* Does the attribute of an old opset say only what newer ones take for granted? Such are left out of the graph. The
- * node's inputs are connected already. */
-bool thaw_onnx_is_implied(const thaw_node *node, const onnx_attribute *attribute);
 /* The tensor borrows the message's memory where it can. The reason of a failure begins with the tensor's name. */
 THAW_MUST_CHECK thaw_status thaw_onnx_read_tensor(thaw_context *context, const onnx_tensor *message,
                                                   thaw_tensor **tensor);

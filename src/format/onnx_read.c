@@ -148,8 +148,7 @@ static thaw_status read_node(thaw_graph *graph, const onnx_node *file, size_t pl
     for (size_t i = 0; i < outputs; i++)
         THAW_TRY(connect_output(node, i, file->output[i]));
     for (size_t i = 0; i < file->n_attribute; i++)
-        if (!thaw_onnx_is_implied(node, file->attribute[i]))
-            THAW_TRY(thaw_onnx_read_attribute(node, file->attribute[i]));
+        THAW_TRY(thaw_onnx_read_attribute(node, file->attribute[i]));
     return THAW_OK;
 }
 
