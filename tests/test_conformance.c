@@ -95,7 +95,8 @@ static thaw_status run_and_compare(thaw_model *model, thaw_tensor *const *inputs
     thaw_tensor *constants[MOST_ENDS] = {NULL};
     for (size_t i = 0; i < graph->input_count; i++) {
         shapes[i] = inputs[i]->shape;
-        constants[i] = host || !thaw_dtype_is_float(inputs[i]->dtype) ? inputs[i] : NULL;
+        const bool fits = thaw_dtype_is_float(inputs[i]->dtype) && inputs[i]->dtype != THAW_FLOAT64;
+        constants[i] = host || !fits ? inputs[i] : NULL; /* as thaw_model_run() does */
     }
     const thaw_program_options options = {.shapes = shapes, .constants = constants, .fuse = true};
     thaw_program *program;

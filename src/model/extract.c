@@ -73,6 +73,7 @@ static void mark_needed(extraction *e)
         const thaw_node *node = e->source->nodes[i];
         if (!makes_needed(e, node))
             continue;
+        e->needed[node->outputs[0]->index] = true; /* which every operator may count on */
         for (size_t j = 0; j < node->input_count; j++)
             if (node->inputs[j])
                 e->needed[node->inputs[j]->index] = true;

@@ -16,14 +16,15 @@ static thaw_status run_program(thaw_program *program, thaw_tensor *const *inputs
     return THAW_OK;
 }
 
-/* Kernels compute floating types only: other inputs are bound as constants. A graph that does on floating inputs what
- * only the host can do (a Where, say) is tried again with those as constants too. */
+/* Kernels compute in float32: integers, and float64 with its greater range, are bound as constants, which the host
+ * computes with where it can. A graph that does on floating inputs what only the host can do (a Where, say) is tried
+ * again with those as constants too. */
 static thaw_status create_program(const thaw_graph *graph, thaw_device *device, thaw_tensor *const *inputs,
                                   thaw_shape *shapes, thaw_tensor **constants, thaw_program **program)
 {
     for (size_t i = 0; i < graph->input_count; i++) {
         shapes[i] = inputs[i]->shape;
-        constants[i] = thaw_dtype_is_float(inputs[i]->dtype) ? NULL : inputs[i];
+        constants[i] = thaw_dtype_is_float(inputs[i]->dtype) && inputs[i]->dtype != THAW_FLOAT64 ? NULL : inputs[i];
     }
     thaw_program_options options = {.shapes = shapes, .constants = constants, .fuse = true};
     const thaw_status status = thaw_program_create(graph, device, &options, program);
