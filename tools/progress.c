@@ -137,6 +137,13 @@ void cli_progress_tell(cli_progress *progress, const thaw_progress *now)
     funlockfile(stderr);
 }
 
+/* By validation top-1, then loss: as the weights are chosen. */
+static bool is_best(const cli_progress *progress, const thaw_epoch *epoch)
+{
+    return epoch->validation_top1 > progress->best_top1 ||
+           (epoch->validation_top1 == progress->best_top1 && epoch->validation_loss < progress->best_loss);
+}
+
 static void write_epoch(cli_progress *progress, const thaw_epoch *epoch)
 {
     const int digits = progress->epoch_count > 0 ? snprintf(NULL, 0, "%d", progress->epoch_count) : 1;
@@ -144,7 +151,7 @@ static void write_epoch(cli_progress *progress, const thaw_epoch *epoch)
     fprintf(stderr, "epoch %*d/%d  loss %.4f", digits, epoch->epoch, progress->epoch_count, epoch->train_loss);
     if (!isnan(epoch->validation_top1))
         fprintf(stderr, "  val loss %.4f  val top-1 %5.1f %%%s", epoch->validation_loss, 100 * epoch->validation_top1,
-                epoch->validation_top1 > progress->best_top1 ? " *" : "  ");
+                is_best(progress, epoch) ? " *" : "  ");
     fprintf(stderr, "  %.0f images/s\n", epoch->images_per_second);
 }
 
@@ -159,7 +166,9 @@ void cli_progress_tell_epoch(cli_progress *progress, const thaw_epoch *epoch)
     } else if (progress->mode != CLI_PROGRESS_NONE) {
         write_epoch(progress, epoch);
     }
-    if (epoch->validation_top1 > progress->best_top1)
+    if (is_best(progress, epoch)) {
         progress->best_top1 = epoch->validation_top1;
+        progress->best_loss = epoch->validation_loss;
+    }
     funlockfile(stderr);
 }

@@ -16,13 +16,13 @@ typedef enum cli_progress_mode {
 
 typedef struct cli_progress {
     cli_progress_mode mode;
-    bool terminal;       /* stderr is one that understands escape sequences */
-    bool drawn;          /* a bar stands in the last line */
-    char phase[32];      /* the one being told */
-    double told_at;      /* seconds into the phase when the last plain line was written */
-    bool ended;          /* the end of the phase has been told */
-    double best_top1;    /* of the epochs so far */
-    int32_t epoch_count; /* how many there are to be */
+    bool terminal;               /* stderr is one that understands escape sequences */
+    bool drawn;                  /* a bar stands in the last line */
+    char phase[32];              /* the one being told */
+    double told_at;              /* seconds into the phase when the last plain line was written */
+    bool ended;                  /* the end of the phase has been told */
+    double best_top1, best_loss; /* of the epochs so far */
+    int32_t epoch_count;         /* how many there are to be */
 } cli_progress;
 
 /* Turns auto into what suits stderr. */

@@ -139,7 +139,7 @@ static void apply_explicit(const cli_preprocess_options *options, thaw_preproces
 thaw_status cli_preprocess_resolve(cli_state *cli, const cli_preprocess_options *options, const thaw_model *model,
                                    thaw_preprocess *preprocess)
 {
-    int32_t own_height = 0, own_width = 0, height, width;
+    int32_t own_height = 0, own_width = 0, height = 0, width = 0;
     thaw_preprocess carried = {0};
     const bool carries = thaw_model_preprocess(model, &carried);
     thaw_status status = thaw_model_image_size(model, &own_height, &own_width);
