@@ -11,7 +11,7 @@
 #include "json_output.h"
 
 #define LINE_SECONDS   5.0 /* between plain lines */
-#define BAR_WIDTH      24
+#define BAR_WIDTH      16
 #define TERMINAL_WIDTH 80 /* where it can't be asked */
 #define LINE_MOST      256
 
@@ -59,7 +59,7 @@ static void duration_text(double seconds, char *text, size_t size)
         snprintf(text, size, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-/* What bar and plain line have in common: "68/120  31.2/s  0:02 left  4 % waiting for data". */
+/* What bar and plain line have in common: "68/120  31.2/s  0:02 left  data wait 4 %". */
 static void facts_text(const thaw_progress *now, char *text, size_t size)
 {
     char left[24];
@@ -67,7 +67,7 @@ static void facts_text(const thaw_progress *now, char *text, size_t size)
     int length = snprintf(text, size, "%zu/%zu  %.1f/s  %s %s", now->done, now->total, now->rate, left,
                           now->done < now->total ? "left" : "taken");
     if (now->data_wait_share > 0 && length > 0 && (size_t)length < size)
-        snprintf(text + length, size - (size_t)length, "  %.0f %% waiting for data", 100 * now->data_wait_share);
+        snprintf(text + length, size - (size_t)length, "  data wait %.0f %%", 100 * now->data_wait_share);
 }
 
 static void draw_bar(cli_progress *progress, const thaw_progress *now)
