@@ -76,7 +76,7 @@ static thaw_value *add_norm(thaw_graph *graph, thaw_value *x, int64_t channels)
     const thaw_shape shape = {.rank = 1, .dims = {channels}};
     thaw_value *inputs[5] = {x};
     for (int i = 1; i < 5; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "norm%d", i);
         inputs[i] = add_constant(graph, name, &shape, i == 4);
     }
