@@ -53,7 +53,7 @@ kernel void max_pool(global float *y, global const float *x, global long *indice
             for (int k = first_w; k < end_w; k++) {
                 const int w = start_w + k * dilation_w;
                 const float value = x[row + w];
-                if (!found || value > best || isnan(value)) {
+                if (!found || value > best || (isnan(value) && !isnan(best))) {
                     best = value;
                     best_index = d * index_d + h * index_h + w * index_w;
                     found = true;

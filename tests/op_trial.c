@@ -88,6 +88,13 @@ thaw_node *trial_node(const op_trial *trial)
     return graph->node_count == 1 ? graph->nodes[0] : NULL;
 }
 
+/* As it lies in its buffer. */
+static size_t value_bytes(const thaw_value *value)
+{
+    const size_t element = thaw_dtype_is_float(value->dtype) ? sizeof(float) : thaw_dtype_bytes(value->dtype);
+    return (size_t)thaw_shape_size(&value->shape) * element;
+}
+
 /* Outputs get buffers of our own with room behind them, so that a write past the end is seen. Views share their
  * input's memory and are left alone. */
 static void guard_outputs(op_trial *trial)
@@ -100,8 +107,7 @@ static void guard_outputs(op_trial *trial)
         thaw_value *output = graph->outputs[i];
         if (output->constant || !output->buffer)
             continue;
-        const size_t bytes = (size_t)thaw_shape_size(&output->shape) * thaw_dtype_bytes(THAW_FLOAT32);
-        test_must(thaw_buffer_create(test_device(), bytes + GUARD_BYTES, &trial->own[i]));
+        test_must(thaw_buffer_create(test_device(), value_bytes(output) + GUARD_BYTES, &trial->own[i]));
         trial->kept[i] = output->buffer;
         output->buffer = trial->own[i];
     }
@@ -129,8 +135,8 @@ static void check_guards(const op_trial *trial)
         uint32_t guard[GUARD_BYTES / 4];
         if (!trial->own[i])
             continue;
-        const int64_t count = thaw_shape_size(&trial->program->graph->outputs[i]->shape);
-        test_must(thaw_buffer_read(trial->own[i], (size_t)count * 4, guard, sizeof guard));
+        const size_t end = value_bytes(trial->program->graph->outputs[i]);
+        test_must(thaw_buffer_read(trial->own[i], end, guard, sizeof guard));
         for (size_t j = 0; j < sizeof guard / sizeof *guard; j++) {
             if (guard[j] == NAN_PATTERN)
                 continue;

@@ -77,6 +77,8 @@ thaw_status thaw_node_arity(const thaw_node *node, size_t least, size_t most_inp
     if (node->output_count < 1 || node->output_count > most_outputs)
         return thaw_node_fail(node, THAW_ERR_MODEL, "has %zu outputs, gives 1 to %zu", node->output_count,
                               most_outputs);
+    if (!node->outputs[0])
+        return thaw_node_fail(node, THAW_ERR_MODEL, "output 0 is missing");
     return THAW_OK;
 }
 

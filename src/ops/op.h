@@ -150,7 +150,8 @@ thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char
 /* Fails unless every attribute's name is in the comma-separated list: an attribute that we don't know might change
  * numbers. */
 THAW_MUST_CHECK thaw_status thaw_node_known_attributes(const thaw_node *node, const char *names);
-/* Fails unless the node has between these counts of inputs (the first `least` of them present) and outputs. */
+/* Fails unless the node has between these counts of inputs (the first `least` of them present) and outputs (the first
+ * present). */
 THAW_MUST_CHECK thaw_status thaw_node_arity(const thaw_node *node, size_t least, size_t most_inputs,
                                             size_t most_outputs);
 bool thaw_node_has(const thaw_node *node, const char *name);
