@@ -43,13 +43,14 @@ check "five classes of 24" [ "$(find "$folder/data" -name '*.png' | wc -l)" = 12
 check "an unknown task is refused" exits 2 "$draw" --task none --output "$folder/none"
 
 if ! "$thaw" --json finetune --base "$source/tools/demo/base.onnx" --data "$folder/data" --output "$folder/mine.onnx" \
-    >"$folder/finetune.json" 2>"$folder/errors"; then
+    --epochs 100 >"$folder/finetune.json" 2>"$folder/errors"; then
     cat "$folder/errors"
 fi
 check "the frozen part is unchanged" [ "$(number frozen_unchanged "$folder/finetune.json")" = true ]
 check "validation accuracy" above "$(number best_val_top1 "$folder/finetune.json")" 0.75
-check "evaluate" exits 0 "$thaw" --json evaluate "$folder/mine.onnx" --data "$folder/data"
-check "accuracy" above "$(number top1 "$folder/output")" 0.75
-check "predict" exits 0 "$thaw" --json predict "$folder/mine.onnx" "$folder/data/key/key_0003.png"
+check "drawing others" exits 0 "$draw" --output "$folder/new" --seed 8 --per-class 60
+check "evaluate" exits 0 "$thaw" --json evaluate "$folder/mine.onnx" --data "$folder/new"
+check "accuracy on images that are new" above "$(number top1 "$folder/output")" 0.75
+check "predict" exits 0 "$thaw" --json predict "$folder/mine.onnx" "$folder/new/key/key_0003.png"
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed = 0 ]
