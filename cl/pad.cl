@@ -4,8 +4,8 @@
  *
  * `to` is row-major, of dimensions counted from the innermost; unused ones have an extent of 1. `table` holds the
  * tables one behind the other, that of dimension 0 first, extent_d entries each: what place i_d adds to the offset in
- * `from`, in elements, or a negative number. Work-items: (extent_0, extent_1, extent_2 * .. * extent_7), the last below
- * 2^31. */
+ * `from`, in elements, or a negative number. A work-item does `tile` places along dimension 0; work-items:
+ * (extent_0 / tile, extent_1, extent_2 * .. * extent_7), the last below 2^31. */
 #define OUTER(d)                                                                                                       \
     {                                                                                                                  \
         const uint extent = (uint)extent_##d;                                                                          \
@@ -20,14 +20,21 @@ inline long advance(long at, long entry)
     return at < 0 || entry < 0 ? -1 : at + entry;
 }
 
-kernel void pad(global const float *from, global float *to, global const long *table, global const float *value,
-                const long extent_0, const long extent_1, const long extent_2, const long extent_3, const long extent_4,
-                const long extent_5, const long extent_6, const long extent_7)
+kernel void pad(global const float *restrict from, global float *restrict to, global const long *table,
+                global const float *value, const long tile, const long extent_0, const long extent_1,
+                const long extent_2, const long extent_3, const long extent_4, const long extent_5, const long extent_6,
+                const long extent_7)
 {
-    const long i0 = get_global_id(0), i1 = get_global_id(1), i2 = get_global_id(2);
+    const long start = get_global_id(0) * tile, end = min(start + tile, extent_0);
+    const long i1 = get_global_id(1), i2 = get_global_id(2);
+    global const long *inner_table = table;
+    global float *line = to + (i2 * extent_1 + i1) * extent_0;
     uint row = (uint)i2;
-    long from_at = advance(table[i0], table[extent_0 + i1]);
+    long from_at = table[extent_0 + i1];
     table += extent_0 + extent_1;
     OUTER(2) OUTER(3) OUTER(4) OUTER(5) OUTER(6) OUTER(7)
-    to[(i2 * extent_1 + i1) * extent_0 + i0] = from_at < 0 ? value[0] : from[from_at];
+    for (long i0 = start; i0 < end; i0++) {
+        const long at = advance(from_at, inner_table[i0]);
+        line[i0] = at < 0 ? value[0] : from[at];
+    }
 }

@@ -27,8 +27,9 @@ static void test_forward(void)
         {"", "2x1 i:2,0", 0, 0, NULL},
         {"", "2x1x2x1x2x1x2x1 i:2,2,2,2,2,2,2,2", 8, 0, NULL},
         {"", "c:3x1 i:3,4", 0, 0, NULL},
+        {"", "97x1 i:97,91", 0, 0, NULL},
     };
-    op_check("Expand", OP_CASES(cases), reference, 0, NULL);
+    op_check("Expand", OP_CASES(cases), reference, 0, "plain");
 }
 
 static void test_folded(void)

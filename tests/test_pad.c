@@ -96,7 +96,7 @@ static void test_forward(void)
         {"", "c:5x7 i:0,1,2,0 f:1", 0, 0, NULL},
         {"mode=reflect", "c:5x7 i:0,1,2,-3", 0, 0, NULL},
     };
-    op_check("Pad", OP_CASES(cases), reference, 0, NULL);
+    op_check("Pad", OP_CASES(cases), reference, 0, "plain");
 }
 
 static void test_gradient(void)

@@ -40,8 +40,9 @@ static void test_forward(void)
         {"perm=2,0,1", "1x5x1", 0, 0, NULL},
         {"perm=2,1,0", "2x0x3", 0, 0, NULL},
         {"perm=1,0", "c:7x15", 0, 0, NULL},
+        {"perm=2,0,1,3", "97x3x5x7", 0, 0, NULL},
     };
-    op_check("Transpose", OP_CASES(cases), reference, 0, NULL);
+    op_check("Transpose", OP_CASES(cases), reference, 0, "plain");
 }
 
 static void test_gradient(void)

@@ -328,13 +328,14 @@ static thaw_status forward(thaw_node *node)
     const pad_state *state = node->state;
     if (!state->kernel)
         return THAW_OK;
-    thaw_argument arguments[4 + THAW_MAX_RANK] = {
-        THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(state->table),
-        THAW_BUFFER(state->value ? state->constant : node->inputs[2]->buffer)};
+    const thaw_buffer *value = state->value ? state->constant : node->inputs[2]->buffer;
+    thaw_argument arguments[5 + THAW_MAX_RANK] = {THAW_BUFFER(node->inputs[0]->buffer),
+                                                  THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(state->table),
+                                                  THAW_BUFFER(value)};
     int64_t outer = 1, inner[2] = {1, 1};
     for (int32_t a = 0; a < THAW_MAX_RANK; a++) {
         const int64_t extent = a < state->rank ? state->axes[a].extent : 1;
-        arguments[4 + a] = THAW_LONG(extent);
+        arguments[5 + a] = THAW_LONG(extent);
         if (a < 2)
             inner[a] = extent;
         else
@@ -342,7 +343,9 @@ static thaw_status forward(thaw_node *node)
     }
     if (outer > INT32_MAX)
         return thaw_node_fail(node, THAW_ERR_SIZE, "%lld rows are too many to be padded at once", (long long)outer);
-    return thaw_kernel_run(state->kernel, THAW_RANGE_3(inner[0], inner[1], outer), arguments,
+    const int64_t tile = thaw_items_are_cheap(thaw_node_device(node)) ? 1 : inner[0];
+    arguments[4] = THAW_LONG(tile);
+    return thaw_kernel_run(state->kernel, THAW_RANGE_3(inner[0] / tile, inner[1], outer), arguments,
                            sizeof arguments / sizeof *arguments);
 }
 

@@ -1,6 +1,11 @@
 #include "ops/shared/movement.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* What a work-item moves on a CPU, where its start costs as much as dozens of elements; elsewhere it is one. */
+#define BLOCK  8192 /* elements */
+#define SQUARE 16   /* for transpositions: elements on each side of a square */
 
 thaw_move thaw_move_into(const thaw_shape *shape)
 {
@@ -101,27 +106,51 @@ static int64_t outer_extent(const thaw_move *move)
     return extent;
 }
 
-#define TILE 8 /* as in cl/movement.cl */
+/* Which kernel of cl/movement.cl moves it; NULL where a plain copy does. */
+static const char *choose_kernel(const thaw_move *move, bool accumulate)
+{
+    if (is_transposition(move))
+        return "move_turned";
+    if (!is_dense(move))
+        return "move_strided";
+    return move->rank > 1 || accumulate ? "move_dense" : NULL;
+}
+
+bool thaw_items_are_cheap(const thaw_device *device)
+{
+    const char *wish = getenv("THAW_ALGORITHM");
+    return (wish && strcmp(wish, "plain") == 0) || strcmp(thaw_device_describe(device)->type, "cpu") != 0;
+}
+
+static void choose_tile(const thaw_device *device, thaw_mover *mover)
+{
+    const thaw_move *move = &mover->move;
+    const int64_t inner = move->rank > 0 ? move->extent[move->rank - 1] : 1;
+    mover->tile[0] = mover->tile[1] = 1;
+    if (thaw_items_are_cheap(device))
+        return;
+    if (is_transposition(move)) {
+        mover->tile[0] = mover->tile[1] = SQUARE;
+    } else {
+        mover->tile[0] = inner < BLOCK ? inner : BLOCK;
+        mover->tile[1] = BLOCK / mover->tile[0];
+    }
+}
 
 thaw_status thaw_mover_prepare(thaw_device *device, const thaw_move *move, bool accumulate, thaw_mover *mover)
 {
-    *mover = (thaw_mover){.move = *move, .tile = 1};
+    *mover = (thaw_mover){.move = *move};
     if (is_empty(move))
         return THAW_OK;
     thaw_move_collapse(&mover->move);
     if (outer_extent(&mover->move) > INT32_MAX)
         return thaw_fail(thaw_device_context(device), THAW_ERR_SIZE, "%lld rows are too many to be moved at once",
                          (long long)outer_extent(&mover->move));
-    const char *options = accumulate ? "-DACCUMULATE" : "";
-    if (is_transposition(&mover->move)) {
-        mover->tile = TILE;
-        return thaw_kernel_get(device, "movement", "move_tiles", options, &mover->kernel);
-    }
-    if (!is_dense(&mover->move))
-        return thaw_kernel_get(device, "movement", "move_strided", options, &mover->kernel);
-    if (mover->move.rank > 1 || accumulate)
-        return thaw_kernel_get(device, "movement", "move_dense", options, &mover->kernel);
-    return THAW_OK;
+    choose_tile(device, mover);
+    const char *name = choose_kernel(&mover->move, accumulate);
+    if (!name)
+        return THAW_OK;
+    return thaw_kernel_get(device, "movement", name, accumulate ? "-DACCUMULATE" : "", &mover->kernel);
 }
 
 static thaw_status copy(const thaw_move *move, thaw_buffer *from, thaw_buffer *to)
@@ -139,17 +168,18 @@ thaw_status thaw_mover_run(const thaw_mover *mover, thaw_buffer *from, thaw_buff
         return THAW_OK;
     if (!mover->kernel)
         return copy(move, from, to);
-    thaw_argument arguments[4 + 3 * THAW_MAX_RANK] = {THAW_BUFFER(from), THAW_BUFFER(to), THAW_LONG(move->from_offset),
-                                                      THAW_LONG(move->to_offset)};
+    thaw_argument arguments[6 + 3 * THAW_MAX_RANK] = {
+        THAW_BUFFER(from),          THAW_BUFFER(to),           THAW_LONG(move->from_offset),
+        THAW_LONG(move->to_offset), THAW_LONG(mover->tile[0]), THAW_LONG(mover->tile[1])};
     int64_t inner[2] = {1, 1};
     for (int32_t i = 0; i < THAW_MAX_RANK; i++) {
         const int32_t d = move->rank - 1 - i;
-        thaw_argument *argument = &arguments[4 + 3 * i];
+        thaw_argument *argument = &arguments[6 + 3 * i];
         argument[0] = THAW_LONG(d >= 0 ? move->extent[d] : 1);
         argument[1] = THAW_LONG(d >= 0 ? move->from_stride[d] : 0);
         argument[2] = THAW_LONG(d >= 0 ? move->to_stride[d] : 0);
         if (i < 2 && d >= 0)
-            inner[i] = (move->extent[d] + mover->tile - 1) / mover->tile;
+            inner[i] = (move->extent[d] + mover->tile[i] - 1) / mover->tile[i];
     }
     return thaw_kernel_run(mover->kernel, THAW_RANGE_3(inner[0], inner[1], outer_extent(move)), arguments,
                            sizeof arguments / sizeof *arguments);

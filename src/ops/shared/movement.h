@@ -27,8 +27,11 @@ void thaw_move_on_host(const thaw_move *move, const thaw_tensor *from, thaw_tens
 typedef struct thaw_mover {
     thaw_move move;      /* collapsed */
     thaw_kernel *kernel; /* NULL: a plain copy */
-    int64_t tile;        /* elements per work-item along each of the inner two dimensions */
+    int64_t tile[2];     /* places per work-item along the inner two dimensions, the innermost first */
 } thaw_mover;
+
+/* False where each work-item should do many elements: on CPUs, unless THAW_ALGORITHM is "plain". */
+bool thaw_items_are_cheap(const thaw_device *device);
 
 /* `accumulate` adds to what is in the target: no element may be written twice then. THAW_ERR_SIZE,
  * THAW_ERR_COMPILE. */
