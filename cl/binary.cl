@@ -1,5 +1,5 @@
-/* y = activation(a <op> b), a and b broadcast to y: a row-major box of up to eight dimensions, counted from the innermost;
- * unused ones have an extent of 1.
+/* y = activation(a <op> b), a and b broadcast to y: a row-major box of up to eight dimensions, counted from the
+ * innermost; unused ones have an extent of 1.
  *
  * Operand a's element for place (i_0, i_1, ..) is a[i_0 * A_INNER + i_1 * a_stride_1 + ..], b's alike; a stride of 0
  * repeats. Any extents. Work-items (extent_0, extent_1, extent_2 * .. * extent_7).

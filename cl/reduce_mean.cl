@@ -1,7 +1,7 @@
 /* y[i] = the mean of x over some of its dimensions. Work-item i, one per element of y (row-major over the kept ones).
  *
- * Dimensions come as up to four groups of kept and four of reduced ones, each with extent and stride (in elements of x),
- * innermost first; unused ones have an extent of 1. Any extents; the mean of nothing is NaN. */
+ * Dimensions come as up to four groups of kept and four of reduced ones, each with extent and stride (in elements of
+ * x), innermost first; unused ones have an extent of 1. Any extents; the mean of nothing is NaN. */
 
 #define GROUPS(kind)                                                                                                   \
     long kind##_extent_0, long kind##_stride_0, long kind##_extent_1, long kind##_stride_1, long kind##_extent_2,      \
