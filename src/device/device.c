@@ -128,3 +128,12 @@ uint64_t thaw_device_peak_bytes(const thaw_device *device)
 {
     return device->pool.peak_bytes;
 }
+
+int32_t thaw_device_block(const thaw_device *device)
+{
+    const char *text = getenv("THAW_LAYOUT");
+    int wanted = text ? atoi(text) : 0;
+    if (wanted != 1 && wanted != 4 && wanted != 8 && wanted != 16)
+        wanted = strcmp(device->info.type, "cpu") == 0 ? (int)device->info.native_float_width : 1;
+    return wanted >= 16 ? 16 : wanted >= 8 ? 8 : wanted >= 4 ? 4 : 1;
+}

@@ -52,6 +52,10 @@ THAW_MUST_CHECK thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range rang
 #define THAW_RANGE_2(x, y)    ((thaw_range){{(size_t)(x), (size_t)(y), 1}, {0, 0, 0}})
 #define THAW_RANGE_3(x, y, z) ((thaw_range){{(size_t)(x), (size_t)(y), (size_t)(z)}, {0, 0, 0}})
 
+/* How many channels the device likes side by side: its vector width on a CPU, 1 elsewhere. THAW_LAYOUT in the
+ * environment forces 1, 4, 8 or 16. */
+int32_t thaw_device_block(const thaw_device *device);
+
 /* Waits until all that was queued is done. THAW_ERR_DEVICE if any of it failed. */
 THAW_MUST_CHECK thaw_status thaw_device_finish(thaw_device *device);
 

@@ -100,6 +100,7 @@ thaw_status thaw_graph_add_value(thaw_graph *graph, const char *name, thaw_value
                           sizeof *graph->values));
     thaw_value *value;
     THAW_TRY(thaw_allocate(graph->context, 1, sizeof *value, &value));
+    value->block = 1;
     value->index = graph->value_count;
     graph->values[graph->value_count++] = value;
     THAW_TRY(thaw_copy_text(graph->context, name, &value->name));

@@ -160,6 +160,8 @@ static thaw_status append_linear(thaw_graph *graph, thaw_value *input, int64_t f
     thaw_node_set_input(node, 1, weight);
     thaw_node_set_input(node, 2, bias);
     thaw_node_set_output_value(node, 0, value);
+    if (graph->opset < 7) /* the bias is added to every row, which went without saying only later */
+        THAW_TRY(thaw_node_add_int(node, "broadcast", 1));
     return thaw_node_add_int(node, "transB", 1);
 }
 

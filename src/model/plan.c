@@ -16,6 +16,7 @@ typedef struct planner {
     thaw_value **root;  /* [value_count]: the value whose storage it shares, itself mostly */
     size_t *last_use;   /* [value_count], of roots: the step of the last reader; SIZE_MAX for graph outputs */
     size_t *slot_index; /* [value_count], of roots */
+    bool *uploaded;     /* [value_count]: a constant that needs a buffer */
     slot *slots;
     size_t slot_count, slot_capacity;
     bool reuse;
@@ -35,7 +36,19 @@ static size_t element_bytes(const thaw_value *value)
 
 static size_t value_bytes(const thaw_value *value)
 {
-    return (size_t)thaw_shape_size(&value->shape) * element_bytes(value);
+    const thaw_shape stored = thaw_value_stored(value);
+    return (size_t)thaw_shape_size(&stored) * element_bytes(value);
+}
+
+/* Which constants do kernels read as they stand? */
+static void find_weights(planner *p)
+{
+    for (size_t i = 0; i < p->graph->node_count; i++) {
+        const thaw_node *node = p->graph->nodes[i];
+        for (size_t j = 0; j < node->input_count && !node->packs_weights; j++)
+            if (node->inputs[j] && node->inputs[j]->constant)
+                p->uploaded[node->inputs[j]->index] = thaw_dtype_is_float(node->inputs[j]->constant->dtype);
+    }
 }
 
 static void find_lifetimes(planner *p)
@@ -140,7 +153,7 @@ static thaw_status allocate(thaw_program *program, planner *p)
         const size_t index = p->slot_index[p->root[i]->index];
         if (index != NO_SLOT)
             value->buffer = p->slots[index].buffer;
-        else if (value->constant && thaw_dtype_is_float(value->constant->dtype) && value->uses)
+        else if (p->uploaded[i])
             THAW_TRY(upload(program, value));
     }
     for (size_t i = 0; i < graph->value_count; i++) /* views of constants */
@@ -186,7 +199,9 @@ static thaw_status plan_with(thaw_program *program, planner *p, bool differentia
     THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->root, &p->root));
     THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->last_use, &p->last_use));
     THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->slot_index, &p->slot_index));
+    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->uploaded, &p->uploaded));
     find_lifetimes(p);
+    find_weights(p);
     THAW_TRY(place_all(p));
     THAW_TRY(allocate(program, p));
     if (differentiable)
@@ -199,12 +214,12 @@ static thaw_status plan_with(thaw_program *program, planner *p, bool differentia
 
 thaw_status thaw_program_plan(thaw_program *program, bool differentiable)
 {
-    thaw_graph_count_uses(program->graph);
     planner p = {.graph = program->graph, .reuse = !differentiable};
     const thaw_status status = plan_with(program, &p, differentiable);
     free(p.root);
     free(p.last_use);
     free(p.slot_index);
+    free(p.uploaded);
     free(p.slots);
     return status;
 }

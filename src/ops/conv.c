@@ -130,7 +130,7 @@ static thaw_status check_product(const thaw_node *node, const char *what, int64_
 static thaw_status infer_geometry(const thaw_node *node, int32_t spatial, thaw_conv_geometry *geometry)
 {
     int64_t end[THAW_CONV_AXES] = {0};
-    *geometry = (thaw_conv_geometry){0};
+    *geometry = (thaw_conv_geometry){.in_block = 1, .out_block = 1};
     THAW_TRY(read_sizes(node, spatial, geometry));
     THAW_TRY(read_axes(node, "strides", spatial, 1, geometry->stride));
     THAW_TRY(read_axes(node, "dilations", spatial, 1, geometry->dilation));
@@ -142,6 +142,13 @@ static thaw_status infer_geometry(const thaw_node *node, int32_t spatial, thaw_c
     for (int axis = 0; axis < THAW_CONV_AXES; axis++)
         THAW_TRY(infer_axis(node, axis, end[axis], geometry));
     return check_product(node, "a channel", 1, geometry->out);
+}
+
+static void choose_variant(thaw_node *node, const thaw_conv_variant *variant)
+{
+    thaw_conv *conv = node->state;
+    conv->variant = variant;
+    node->scratch_bytes = variant->scratch_bytes ? variant->scratch_bytes(&conv->geometry) : 0;
 }
 
 static thaw_status infer(thaw_node *node)
@@ -166,9 +173,42 @@ static thaw_status infer(thaw_node *node)
     THAW_TRY(thaw_node_set_output(node, 0, node->inputs[0]->dtype, &y));
     if (!thaw_multiply(2 * thaw_conv_depth(&conv->geometry), thaw_shape_size(&y), &node->flops))
         return thaw_node_fail(node, THAW_ERR_SIZE, "output %s is too large", thaw_shape_text(&y, text));
-    conv->variant = thaw_conv_choose(&conv->geometry);
-    node->scratch_bytes = conv->variant->scratch_bytes ? conv->variant->scratch_bytes(&conv->geometry) : 0;
+    choose_variant(node, thaw_conv_choose(&conv->geometry));
     return THAW_OK;
+}
+
+static bool is_constant(const thaw_value *value)
+{
+    return !value || (value->constant && !value->trainable);
+}
+
+/* An image of few channels is read as it comes; everything else in blocks, where a variant does that. */
+static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
+{
+    enum { FEW_CHANNELS = 4 };
+    thaw_conv *conv = node->state;
+    thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_conv_geometry plain = *geometry;
+    if (!is_constant(node->inputs[1]) || !is_constant(thaw_epilogue_own_input(node, 2)) ||
+        node->inputs[0]->shape.rank != 4)
+        return 1;
+    geometry->out_block = block;
+    geometry->in_block = geometry->in_channels <= FEW_CHANNELS && node->inputs[0]->block == 1 ? 1 : block;
+    const thaw_conv_variant *variant = thaw_conv_choose_blocked(geometry);
+    if (!variant && geometry->in_block == 1) {
+        geometry->in_block = block;
+        variant = thaw_conv_choose_blocked(geometry);
+    }
+    if (!variant) {
+        *geometry = plain;
+        return 1;
+    }
+    choose_variant(node, variant);
+    node->packs_weights = true;
+    wanted[0] = geometry->in_block;
+    if (node->epilogue.residual)
+        wanted[node->input_count - 1] = block;
+    return block;
 }
 
 static thaw_status prepare(thaw_node *node)
@@ -183,12 +223,21 @@ static thaw_status forward(thaw_node *node)
     return conv->variant->run(node, conv);
 }
 
+static void release(thaw_node *node)
+{
+    thaw_conv *conv = node->state;
+    thaw_buffer_destroy(&conv->packed);
+    thaw_buffer_destroy(&conv->packed_bias);
+}
+
 const thaw_op thaw_op_conv = {
     .name = "conv",
     .onnx_type = "Conv",
     .flags = THAW_OP_EPILOGUE,
     .attributes = attributes,
     .infer = infer,
+    .layout = layout,
     .prepare = prepare,
     .forward = forward,
+    .release = release,
 };

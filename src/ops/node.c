@@ -36,6 +36,16 @@ int64_t thaw_node_batch(const thaw_node *node)
     return node->graph->batch;
 }
 
+thaw_shape thaw_value_stored(const thaw_value *value)
+{
+    const thaw_shape *shape = &value->shape;
+    const int64_t block = value->block;
+    if (block <= 1 || shape->rank != 4)
+        return *shape;
+    return (thaw_shape){5,
+                        {shape->dims[0], (shape->dims[1] + block - 1) / block, shape->dims[2], shape->dims[3], block}};
+}
+
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...)
 {
     char reason[512];
@@ -43,7 +53,8 @@ thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    return thaw_fail(node->graph->context, status, "%s '%s': %s", node->op->onnx_type, node->name, reason);
+    return thaw_fail(node->graph->context, status, "%s '%s': %s",
+                     node->op->onnx_type ? node->op->onnx_type : node->op->name, node->name, reason);
 }
 
 /* Is `name` one of the comma-separated `names`? */

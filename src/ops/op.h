@@ -21,6 +21,7 @@ typedef struct thaw_value {
     thaw_node *producer;   /* NULL: input or weight */
     bool is_input;         /* of the graph, without a value in the file */
     bool trainable;        /* a parameter that training changes */
+    int32_t block;         /* storage of [n, c, h, w]: 1 is row-major, b is [n][c/b][h][w][b], c padded to a multiple */
     size_t index;          /* place in the graph's values */
     size_t uses;           /* how many nodes and graph outputs read it, as of the last thaw_graph_count_uses() */
     /* In a program that was prepared for a device: */
@@ -83,6 +84,10 @@ typedef struct thaw_op {
     /* From the inputs' shapes: dtype and shape of every output, node->scratch_bytes, node->flops. Also without a
      * device. THAW_ERR_SHAPE with the numbers. */
     thaw_status (*infer)(thaw_node *node);
+    /* The storage that suits a device which likes `block` channels side by side: writes what the activations of rank 4
+     * among the inputs must have into wanted[] (1 at first, current ones are in the values), returns what output 0 will
+     * have. NULL: all row-major. Runs in fused programs, after infer. */
+    int32_t (*layout)(thaw_node *node, int32_t block, int32_t *wanted);
     /* Computes every output's constant on the host. NULL: can't. Runs after infer, where all inputs are constant. */
     thaw_status (*fold)(thaw_node *node);
     /* Gets kernels, packs weights. Buffers exist already. NULL: nothing to do. */
@@ -110,8 +115,9 @@ struct thaw_node {
     size_t scratch_bytes; /* device memory needed during forward, set by infer */
     int64_t flops;        /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
-    bool removed;  /* to be freed by the next thaw_graph_sweep() */
-    size_t source; /* 1 + its place among the nodes of the model file; 0: not from there */
+    bool packs_weights; /* set by layout: prepare reads constant inputs on the host, they need no buffers */
+    bool removed;       /* to be freed by the next thaw_graph_sweep() */
+    size_t source;      /* 1 + its place among the nodes of the model file; 0: not from there */
 };
 
 /* Nodes in running order over values. See model/graph.h for what can be done with one. */
@@ -143,6 +149,9 @@ thaw_buffer *thaw_node_scratch(
  * into it. */
 int64_t thaw_node_file_batch(const thaw_node *node);
 int64_t thaw_node_batch(const thaw_node *node);
+
+/* The shape in which a value lies in its buffer, row-major: [n, c/b, h, w, b] for blocks of b > 1. */
+thaw_shape thaw_value_stored(const thaw_value *value);
 
 /* Fails with "Type 'name': ..." put before the reason. */
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...) THAW_PRINTF(3, 4);

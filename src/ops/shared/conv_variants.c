@@ -236,23 +236,34 @@ static thaw_status im2col_run(const thaw_node *node, const thaw_conv *conv)
     return thaw_epilogue_run(node, &conv->epilogue);
 }
 
-static const thaw_conv_variant variants[] = {
-    {"depthwise", depthwise_fits, NULL, depthwise_prepare, depthwise_run},
-    {"pointwise", pointwise_fits, NULL, prepare_product, pointwise_run},
-    {"im2col", im2col_fits, im2col_scratch_bytes, im2col_prepare, im2col_run},
-    {"direct", direct_fits, NULL, direct_prepare, direct_run},
-};
+static const thaw_conv_variant depthwise = {"depthwise", depthwise_fits, NULL, depthwise_prepare, depthwise_run};
+static const thaw_conv_variant pointwise = {"pointwise", pointwise_fits, NULL, prepare_product, pointwise_run};
+static const thaw_conv_variant im2col = {"im2col", im2col_fits, im2col_scratch_bytes, im2col_prepare, im2col_run};
+static const thaw_conv_variant direct = {"direct", direct_fits, NULL, direct_prepare, direct_run};
 
-const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry)
+static const thaw_conv_variant *const row_major[] = {&depthwise, &pointwise, &im2col, &direct, NULL};
+static const thaw_conv_variant *const blocked[] = {NULL};
+
+static const thaw_conv_variant *choose(const thaw_conv_variant *const *variants, const thaw_conv_geometry *geometry)
 {
     const char *wish = getenv("THAW_ALGORITHM");
     const thaw_conv_variant *first = NULL;
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
-        if (!variants[i].fits(geometry))
+    for (; *variants; variants++) {
+        if (!(*variants)->fits(geometry))
             continue;
-        if (wish && strcmp(wish, variants[i].name) == 0)
-            return &variants[i];
-        first = first ? first : &variants[i];
+        if (wish && strcmp(wish, (*variants)->name) == 0)
+            return *variants;
+        first = first ? first : *variants;
     }
     return first;
+}
+
+const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry)
+{
+    return choose(row_major, geometry);
+}
+
+const thaw_conv_variant *thaw_conv_choose_blocked(const thaw_conv_geometry *geometry)
+{
+    return choose(blocked, geometry);
 }

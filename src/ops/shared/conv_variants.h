@@ -13,6 +13,7 @@ typedef struct thaw_conv_geometry {
     int64_t in[THAW_CONV_AXES], kernel[THAW_CONV_AXES], out[THAW_CONV_AXES];
     int64_t stride[THAW_CONV_AXES], dilation[THAW_CONV_AXES];
     int64_t pad[THAW_CONV_AXES]; /* before the first element; what lies behind the last follows from `out` */
+    int32_t in_block, out_block; /* storage of input and output (and residual): see thaw_value */
 } thaw_conv_geometry;
 
 typedef struct thaw_conv_variant thaw_conv_variant;
@@ -22,7 +23,10 @@ typedef struct thaw_conv {
     thaw_conv_geometry geometry;
     const thaw_conv_variant *variant;
     thaw_kernel *kernel;         /* im2col, or the one that does it all; NULL: none */
+    thaw_kernel *second_kernel;  /* for those that work in two steps */
     thaw_epilogue_pass epilogue; /* after a matrix product */
+    thaw_buffer *packed;         /* weights as a blocked variant wants them; NULL: none */
+    thaw_buffer *packed_bias; /* [out_channels padded to out_block], zeros where there is no bias; blocked variants */
 } thaw_conv;
 
 struct thaw_conv_variant {
@@ -33,8 +37,12 @@ struct thaw_conv_variant {
     thaw_status (*run)(const thaw_node *node, const thaw_conv *conv);
 };
 
-/* The one that THAW_ALGORITHM names if it fits, else the first that does. Never NULL. */
+/* The one that THAW_ALGORITHM names if it fits, else the first that does. Row-major storage: never NULL. */
 const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry);
+/* The same among those for blocks of channels; NULL if none fits. Weights and bias are constants. */
+const thaw_conv_variant *thaw_conv_choose_blocked(const thaw_conv_geometry *geometry);
+
+extern const thaw_conv_variant thaw_conv_winograd, thaw_conv_tiled, thaw_conv_depthwise_blocked;
 
 /* Elements of one channel in the output; weights of one output channel. */
 int64_t thaw_conv_pixels(const thaw_conv_geometry *geometry);
