@@ -7,141 +7,73 @@ static thaw_status attributes(thaw_node *node)
 {
     THAW_TRY(thaw_node_known_attributes(node, "auto_pad,dilations,group,kernel_shape,pads,strides"));
     THAW_TRY(thaw_node_arity(node, 2, 3, 1));
-    const char *auto_pad = thaw_node_string(node, "auto_pad", "NOTSET");
-    if (strcmp(auto_pad, "NOTSET") != 0 && strcmp(auto_pad, "VALID") != 0 && strcmp(auto_pad, "SAME_UPPER") != 0 &&
-        strcmp(auto_pad, "SAME_LOWER") != 0)
-        return thaw_node_fail(node, THAW_ERR_MODEL, "auto_pad '%s' is not known", auto_pad);
+    THAW_TRY(thaw_window_check_auto_pad(node));
     return thaw_allocate(thaw_node_context(node), 1, sizeof(thaw_conv), &node->state);
 }
 
-/* Fails unless `value` is an int of at least `least`. */
-static thaw_status check_range(const thaw_node *node, const char *what, int64_t value, int64_t least)
-{
-    if (value < least || value > INT_MAX)
-        return thaw_node_fail(node, THAW_ERR_SIZE, "%s of %lld is out of range", what, (long long)value);
-    return THAW_OK;
-}
-
-/* The list `name` into the last axes of out; `otherwise` in the others, and in all where it is absent. */
-static thaw_status read_axes(const thaw_node *node, const char *name, int32_t spatial, int64_t otherwise,
-                             int64_t out[THAW_CONV_AXES])
-{
-    size_t count;
-    const int64_t *values = thaw_node_ints(node, name, &count);
-    if (values && count != (size_t)spatial)
-        return thaw_node_fail(node, THAW_ERR_SHAPE, "%s has %zu numbers for %d spatial dimensions", name, count,
-                              spatial);
-    for (int32_t axis = 0; axis < THAW_CONV_AXES; axis++) {
-        const int32_t i = axis - (THAW_CONV_AXES - spatial);
-        out[axis] = values && i >= 0 ? values[i] : otherwise;
-        THAW_TRY(check_range(node, name, out[axis], 1));
-    }
-    return THAW_OK;
-}
-
-/* The tensors' sizes, and whether they agree. */
-static thaw_status read_sizes(const thaw_node *node, int32_t spatial, thaw_conv_geometry *geometry)
+/* Channels and groups, and whether they agree. */
+static thaw_status read_channels(const thaw_node *node, thaw_conv_geometry *geometry)
 {
     const thaw_shape *x = &node->inputs[0]->shape, *weight = &node->inputs[1]->shape;
+    const int64_t groups = thaw_node_int(node, "group", 1);
     char x_text[THAW_SHAPE_TEXT], weight_text[THAW_SHAPE_TEXT];
     thaw_shape_text(x, x_text);
     thaw_shape_text(weight, weight_text);
     for (int32_t i = 0; i < x->rank; i++)
         if (x->dims[i] < 1 || weight->dims[i] < 1)
             return thaw_node_fail(node, THAW_ERR_SHAPE, "input %s or weight %s is empty", x_text, weight_text);
+    if (groups < 1 || groups > INT_MAX || x->dims[1] > INT_MAX || weight->dims[0] > INT_MAX)
+        return thaw_node_fail(node, THAW_ERR_SIZE, "%lld groups, input %s, weight %s: out of range", (long long)groups,
+                              x_text, weight_text);
+    if (x->dims[1] % groups || x->dims[1] / groups != weight->dims[1] || weight->dims[0] % groups)
+        return thaw_node_fail(node, THAW_ERR_SHAPE, "input %s and weight %s do not make %lld group%s", x_text,
+                              weight_text, (long long)groups, groups == 1 ? "" : "s");
     geometry->n = x->dims[0];
     geometry->in_channels = x->dims[1];
     geometry->out_channels = weight->dims[0];
-    geometry->groups = thaw_node_int(node, "group", 1);
-    THAW_TRY(check_range(node, "group", geometry->groups, 1));
-    if (geometry->in_channels % geometry->groups || geometry->in_channels / geometry->groups != weight->dims[1] ||
-        geometry->out_channels % geometry->groups)
-        return thaw_node_fail(node, THAW_ERR_SHAPE, "input %s and weight %s do not make %lld group%s", x_text,
-                              weight_text, (long long)geometry->groups, geometry->groups == 1 ? "" : "s");
-    for (int32_t axis = 0; axis < THAW_CONV_AXES; axis++) {
-        const int32_t i = axis - (THAW_CONV_AXES - spatial) + 2;
-        geometry->in[axis] = i >= 2 ? x->dims[i] : 1;
-        geometry->kernel[axis] = i >= 2 ? weight->dims[i] : 1;
-    }
-    int64_t kernel_shape[THAW_CONV_AXES];
+    geometry->groups = groups;
+    return THAW_OK;
+}
+
+/* The kernel's size is the weight's; kernel_shape may only repeat it. */
+static thaw_status read_kernel(const thaw_node *node, int32_t spatial, int64_t kernel[THAW_WINDOW_AXES])
+{
+    const thaw_shape *weight = &node->inputs[1]->shape;
+    int64_t kernel_shape[THAW_WINDOW_AXES];
+    char text[THAW_SHAPE_TEXT];
     size_t count;
+    for (int32_t axis = 0; axis < THAW_WINDOW_AXES; axis++) {
+        const int32_t i = axis - (THAW_WINDOW_AXES - spatial) + 2;
+        kernel[axis] = i >= 2 ? weight->dims[i] : 1;
+    }
     if (!thaw_node_ints(node, "kernel_shape", &count))
         return THAW_OK;
-    THAW_TRY(read_axes(node, "kernel_shape", spatial, 1, kernel_shape));
-    if (memcmp(kernel_shape, geometry->kernel, sizeof kernel_shape) != 0)
-        return thaw_node_fail(node, THAW_ERR_SHAPE, "kernel_shape is not that of weight %s", weight_text);
-    return THAW_OK;
-}
-
-/* Padding before the first and behind the last element. */
-static thaw_status read_pads(const thaw_node *node, int32_t spatial, int64_t begin[THAW_CONV_AXES],
-                             int64_t end[THAW_CONV_AXES])
-{
-    size_t count;
-    const int64_t *pads = thaw_node_ints(node, "pads", &count);
-    if (!pads || strcmp(thaw_node_string(node, "auto_pad", "NOTSET"), "NOTSET") != 0)
-        return THAW_OK;
-    if (count != 2 * (size_t)spatial)
-        return thaw_node_fail(node, THAW_ERR_SHAPE, "pads has %zu numbers for %d spatial dimensions", count, spatial);
-    for (int32_t i = 0; i < spatial; i++) {
-        const int32_t axis = i + THAW_CONV_AXES - spatial;
-        begin[axis] = pads[i];
-        end[axis] = pads[i + spatial];
-        THAW_TRY(check_range(node, "padding", begin[axis], 0));
-        THAW_TRY(check_range(node, "padding", end[axis], 0));
-    }
-    return THAW_OK;
-}
-
-/* The output's size along one axis; for the SAME kinds of auto_pad also its padding. */
-static thaw_status infer_axis(const thaw_node *node, int axis, int64_t end, thaw_conv_geometry *geometry)
-{
-    const char *auto_pad = thaw_node_string(node, "auto_pad", "NOTSET");
-    const int64_t in = geometry->in[axis], stride = geometry->stride[axis];
-    const int64_t reach = (geometry->kernel[axis] - 1) * geometry->dilation[axis] + 1;
-    int64_t begin = geometry->pad[axis];
-    if (strncmp(auto_pad, "SAME", 4) == 0) {
-        const int64_t total = ((in + stride - 1) / stride - 1) * stride + reach - in;
-        begin = total <= 0 ? 0 : strcmp(auto_pad, "SAME_UPPER") == 0 ? total / 2 : total - total / 2;
-        end = total <= 0 ? 0 : total - begin;
-    }
-    const int64_t padded = in + begin + end;
-    THAW_TRY(check_range(node, "a padded dimension", padded, 1));
-    THAW_TRY(check_range(node, "a dilated kernel", reach, 1));
-    if (reach > padded)
-        return thaw_node_fail(node, THAW_ERR_SHAPE, "a kernel that reaches over %lld does not fit %lld + %lld + %lld",
-                              (long long)reach, (long long)begin, (long long)in, (long long)end);
-    geometry->pad[axis] = begin;
-    geometry->out[axis] = (padded - reach) / stride + 1;
-    return THAW_OK;
-}
-
-/* Fails unless the product of the sizes is an int: kernels index one channel with it. */
-static thaw_status check_product(const thaw_node *node, const char *what, int64_t first,
-                                 const int64_t sizes[THAW_CONV_AXES])
-{
-    int64_t product = first;
-    for (int axis = 0; axis < THAW_CONV_AXES; axis++)
-        if (!thaw_multiply(product, sizes[axis], &product) || product > INT_MAX)
-            return thaw_node_fail(node, THAW_ERR_SIZE, "%s of more than %d elements", what, INT_MAX);
+    THAW_TRY(thaw_window_axes(node, "kernel_shape", spatial, 1, kernel_shape));
+    if (memcmp(kernel_shape, kernel, sizeof kernel_shape) != 0)
+        return thaw_node_fail(node, THAW_ERR_SHAPE, "kernel_shape is not that of weight %s",
+                              thaw_shape_text(weight, text));
     return THAW_OK;
 }
 
 static thaw_status infer_geometry(const thaw_node *node, int32_t spatial, thaw_conv_geometry *geometry)
 {
-    int64_t end[THAW_CONV_AXES] = {0};
+    int64_t kernel[THAW_WINDOW_AXES];
+    thaw_window window;
     *geometry = (thaw_conv_geometry){.in_block = 1, .out_block = 1};
-    THAW_TRY(read_sizes(node, spatial, geometry));
-    THAW_TRY(read_axes(node, "strides", spatial, 1, geometry->stride));
-    THAW_TRY(read_axes(node, "dilations", spatial, 1, geometry->dilation));
-    THAW_TRY(read_pads(node, spatial, geometry->pad, end));
-    THAW_TRY(check_range(node, "the channel count", geometry->in_channels, 1));
-    THAW_TRY(check_range(node, "the channel count", geometry->out_channels, 1));
-    THAW_TRY(check_product(node, "a channel", 1, geometry->in));
-    THAW_TRY(check_product(node, "weights", geometry->in_channels / geometry->groups, geometry->kernel));
+    THAW_TRY(read_channels(node, geometry));
+    THAW_TRY(read_kernel(node, spatial, kernel));
+    THAW_TRY(thaw_window_infer(node, kernel, &window));
+    memcpy(geometry->in, window.in, sizeof window.in);
+    memcpy(geometry->kernel, window.kernel, sizeof window.kernel);
+    memcpy(geometry->out, window.out, sizeof window.out);
+    memcpy(geometry->stride, window.stride, sizeof window.stride);
+    memcpy(geometry->dilation, window.dilation, sizeof window.dilation);
+    memcpy(geometry->pad, window.pad, sizeof window.pad);
+    int64_t depth = geometry->in_channels / geometry->groups;
     for (int axis = 0; axis < THAW_CONV_AXES; axis++)
-        THAW_TRY(infer_axis(node, axis, end[axis], geometry));
-    return check_product(node, "a channel", 1, geometry->out);
+        if (!thaw_multiply(depth, kernel[axis], &depth) || depth > INT_MAX)
+            return thaw_node_fail(node, THAW_ERR_SIZE, "weights of more than %d elements for one channel", INT_MAX);
+    return THAW_OK;
 }
 
 static void choose_variant(thaw_node *node, const thaw_conv_variant *variant)

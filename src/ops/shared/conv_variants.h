@@ -3,8 +3,9 @@
 #define THAW_OPS_SHARED_CONV_VARIANTS_H
 
 #include "ops/shared/epilogue.h"
+#include "ops/shared/window.h"
 
-#define THAW_CONV_AXES 3
+#define THAW_CONV_AXES THAW_WINDOW_AXES
 
 /* Everything has depth, height and width; those that the tensors lack are 1 (padding 0). Each number fits an int, and
  * so does the product of a tensor's three. */
