@@ -12,7 +12,7 @@ Network:   3x3 convolution with stride 2, three residual blocks with stride 2 (3
 Training:  AdamW, learning rate one-cycle up to 4e-3, weight decay 0.02, batches of 64, 14 epochs, mirrored at random.
 Result:    99 % of the validation images. A logistic regression on its 96 features, fitted to 24 images a class of the
            target task (which no part of this training has seen), gets 90 % of 1000 further ones (5-fold: 92 %); the
-           same network trained from scratch on those 120 images gets 22 %.
+           same network trained from scratch on those 120 images gets all of them right and 22 % of the others.
 Input:     RGB, (x / 255 - 0.5) / 0.5; written into the file's metadata, as the class names are.
 """
 
