@@ -1,13 +1,15 @@
 #!/bin/sh
 # check_sanitizers.sh FOLDER COMPILER: builds everything with AddressSanitizer and UndefinedBehaviorSanitizer in FOLDER
-# and runs all quick suites, the command's checks and the demo. Leaks inside OpenCL drivers are not ours: tests/leaks.supp names them.
+# and runs all quick suites, the command's checks and the demo. Leaks inside OpenCL drivers are not ours:
+# tests/leaks.supp names them.
 set -u
 folder=$1
 compiler=$2
 source=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 
 cmake -S "$source" -B "$folder" -DCMAKE_C_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g" \
-    -DTHAW_SANITIZE=ON -DTHAW_BUILD_TESTS=ON >"$folder.log" 2>&1 && cmake --build "$folder" --parallel 2 >>"$folder.log" 2>&1
+    -DTHAW_SANITIZE=ON -DTHAW_BUILD_TESTS=ON >"$folder.log" 2>&1 &&
+    cmake --build "$folder" --parallel 2 >>"$folder.log" 2>&1
 if [ $? != 0 ]; then
     tail -n 40 "$folder.log"
     echo "0 passed, 1 failed, 0 skipped"

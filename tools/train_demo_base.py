@@ -37,8 +37,8 @@ MEAN = STD = 0.5
 
 def draw(program, folder, per_class, seed):
     """Draws images and returns them as uint8 [count, SIZE, SIZE, 3], with labels and class names."""
-    subprocess.run([program, "--task", "source", "--per-class", str(per_class), "--seed", str(seed), "--size", str(SIZE),
-                    "--output", str(folder)], check=True)
+    subprocess.run([program, "--task", "source", "--per-class", str(per_class), "--seed", str(seed),
+                    "--size", str(SIZE), "--output", str(folder)], check=True)
     classes = sorted(entry.name for entry in folder.iterdir())
     images, labels = [], []
     for label, name in enumerate(classes):
