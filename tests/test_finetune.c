@@ -232,7 +232,7 @@ static void wrong_options(void)
         double learning_rate, momentum, smoothing;
         int32_t epochs;
     } cases[] = {{NAN, 0.9, 0, 1},  {INFINITY, 0.9, 0, 1}, {0, 0.9, 0, 1},
-                 {1e-3, 1.0, 0, 1}, {1e-3, 0.9, 1.0, 1},   {1e-3, 0.9, 0, 0}};
+                 {1e-3, 1.0, 0, 1}, {1e-3, 0.9, 1.0, 1},   {1e-3, 0.9, 0, -1}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         thaw_model *model = make_model();
         thaw_dataset *dataset = open_data(0.25);

@@ -31,7 +31,7 @@ static const cli_option file_table[] = {
 };
 static const cli_option train_table[] = {
     {"epochs", &cli_int32, FIELD(train.epochs), "N", .help = "times that every training image is used",
-     CLI_RANGE(1, 100000)},
+     .otherwise = "as many as make about 600 steps, 30 to 200", CLI_RANGE(1, 100000)},
     {"batch-size", &cli_size, FIELD(train.train_batch_size), "N", .help = "images for one step", CLI_RANGE(1, 65536)},
     {"lr", &cli_number, FIELD(train.learning_rate), "X", .help = "learning rate, the highest of the schedule",
      CLI_RANGE(1e-10, 1000)},
@@ -138,7 +138,6 @@ static thaw_status train(cli_state *cli, const finetune_options *options, finetu
     train.preprocess = state->preprocess;
     train.balanced_classes = options->class_weights == 1;
     train.on_epoch = on_epoch;
-    cli->progress.epoch_count = train.epochs;
     const thaw_status status = thaw_finetune(state->model, cli->device, state->dataset, &train, &state->result);
     cli_end_job(cli);
     if (status == THAW_ERR_INTERRUPTED)

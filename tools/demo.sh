@@ -41,7 +41,7 @@ echo "\$ $thaw inspect $base"
 sed -e 's/^block1_first_conv .*/.../' -e '/^block[12]_/d' "$log"
 
 heading "3. Transfer: every layer frozen but a new head for the five classes"
-show "$thaw" --progress none finetune --base "$base" --data "$output/data" --output "$output/mine.onnx" --epochs 100
+show "$thaw" --progress none finetune --base "$base" --data "$output/data" --output "$output/mine.onnx"
 
 heading "4. How good is it? On 500 pictures drawn just now"
 "$draw" --task target --seed 2 --per-class 100 --output "$output/new"

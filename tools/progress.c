@@ -92,7 +92,7 @@ static void draw_bar(cli_progress *progress, const thaw_progress *now)
 static void write_line(cli_progress *progress, const thaw_progress *now)
 {
     const bool end = now->done >= now->total;
-    if (progress->epoch_count > 0 && strcmp(now->phase, "train") == 0)
+    if (strcmp(now->phase, "train") == 0)
         return;
     if (end ? progress->ended : now->seconds - progress->told_at < LINE_SECONDS)
         return;
@@ -146,9 +146,9 @@ static bool is_best(const cli_progress *progress, const thaw_epoch *epoch)
 
 static void write_epoch(cli_progress *progress, const thaw_epoch *epoch)
 {
-    const int digits = progress->epoch_count > 0 ? snprintf(NULL, 0, "%d", progress->epoch_count) : 1;
+    const int digits = snprintf(NULL, 0, "%d", epoch->planned);
     cli_progress_clear(progress);
-    fprintf(stderr, "epoch %*d/%d  loss %.4f", digits, epoch->epoch, progress->epoch_count, epoch->train_loss);
+    fprintf(stderr, "epoch %*d/%d  loss %.4f", digits, epoch->epoch, epoch->planned, epoch->train_loss);
     if (!isnan(epoch->validation_top1))
         fprintf(stderr, "  val loss %.4f  val top-1 %5.1f %%%s", epoch->validation_loss, 100 * epoch->validation_top1,
                 is_best(progress, epoch) ? " *" : "  ");

@@ -22,7 +22,6 @@ typedef struct cli_progress {
     double told_at;              /* seconds into the phase when the last plain line was written */
     bool ended;                  /* the end of the phase has been told */
     double best_top1, best_loss; /* of the epochs so far */
-    int32_t epoch_count;         /* how many there are to be */
 } cli_progress;
 
 /* Turns auto into what suits stderr. */

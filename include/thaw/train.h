@@ -46,7 +46,8 @@ THAW_API bool thaw_optimizer_named(const char *text, thaw_optimizer_kind *kind);
 THAW_API bool thaw_schedule_named(const char *text, thaw_schedule_kind *kind);
 
 typedef struct thaw_epoch {
-    int32_t epoch; /* from 1 */
+    int32_t epoch;   /* from 1 */
+    int32_t planned; /* how many there are to be */
     double seconds;
     double train_loss;      /* mean over the epoch, while it trains */
     double validation_loss; /* mean; NaN without validation images */
@@ -59,7 +60,7 @@ typedef void (*thaw_epoch_callback)(void *user, const thaw_epoch *epoch);
 typedef struct thaw_finetune_options {
     thaw_job job;
     thaw_preprocess preprocess;
-    int32_t epochs;                /* default 30 */
+    int32_t epochs;                /* default 0: as many as make about 600 steps, from 30 to 200 */
     size_t train_batch_size;       /* samples a step, default 32 */
     thaw_optimizer_kind optimizer; /* default adamw */
     double learning_rate;          /* default 1e-3 */

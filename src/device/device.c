@@ -21,10 +21,10 @@ static thaw_status fail_without_match(thaw_context *context, const char *selecto
         thaw_text_append(&names, "%s%zu: %s (%s)", i ? ", " : "", i, entries[i].info.name, entries[i].info.platform);
     thaw_status status;
     if (selector && *selector)
-        status = thaw_fail(context, THAW_ERR_DEVICE, "no device matches '%s'; there are %s", selector, names.data);
+        status = thaw_fail(context, THAW_ERR_DEVICE, "no device matches '%s' (available: %s)", selector, names.data);
     else
         status =
-            thaw_fail(context, THAW_ERR_DEVICE, "no device can be used; there are %s; see `thaw devices`", names.data);
+            thaw_fail(context, THAW_ERR_DEVICE, "no device can be used (there: %s); see `thaw devices`", names.data);
     thaw_text_free(&names);
     return status;
 }

@@ -38,7 +38,6 @@ thaw_job thaw_job_defaults(void)
 thaw_finetune_options thaw_finetune_defaults(void)
 {
     thaw_finetune_options options = {.job = thaw_job_defaults(),
-                                     .epochs = 30,
                                      .train_batch_size = 32,
                                      .optimizer = THAW_OPTIMIZER_ADAMW,
                                      .learning_rate = 1e-3,
@@ -52,8 +51,8 @@ thaw_finetune_options thaw_finetune_defaults(void)
 
 static thaw_status check_options(thaw_context *context, const thaw_finetune_options *o)
 {
-    if (o->epochs < 1 || o->train_batch_size < 1 || o->job.batch_size < 1)
-        return thaw_fail(context, THAW_ERR_USAGE, "epochs and batch sizes start at 1");
+    if (o->epochs < 0 || o->train_batch_size < 1 || o->job.batch_size < 1)
+        return thaw_fail(context, THAW_ERR_USAGE, "epochs can't be negative, and batch sizes start at 1");
     if (!isfinite(o->learning_rate) || o->learning_rate <= 0)
         return thaw_fail(context, THAW_ERR_USAGE, "a learning rate of %g makes no sense", o->learning_rate);
     if (!(o->momentum >= 0 && o->momentum < 1) || !(o->label_smoothing >= 0 && o->label_smoothing < 1))

@@ -22,6 +22,7 @@ typedef struct trainer {
     float *rows;      /* [batch][width] */
     size_t *order[2]; /* rows of the table: for training, held out */
     size_t count[2];
+    int32_t epochs;
     size_t step, steps;   /* done, and in the whole run */
     double learning_rate; /* of the last step */
     thaw_random random;
@@ -53,6 +54,13 @@ static void split_rows(trainer *t)
     }
 }
 
+/* Few images make short epochs: a head needs steps, not epochs. */
+static int32_t enough_epochs(size_t steps_per_epoch)
+{
+    const size_t enough_steps = 600, epochs = (enough_steps + steps_per_epoch - 1) / steps_per_epoch;
+    return epochs < 30 ? 30 : epochs > 200 ? 200 : (int32_t)epochs;
+}
+
 static thaw_status open_trainer(trainer *t, const thaw_graph *graph, thaw_device *device, const char *cut,
                                 const char *logits)
 {
@@ -62,7 +70,9 @@ static thaw_status open_trainer(trainer *t, const thaw_graph *graph, thaw_device
         THAW_TRY(thaw_allocate(t->context, features->count, sizeof(size_t), &t->order[part]));
     split_rows(t);
     t->batch = o->train_batch_size < t->count[TRAIN] ? o->train_batch_size : t->count[TRAIN];
-    t->steps = (size_t)o->epochs * ((t->count[TRAIN] + t->batch - 1) / t->batch);
+    const size_t steps = (t->count[TRAIN] + t->batch - 1) / t->batch;
+    t->epochs = o->epochs ? o->epochs : enough_epochs(steps);
+    t->steps = (size_t)t->epochs * steps;
     t->random.state = o->seed;
     THAW_TRY(thaw_allocate(t->context, t->batch * features->width, sizeof *t->rows, &t->rows));
     THAW_TRY(open_program(t, graph, device, cut, logits));
@@ -142,6 +152,7 @@ static thaw_status run_epoch(trainer *t, int32_t number, thaw_epoch *epoch)
     THAW_TRY(train_epoch(t, &train));
     THAW_TRY(validate(t, &held_out));
     *epoch = (thaw_epoch){.epoch = number,
+                          .planned = t->epochs,
                           .seconds = thaw_clock_seconds() - start,
                           .train_loss = train.loss / (double)train.count,
                           .validation_loss = held_out.count ? held_out.loss / (double)held_out.count : NAN,
@@ -180,9 +191,9 @@ static thaw_status run_epochs(trainer *t, const thaw_graph *graph, thaw_finetune
 {
     const thaw_finetune_options *o = t->options;
     thaw_reporter reporter;
-    thaw_reporter_start(&reporter, &o->job, "train", (size_t)o->epochs);
+    thaw_reporter_start(&reporter, &o->job, "train", (size_t)t->epochs);
     const thaw_epoch *best = NULL;
-    for (int32_t number = 1; number <= o->epochs; number++) {
+    for (int32_t number = 1; number <= t->epochs; number++) {
         thaw_epoch *epoch = &result->epochs[result->epoch_count];
         THAW_TRY(run_epoch(t, number, epoch));
         result->epoch_count++;
@@ -209,7 +220,7 @@ thaw_status thaw_train(const thaw_graph *graph, thaw_device *device, const char 
     trainer t = {.context = graph->context, .set = set, .options = options};
     thaw_status status = open_trainer(&t, graph, device, cut, logits);
     if (status == THAW_OK)
-        status = thaw_allocate(t.context, (size_t)options->epochs, sizeof *result->epochs, &result->epochs);
+        status = thaw_allocate(t.context, (size_t)t.epochs, sizeof *result->epochs, &result->epochs);
     if (status == THAW_OK)
         status = run_epochs(&t, graph, result, parameters);
     close_trainer(&t);
