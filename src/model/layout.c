@@ -2,6 +2,7 @@
 #include "model/bind.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 extern const thaw_op thaw_op_reorder; /* no ONNX operator: not to be found by name */
 
@@ -90,10 +91,37 @@ static thaw_status lay_out(layouter *l)
     return THAW_OK;
 }
 
+/* What only a Concat reads is written straight into its output where its producer can do that. */
+static void slice_inputs(const thaw_node *concat)
+{
+    thaw_value *whole = concat->outputs[0];
+    int64_t channel = 0;
+    for (size_t i = 0; i < concat->input_count; i++) {
+        thaw_value *value = concat->inputs[i];
+        if (value->uses == 1 && value->producer && (value->producer->op->flags & THAW_OP_SLICES)) {
+            value->whole = whole;
+            value->first_channel = channel;
+        }
+        channel += value->shape.dims[1];
+    }
+}
+
+static void slice(thaw_graph *graph)
+{
+    thaw_graph_count_uses(graph);
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const thaw_node *node = graph->nodes[i];
+        if (node->op->onnx_type && strcmp(node->op->onnx_type, "Concat") == 0 && node->outputs[0]->block > 1)
+            slice_inputs(node);
+    }
+}
+
 thaw_status thaw_graph_layout(thaw_graph *graph, int32_t block)
 {
     layouter l = {.graph = graph, .block = block};
     const thaw_status status = lay_out(&l);
+    if (status == THAW_OK)
+        slice(graph);
     free(l.order);
     free(l.copy);
     return status;

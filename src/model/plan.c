@@ -55,7 +55,7 @@ static void find_lifetimes(planner *p)
 {
     const thaw_graph *graph = p->graph;
     for (size_t i = 0; i < graph->value_count; i++) {
-        p->root[i] = graph->values[i];
+        p->root[i] = graph->values[i]->whole ? graph->values[i]->whole : graph->values[i];
         p->slot_index[i] = NO_SLOT;
     }
     for (size_t i = 0; i < graph->node_count; i++) {
@@ -114,8 +114,8 @@ static thaw_status place_all(planner *p)
     for (size_t i = 0; i < graph->node_count; i++)
         for (size_t j = 0; j < graph->nodes[i]->output_count; j++) {
             const thaw_value *value = graph->nodes[i]->outputs[j];
-            if (value && !value->constant && p->root[value->index] == value)
-                THAW_TRY(place(p, value, i));
+            if (value && !value->constant)
+                THAW_TRY(place(p, p->root[value->index], i));
         }
     return THAW_OK;
 }

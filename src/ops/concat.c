@@ -111,7 +111,8 @@ static thaw_status forward(thaw_node *node)
 {
     const concat_state *state = node->state;
     for (size_t i = 0; i < node->input_count; i++)
-        THAW_TRY(thaw_mover_run(&state->parts[i].forward, node->inputs[i]->buffer, node->outputs[0]->buffer));
+        if (node->inputs[i]->whole != node->outputs[0]) /* else it was written in its place */
+            THAW_TRY(thaw_mover_run(&state->parts[i].forward, node->inputs[i]->buffer, node->outputs[0]->buffer));
     return THAW_OK;
 }
 

@@ -46,6 +46,14 @@ thaw_shape thaw_value_stored(const thaw_value *value)
                         {shape->dims[0], (shape->dims[1] + block - 1) / block, shape->dims[2], shape->dims[3], block}};
 }
 
+void thaw_value_place(const thaw_value *value, int64_t *offset, int64_t *stride)
+{
+    const thaw_value *whole = value->whole ? value->whole : value;
+    const thaw_shape stored = thaw_value_stored(whole);
+    *stride = thaw_shape_span(&stored, 1, stored.rank);
+    *offset = value->whole ? value->first_channel * thaw_shape_span(&value->shape, 2, value->shape.rank) : 0;
+}
+
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...)
 {
     char reason[512];

@@ -22,8 +22,10 @@ typedef struct thaw_value {
     bool is_input;         /* of the graph, without a value in the file */
     bool trainable;        /* a parameter that training changes */
     int32_t block;         /* storage of [n, c, h, w]: 1 is row-major, b is [n][c/b][h][w][b], c padded to a multiple */
-    size_t index;          /* place in the graph's values */
-    size_t uses;           /* how many nodes and graph outputs read it, as of the last thaw_graph_count_uses() */
+    struct thaw_value *whole; /* stored inside that value, its channels from first_channel on; NULL: by itself */
+    int64_t first_channel;
+    size_t index; /* place in the graph's values */
+    size_t uses;  /* how many nodes and graph outputs read it, as of the last thaw_graph_count_uses() */
     /* In a program that was prepared for a device: */
     thaw_buffer *buffer;   /* float32 (or int64 where dtype says so), row-major, offset 0; owned by the program */
     thaw_buffer *gradient; /* d loss / d value, same shape, float32; NULL where none is needed */
@@ -73,6 +75,7 @@ typedef struct thaw_epilogue {
 #define THAW_OP_READS_SHAPE 4u  /* fold needs the inputs' shapes only, not their contents */
 #define THAW_OP_HOST        8u  /* exists only as fold: refused where its inputs are not constant */
 #define THAW_OP_ACTIVATION  16u /* node->state is a thaw_activation_state: can become an epilogue */
+#define THAW_OP_SLICES      32u /* in blocks, writes output 0 wherever thaw_value_place() says */
 
 typedef struct thaw_op {
     const char *name;      /* file name: src/ops/<name>.c */
@@ -97,6 +100,8 @@ typedef struct thaw_op {
     /* Queues: from outputs' gradients (and buffers kept), *adds* to the gradient of every input that has one.
      * NULL: can only be frozen. */
     thaw_status (*backward)(thaw_node *node);
+    /* Which of its ways to compute was chosen, as THAW_ALGORITHM knows it: after prepare. NULL: there is only one. */
+    const char *(*algorithm)(const thaw_node *node);
     /* Frees what node->state holds (not node->state itself). NULL: nothing. */
     void (*release)(thaw_node *node);
 } thaw_op;
@@ -152,6 +157,9 @@ int64_t thaw_node_batch(const thaw_node *node);
 
 /* The shape in which a value lies in its buffer, row-major: [n, c/b, h, w, b] for blocks of b > 1. */
 thaw_shape thaw_value_stored(const thaw_value *value);
+
+/* Where image i of [n, c, ...] begins in the value's buffer: at offset + i * stride elements. */
+void thaw_value_place(const thaw_value *value, int64_t *offset, int64_t *stride);
 
 /* Fails with "Type 'name': ..." put before the reason. */
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...) THAW_PRINTF(3, 4);
