@@ -111,6 +111,10 @@ done <<'END'
 2|expected MODEL IMAGE|predict m.onnx
 2|--top '0'|predict m.onnx i.png --top 0
 2|expected MODEL|inspect
+2|expected MODEL|profile
+2|--batch '0'|profile m.onnx --batch 0
+2|--repeat '0'|profile m.onnx --repeat 0
+4|no-such.onnx|profile no-such.onnx
 2|--input X.npy is missing|run m.onnx --output y.npy
 2|--output F.npy is missing|features m.onnx --data d
 4|no-such.onnx|inspect no-such.onnx
@@ -127,7 +131,7 @@ one_error "empty"
 # --- help --------------------------------------------------------------------------------------------------------------
 thaw_exits 0 --help
 cp stdout general
-for command in finetune evaluate predict features inspect run devices; do
+for command in finetune evaluate predict features inspect profile run devices; do
     check "thaw --help lists $command" grep -q "^  $command " general
     thaw_exits 0 $command --help
     check "$command: usage line" grep -q "^Usage: thaw $command" stdout
@@ -212,6 +216,14 @@ thaw_exits 0 inspect same.onnx
 thaw_exits 0 inspect mine.onnx --json
 check "inspect: JSON" "$json_check" layers parameters trainable_parameters flops classes preprocess <stdout
 check "inspect: the new head can be trained" grep -q '"trainable": true' stdout
+thaw_exits 0 profile mine.onnx --batch 2 --repeat 3 --json
+check "profile: JSON" "$json_check" model device batch mode images_per_second median_seconds peak_device_bytes \
+    peak_gflops layers <stdout
+check "profile: keys of a layer" grep -q \
+    '"layers": \[{"name": ".*", "op": ".*", "algorithm": ".*", "seconds": .*, "gflops": .*, "percent_of_peak": ' stdout
+thaw_exits 0 profile mine.onnx --repeat 1 -q
+check "profile: a table" grep -q '^name .* % peak' stdout
+check "profile: totals" grep -q 'images/s$' stdout
 thaw_exits 0 evaluate mine.onnx --data data --json
 check "evaluate: JSON" "$json_check" count top1 top1_low top1_high top5 macro_f1 per_class confusion <stdout
 check "evaluate: all images" grep -q '"count": 40,' stdout

@@ -14,6 +14,7 @@
 #include <thaw/data.h>
 #include <thaw/device.h>
 #include <thaw/model.h>
+#include <thaw/profile.h>
 #include <thaw/status.h>
 #include <thaw/tensor.h>
 #include <thaw/train.h>

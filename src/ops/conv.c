@@ -155,6 +155,12 @@ static thaw_status forward(thaw_node *node)
     return conv->variant->run(node, conv);
 }
 
+static const char *algorithm(const thaw_node *node)
+{
+    const thaw_conv *conv = node->state;
+    return conv->variant->name;
+}
+
 static void release(thaw_node *node)
 {
     thaw_conv *conv = node->state;
@@ -171,5 +177,6 @@ const thaw_op thaw_op_conv = {
     .layout = layout,
     .prepare = prepare,
     .forward = forward,
+    .algorithm = algorithm,
     .release = release,
 };

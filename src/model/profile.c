@@ -1,0 +1,282 @@
+/* Times a program's steps. */
+#include <thaw/profile.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/context.h"
+#include "base/random.h"
+#include "device/peak.h"
+#include "model/model.h"
+#include "model/program.h"
+
+#define LAYER_TIMINGS      5
+#define LAYER_SECONDS      0.002 /* a timing runs the layer until this has gone by: a wait costs 60 us */
+#define MOST_LAYER_REPEATS 200
+#define MOST_REPEATS       10000
+
+thaw_profile_options thaw_profile_defaults(void)
+{
+    return (thaw_profile_options){.batch = 1, .repeats = 11, .seed = 1};
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *numbers, size_t count)
+{
+    qsort(numbers, count, sizeof *numbers, compare_doubles);
+    return count % 2 ? numbers[count / 2] : (numbers[count / 2 - 1] + numbers[count / 2]) / 2;
+}
+
+static bool runs(const thaw_node *node)
+{
+    return node->op->forward && !(node->op->flags & THAW_OP_VIEW);
+}
+
+static uint64_t value_bytes(const thaw_value *value)
+{
+    const thaw_shape stored = thaw_value_stored(value);
+    const size_t element = thaw_dtype_is_float(value->dtype) ? sizeof(float) : thaw_dtype_bytes(value->dtype);
+    return (uint64_t)thaw_shape_size(&stored) * element;
+}
+
+/* --- sizes --- */
+
+static bool is_weight(const thaw_value *value)
+{
+    return value && value->constant && thaw_dtype_is_float(value->dtype);
+}
+
+static uint64_t sum_weights(const thaw_graph *graph)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < graph->value_count; i++)
+        if (is_weight(graph->values[i]) && graph->values[i]->uses > 0)
+            bytes += value_bytes(graph->values[i]);
+    return bytes;
+}
+
+/* The value whose storage this one shares. */
+static const thaw_value *storage_of(const thaw_value *value)
+{
+    while (value->producer && (value->producer->op->flags & THAW_OP_VIEW))
+        value = value->producer->inputs[0];
+    return value;
+}
+
+/* [value_count]: the last step that reads what lies in this value's storage. */
+static void find_last_steps(const thaw_graph *graph, size_t *last)
+{
+    for (size_t i = 0; i < graph->node_count; i++)
+        for (size_t j = 0; j < graph->nodes[i]->input_count; j++)
+            if (graph->nodes[i]->inputs[j])
+                last[storage_of(graph->nodes[i]->inputs[j])->index] = i;
+    for (size_t i = 0; i < graph->output_count; i++)
+        last[storage_of(graph->outputs[i])->index] = SIZE_MAX;
+}
+
+static thaw_status find_live_bytes(const thaw_graph *graph, uint64_t *largest)
+{
+    size_t *last;
+    uint64_t live = 0;
+    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *last, &last));
+    find_last_steps(graph, last);
+    for (size_t i = 0; i < graph->input_count; i++)
+        live += graph->inputs[i]->constant ? 0 : value_bytes(graph->inputs[i]);
+    for (size_t step = 0; step < graph->node_count; step++) {
+        const thaw_node *node = graph->nodes[step];
+        for (size_t j = 0; j < node->output_count && !(node->op->flags & THAW_OP_VIEW); j++)
+            live += node->outputs[j] && !node->outputs[j]->constant ? value_bytes(node->outputs[j]) : 0;
+        if (live > *largest)
+            *largest = live;
+        for (size_t i = 0; i < graph->value_count; i++) {
+            const thaw_value *value = graph->values[i];
+            if (last[i] == step && !value->constant && storage_of(value) == value)
+                live -= value_bytes(value);
+        }
+    }
+    free(last);
+    return THAW_OK;
+}
+
+/* --- times --- */
+
+/* Uniform numbers in [-2, 2): what normalised images look like. */
+static thaw_status fill_inputs(thaw_program *program, uint64_t seed)
+{
+    thaw_graph *graph = program->graph;
+    thaw_random random = {seed};
+    for (size_t i = 0; i < graph->input_count; i++) {
+        thaw_tensor *tensor;
+        if (graph->inputs[i]->constant)
+            continue;
+        if (!thaw_dtype_is_float(graph->inputs[i]->dtype))
+            return thaw_fail(graph->context, THAW_ERR_UNSUPPORTED,
+                             "input '%s' is %s: only models of floating inputs "
+                             "can be profiled",
+                             graph->inputs[i]->name, thaw_dtype_text(graph->inputs[i]->dtype));
+        THAW_TRY(thaw_tensor_create(graph->context, THAW_FLOAT32, &graph->inputs[i]->shape, &tensor));
+        for (int64_t j = 0; j < tensor->count; j++)
+            ((float *)tensor->data)[j] = (float)(4 * thaw_random_uniform(&random) - 2);
+        const thaw_status status = thaw_program_write(program, i, tensor);
+        thaw_tensor_release(&tensor);
+        THAW_TRY(status);
+    }
+    return THAW_OK;
+}
+
+static thaw_status check_interrupt(thaw_context *context)
+{
+    return thaw_context_interrupted(context) ? thaw_fail(context, THAW_ERR_INTERRUPTED, "stopped") : THAW_OK;
+}
+
+static thaw_status time_whole(thaw_program *program, double *seconds)
+{
+    THAW_TRY(check_interrupt(program->graph->context));
+    const double start = thaw_clock_seconds();
+    THAW_TRY(thaw_program_forward(program));
+    THAW_TRY(thaw_device_finish(program->graph->device));
+    *seconds = thaw_clock_seconds() - start;
+    return THAW_OK;
+}
+
+/* The first runs find caches cold and make the driver specialise kernels. */
+static thaw_status measure_whole(thaw_program *program, int32_t repeats, double *median_seconds)
+{
+    enum { WARM_UPS = 2 };
+    double *seconds;
+    THAW_TRY(thaw_allocate(program->graph->context, (size_t)repeats, sizeof *seconds, &seconds));
+    thaw_status status = THAW_OK;
+    for (int32_t i = -WARM_UPS; i < repeats && status == THAW_OK; i++)
+        status = time_whole(program, &seconds[i < 0 ? 0 : i]);
+    if (status == THAW_OK)
+        *median_seconds = median(seconds, (size_t)repeats);
+    free(seconds);
+    return status;
+}
+
+static thaw_status time_layer(thaw_node *node, int32_t repeats, double *seconds)
+{
+    thaw_device *device = thaw_node_device(node);
+    THAW_TRY(check_interrupt(thaw_node_context(node)));
+    const double start = thaw_clock_seconds();
+    for (int32_t i = 0; i < repeats; i++)
+        THAW_TRY(node->op->forward(node));
+    THAW_TRY(thaw_device_finish(device));
+    *seconds = (thaw_clock_seconds() - start) / repeats;
+    return THAW_OK;
+}
+
+/* Many runs of the same layer between two waits: it may be repeated, since no layer writes where it reads. */
+static thaw_status measure_layer(thaw_node *node, double *median_seconds)
+{
+    double first, seconds[LAYER_TIMINGS];
+    THAW_TRY(time_layer(node, 1, &first));
+    const double wanted = LAYER_SECONDS / (first > 0 ? first : 1e-9);
+    const int32_t repeats = wanted < 1 ? 1 : wanted > MOST_LAYER_REPEATS ? MOST_LAYER_REPEATS : (int32_t)wanted;
+    for (size_t i = 0; i < LAYER_TIMINGS; i++)
+        THAW_TRY(time_layer(node, repeats, &seconds[i]));
+    *median_seconds = median(seconds, LAYER_TIMINGS);
+    return THAW_OK;
+}
+
+static thaw_status fill_layer(thaw_node *node, thaw_profile_layer *layer)
+{
+    THAW_TRY(thaw_copy_text(thaw_node_context(node), node->name, &layer->name));
+    layer->op = node->op->onnx_type ? node->op->onnx_type : node->op->name;
+    layer->algorithm = node->op->algorithm ? node->op->algorithm(node) : "default";
+    layer->flops = (double)node->flops;
+    for (size_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i] && (!node->inputs[i]->constant || is_weight(node->inputs[i])))
+            layer->bytes += (double)value_bytes(node->inputs[i]);
+    for (size_t i = 0; i < node->output_count; i++)
+        layer->bytes += node->outputs[i] ? (double)value_bytes(node->outputs[i]) : 0;
+    return measure_layer(node, &layer->seconds);
+}
+
+static thaw_status measure_layers(thaw_graph *graph, thaw_profile *profile)
+{
+    THAW_TRY(thaw_allocate(graph->context, graph->node_count, sizeof *profile->layers, &profile->layers));
+    for (size_t i = 0; i < graph->node_count; i++) {
+        if (!runs(graph->nodes[i]))
+            continue;
+        thaw_profile_layer *layer = &profile->layers[profile->layer_count++];
+        THAW_TRY(fill_layer(graph->nodes[i], layer));
+        profile->layer_seconds += layer->seconds;
+    }
+    return THAW_OK;
+}
+
+static void compare_with_peak(thaw_profile *profile, const thaw_peak *peak)
+{
+    profile->peak_flops_per_second = peak->flops_per_second;
+    profile->peak_copy_bytes_per_second = peak->copy_bytes_per_second;
+    for (size_t i = 0; i < profile->layer_count; i++) {
+        thaw_profile_layer *layer = &profile->layers[i];
+        if (layer->seconds <= 0)
+            continue;
+        layer->flops_per_second = layer->flops / layer->seconds;
+        layer->bytes_per_second = layer->bytes / layer->seconds;
+        layer->percent_of_peak = 100 * layer->flops_per_second / peak->flops_per_second;
+        layer->percent_of_copy = 100 * layer->bytes_per_second / peak->copy_bytes_per_second;
+    }
+}
+
+static thaw_status profile_program(thaw_program *program, const thaw_profile_options *options, thaw_profile *profile)
+{
+    thaw_graph *graph = program->graph;
+    thaw_peak peak = {0};
+    thaw_graph_count_uses(graph);
+    profile->weight_bytes = sum_weights(graph);
+    THAW_TRY(find_live_bytes(graph, &profile->live_activation_bytes));
+    THAW_TRY(fill_inputs(program, options->seed));
+    THAW_TRY(measure_whole(program, options->repeats, &profile->median_seconds));
+    profile->images_per_second = (double)options->batch / profile->median_seconds;
+    profile->peak_device_bytes = thaw_device_peak_bytes(graph->device);
+    if (options->whole_only)
+        return THAW_OK;
+    THAW_TRY(thaw_peak_measure(graph->device, &peak));
+    THAW_TRY(measure_layers(graph, profile));
+    THAW_TRY(thaw_peak_measure(graph->device, &peak)); /* before and after: other work may have disturbed one */
+    compare_with_peak(profile, &peak);
+    return THAW_OK;
+}
+
+static thaw_status check_options(thaw_context *context, const thaw_profile_options *options)
+{
+    if (options->batch < 1 || options->batch > INT32_MAX)
+        return thaw_fail(context, THAW_ERR_USAGE, "a batch of %lld is out of range", (long long)options->batch);
+    if (options->repeats < 1 || options->repeats > MOST_REPEATS)
+        return thaw_fail(context, THAW_ERR_USAGE, "%d repeats: 1 to %d are possible", (int)options->repeats,
+                         MOST_REPEATS);
+    return THAW_OK;
+}
+
+thaw_status thaw_model_profile(thaw_model *model, thaw_device *device, const thaw_profile_options *options,
+                               thaw_profile *profile)
+{
+    *profile = (thaw_profile){.batch = options->batch};
+    THAW_TRY(check_options(model->context, options));
+    const thaw_program_options wanted = {
+        .batch = options->batch, .height = options->height, .width = options->width, .fuse = true};
+    thaw_program *program;
+    THAW_TRY(thaw_program_create(model->graph, device, &wanted, &program));
+    const thaw_status status = profile_program(program, options, profile);
+    thaw_program_destroy(&program);
+    return status;
+}
+
+void thaw_profile_free(thaw_profile *profile)
+{
+    if (!profile)
+        return;
+    for (size_t i = 0; i < profile->layer_count; i++)
+        free(profile->layers[i].name);
+    free(profile->layers);
+    *profile = (thaw_profile){0};
+}
