@@ -64,7 +64,7 @@ static bool agrees(const product *p)
     return true;
 }
 
-static void check(const product *p, thaw_random *random)
+static bool check(const product *p, thaw_random *random)
 {
     const int a_columns = p->transpose_a ? p->m : p->k, b_columns = p->transpose_b ? p->k : p->n;
     make(host_a, NAN, p->transpose_a ? p->k : p->m, a_columns, false, random);
@@ -78,21 +78,23 @@ static void check(const product *p, thaw_random *random)
     CU_ASSERT_EQUAL(thaw_buffer_write(c, 0, host_c, sizeof host_c), THAW_OK);
     CU_ASSERT_EQUAL(thaw_gemm_run(test_device(), &gemm), THAW_OK);
     CU_ASSERT_EQUAL(thaw_buffer_read(c, 0, got, sizeof got), THAW_OK);
-    if (!agrees(p)) {
-        CU_FAIL("a product is wrong");
-        printf("  %d x %d x %d, transposed %d %d, alpha %g, beta %g\n", p->m, p->n, p->k, p->transpose_a,
-               p->transpose_b, (double)p->alpha, (double)p->beta);
-    }
+    if (agrees(p))
+        return true;
+    CU_FAIL("a product is wrong");
+    printf("  %d x %d x %d, transposed %d %d, alpha %g, beta %g\n", p->m, p->n, p->k, p->transpose_a, p->transpose_b,
+           (double)p->alpha, (double)p->beta);
+    return false;
 }
 
-/* All of m, n, k from `sizes`, all four transpositions, alpha and beta in turn. */
+/* All of m, n, k from `sizes`, all four transpositions, alpha and beta in turn, until one is wrong. */
 static void check_all(const char *algorithm, const int *sizes, int size_count)
 {
     static const float scales[][2] = {{1, 0}, {1, 1}, {-0.5f, 0}, {2, -0.25f}, {0, 2}};
     thaw_random random = {1};
     int turn = 0;
+    bool right = true;
     environment_set("THAW_ALGORITHM", algorithm);
-    for (int i = 0; i < size_count * size_count * size_count * 4; i++) {
+    for (int i = 0; i < size_count * size_count * size_count * 4 && right; i++) {
         const float *scale = scales[turn++ % 5];
         const product p = {i & 1,
                            i & 2,
@@ -101,7 +103,7 @@ static void check_all(const char *algorithm, const int *sizes, int size_count)
                            sizes[i / 4 / size_count / size_count],
                            scale[0],
                            scale[1]};
-        check(&p, &random);
+        right = check(&p, &random);
     }
     environment_restore();
 }
@@ -131,6 +133,17 @@ static void plain_products_agree(void)
     destroy_buffers();
 }
 
+static void packed_products_agree(void)
+{
+    static const int sizes[] = {1, 7, 15, 16, 17, 31, 33, 64}, tiny_sizes[] = {1, 7, 9};
+    create_buffers(sizeof host_a);
+    if (test_tiny())
+        check_all("packed", tiny_sizes, 3);
+    else
+        check_all("packed", sizes, 8);
+    destroy_buffers();
+}
+
 /* On a device where CLBlast does not run this is our kernel again. */
 static void clblast_products_agree(void)
 {
@@ -145,10 +158,10 @@ static void clblast_products_agree(void)
 
 static void empty_products_scale_or_do_nothing(void)
 {
-    static const char *const algorithms[] = {"plain", "clblast"};
+    static const char *const algorithms[] = {"plain", "packed", "clblast"};
     const float before[6] = {1, 2, 3, 4, 5, 6}, undefined[6] = {NAN, NAN, NAN, NAN, NAN, NAN};
     create_buffers(sizeof host_a);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         environment_set("THAW_ALGORITHM", algorithms[i]);
         thaw_gemm gemm = {.m = 2, .n = 3, .k = 0, .alpha = 1, .beta = 2, .c = c, .c_stride = 3};
         CU_ASSERT_EQUAL(thaw_buffer_write(c, 0, before, sizeof before), THAW_OK);
@@ -175,10 +188,10 @@ static void empty_products_scale_or_do_nothing(void)
  * checks (Oclgrind), nothing outside is touched. */
 static void not_a_number_stays_visible(void)
 {
-    static const char *const algorithms[] = {"plain", "clblast"};
+    static const char *const algorithms[] = {"plain", "packed", "clblast"};
     float ones[81];
     create_buffers(sizeof ones);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         environment_set("THAW_ALGORITHM", algorithms[i]);
         for (int e = 0; e < 81; e++)
             ones[e] = 1;
@@ -221,6 +234,7 @@ static void products_outside_their_buffers_are_refused(void)
 
 static const test_entry tests[] = {
     {"plain products agree", plain_products_agree},
+    {"packed products agree", packed_products_agree},
     {"CLBlast's products agree", clblast_products_agree},
     {"empty products scale or do nothing", empty_products_scale_or_do_nothing},
     {"products outside their buffers are refused", products_outside_their_buffers_are_refused},

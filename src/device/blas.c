@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device/device_private.h"
+#include "device/gemm_packed.h"
 
 /* As in cl/gemm.cl. */
 #define TILE_M 8
@@ -80,14 +81,24 @@ static thaw_status run_clblast(thaw_device *device, const thaw_gemm *g)
     return run_plain(device, g);
 }
 
-static bool wants_clblast(const thaw_device *device)
+/* Packing pays where every element is used several times; see docs/decisions/gemm-on-cpus.md. */
+static bool packing_pays(const thaw_gemm *g)
 {
-    const char *algorithm = getenv("THAW_ALGORITHM");
-    if (algorithm && strcmp(algorithm, "plain") == 0)
-        return false;
-    if (algorithm && strcmp(algorithm, "clblast") == 0)
-        return device->quirks.clblast_runs;
-    return device->quirks.clblast_runs && device->quirks.clblast_fast;
+    return g->m >= 8 && g->n >= 8 && g->m * g->n >= 32 * 32;
+}
+
+typedef thaw_status (*algorithm)(thaw_device *device, const thaw_gemm *g);
+
+static algorithm choose(const thaw_device *device, const thaw_gemm *g)
+{
+    const char *wish = getenv("THAW_ALGORITHM");
+    if (g->k == 0 || (wish && strcmp(wish, "plain") == 0))
+        return run_plain;
+    if (wish && strcmp(wish, "packed") == 0)
+        return thaw_gemm_run_packed;
+    if (device->quirks.clblast_runs && (device->quirks.clblast_fast || (wish && strcmp(wish, "clblast") == 0)))
+        return run_clblast;
+    return thaw_device_block(device) > 1 && packing_pays(g) ? thaw_gemm_run_packed : run_plain;
 }
 
 thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)
@@ -103,5 +114,5 @@ thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)
     if (gemm->m > INT32_MAX - TILE_M || gemm->n > INT32_MAX - TILE_N || gemm->k > INT32_MAX)
         return thaw_fail(device->context, THAW_ERR_SIZE, "a matrix product of %lld x %lld x %lld is too large",
                          (long long)gemm->m, (long long)gemm->n, (long long)gemm->k);
-    return gemm->k > 0 && wants_clblast(device) ? run_clblast(device, gemm) : run_plain(device, gemm);
+    return choose(device, gemm)(device, gemm);
 }

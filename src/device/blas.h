@@ -1,4 +1,4 @@
-/* Matrix products: CLBlast where the device runs it well, a kernel of our own (cl/gemm.cl) elsewhere. */
+/* Matrix products: CLBlast where the device runs it well, kernels of our own elsewhere. */
 #ifndef THAW_DEVICE_BLAS_H
 #define THAW_DEVICE_BLAS_H
 
@@ -16,7 +16,8 @@ typedef struct thaw_gemm {
     int64_t a_stride, b_stride, c_stride; /* leading dimensions: elements from row to row as stored */
 } thaw_gemm;
 
-/* THAW_ALGORITHM in the environment: "plain" forces our own kernel, "clblast" forces CLBlast where it runs.
+/* THAW_ALGORITHM in the environment forces one: "plain" (cl/gemm.cl), "packed" (cl/gemm_packed.cl) or "clblast", where
+ * it runs.
  * THAW_ERR_SIZE if a matrix does not lie inside its buffer. */
 THAW_MUST_CHECK thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm);
 
