@@ -327,13 +327,54 @@ static void bad_images(void)
     }
 }
 
+static void count_batches(void *user, thaw_log_level level, const char *line)
+{
+    *(size_t *)user += level == THAW_LOG_WARNING && strstr(line, "batch of") != NULL;
+}
+
+/* Where a batch does not fit the device's memory, half of it is tried, and so on; where one image does not, that is
+ * said. */
+static void little_memory(void)
+{
+    static const struct {
+        const char *bytes;
+        thaw_status status;
+    } cases[] = {{"100000", THAW_OK}, {"20000", THAW_ERR_DEVICE_MEMORY}};
+    const thaw_preprocess preprocess = small_options().preprocess;
+    thaw_dataset *dataset = open_data(0.0);
+    const char *paths[16];
+    for (size_t i = 0; i < 16; i++)
+        paths[i] = thaw_dataset_sample(dataset, i)->path;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        thaw_model *model = make_model();
+        thaw_prediction *predictions;
+        thaw_device *device;
+        const thaw_job job = thaw_job_defaults();
+        size_t warnings = 0;
+        setenv("THAW_DEVICE_MEMORY", cases[i].bytes, 1);
+        CU_ASSERT_EQUAL_FATAL(thaw_device_open(test_context(), NULL, &device), THAW_OK);
+        unsetenv("THAW_DEVICE_MEMORY");
+        thaw_context_set_log(test_context(), count_batches, &warnings);
+        CU_ASSERT_EQUAL(thaw_predict(model, device, paths, 16, 1, &preprocess, &job, &predictions), cases[i].status);
+        CU_ASSERT(warnings > 0);
+        thaw_context_set_log(test_context(), NULL, NULL);
+        if (cases[i].status == THAW_OK)
+            CU_ASSERT(predictions[15].ok);
+        thaw_predictions_free(&predictions, 16);
+        thaw_model_close(&model);
+        thaw_device_close(&device);
+    }
+    CU_ASSERT_PTR_NOT_NULL(strstr(thaw_error_message(test_context()), "bytes"));
+    thaw_dataset_close(&dataset);
+}
+
 void suite_finetune(void)
 {
     static const test_entry tests[] = {
         {"the main job", main_job}, {"same seed, same bits", determinism},
         {"round trip", round_trip}, {"wrong options", wrong_options},
         {"divergence", divergence}, {"interruption", interruption},
-        {"bad images", bad_images},
+        {"bad images", bad_images}, {"little memory", little_memory},
     };
     TEST_SUITE("finetune", tests);
 }
