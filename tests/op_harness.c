@@ -39,12 +39,10 @@ static void release_all(thaw_tensor **tensors)
         thaw_tensor_release(&tensors[i]);
 }
 
-static void check_row(const char *type, const op_case *row, const char *algorithm, uint64_t seed,
-                      op_reference reference, double tolerance)
+static void check_row(op_trial trial, uint64_t seed, op_reference reference, double tolerance)
 {
-    op_trial trial;
     thaw_tensor *first[OP_MOST_OUTPUTS] = {0}, *second[OP_MOST_OUTPUTS] = {0};
-    if (trial_begin(&trial, type, row, algorithm, seed, false)) {
+    if (trial_begin(&trial, seed, false)) {
         trial_reference(&trial, reference, trial.wanted);
         if (trial_forward(&trial, first)) {
             compare_outputs(&trial, first, tolerance);
@@ -62,34 +60,64 @@ static bool left_out(const op_case *row)
     return test_tiny() && op_case_elements(row) > TINY_ELEMENTS;
 }
 
-/* The user's own choice is set aside while cases run. */
-static char *save_algorithm(void)
+/* The user's own choices are set aside while cases run. */
+typedef struct choices {
+    char *algorithm, *layout;
+} choices;
+
+static char *copy_variable(const char *name)
 {
-    const char *set = getenv("THAW_ALGORITHM");
+    const char *set = getenv(name);
     return set ? strdup(set) : NULL;
 }
 
-static void restore_algorithm(char *saved)
+static choices save_choices(void)
 {
-    trial_force_algorithm(saved);
-    free(saved);
+    return (choices){copy_variable("THAW_ALGORITHM"), copy_variable("THAW_LAYOUT")};
+}
+
+static void restore_choices(choices saved)
+{
+    trial_force_algorithm(saved.algorithm);
+    trial_force_layout(saved.layout ? atoi(saved.layout) : 0);
+    free(saved.algorithm);
+    free(saved.layout);
+}
+
+static void check_rows(op_trial trial, const op_case *cases, size_t count, op_reference reference, double tolerance,
+                       const char *algorithms)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (left_out(&cases[i]))
+            continue;
+        trial.row = &cases[i];
+        trial.algorithm = NULL;
+        check_row(trial, i + 1, reference, tolerance);
+        char list[256];
+        char *rest = NULL;
+        snprintf(list, sizeof list, "%s", algorithms ? algorithms : "");
+        for (char *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+            trial.algorithm = name;
+            check_row(trial, i + 1, reference, tolerance);
+        }
+    }
 }
 
 void op_check(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance,
               const char *algorithms)
 {
-    char *saved = save_algorithm();
-    for (size_t i = 0; i < count; i++) {
-        if (left_out(&cases[i]))
-            continue;
-        check_row(type, &cases[i], NULL, i + 1, reference, tolerance);
-        char list[256];
-        char *rest = NULL;
-        snprintf(list, sizeof list, "%s", algorithms ? algorithms : "");
-        for (char *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
-            check_row(type, &cases[i], name, i + 1, reference, tolerance);
-    }
-    restore_algorithm(saved);
+    const choices saved = save_choices();
+    check_rows((op_trial){.type = type}, cases, count, reference, tolerance, algorithms);
+    restore_choices(saved);
+}
+
+void op_check_blocked(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance,
+                      const char *algorithms)
+{
+    const choices saved = save_choices();
+    for (int32_t layout = 4; layout <= 16; layout *= 2)
+        check_rows((op_trial){.type = type, .layout = layout}, cases, count, reference, tolerance, algorithms);
+    restore_choices(saved);
 }
 
 /* The functional whose gradient is checked: the sum of weights[i] * output0[i]. */
@@ -212,16 +240,16 @@ static void check_row_gradient(op_trial *trial, op_reference reference, double t
 
 void op_check_gradient(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance)
 {
-    char *saved = save_algorithm();
+    const choices saved = save_choices();
     for (size_t i = 0; i < count; i++) {
-        op_trial trial;
+        op_trial trial = {.type = type, .row = &cases[i]};
         if (left_out(&cases[i]))
             continue;
-        if (trial_begin(&trial, type, &cases[i], NULL, i + 1, true))
+        if (trial_begin(&trial, i + 1, true))
             check_row_gradient(&trial, reference, tolerance);
         trial_end(&trial);
     }
-    restore_algorithm(saved);
+    restore_choices(saved);
 }
 
 void op_check_refused(const char *type, const op_case *cases, size_t count, thaw_status status)

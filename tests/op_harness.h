@@ -29,6 +29,11 @@ typedef void (*op_reference)(const thaw_node *node, const double *const *inputs,
 void op_check(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance,
               const char *algorithms);
 
+/* The same in fused programs whose activations lie in blocks of 4, 8 and 16 channels (THAW_LAYOUT) where the operator
+ * takes them. Weights must be constants ("c:"). Channels that only fill a block up must come out finite. */
+void op_check_blocked(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance,
+                      const char *algorithms);
+
 /* The gradients of every run-time input (constants stay frozen), against central differences of the reference (step
  * 1e-4 in double) on a random linear functional of output 0, accumulation (running backward twice doubles nothing that
  * should be zeroed, adding to a non-zero gradient adds) included. */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GUARD_BYTES       ((size_t)256)
 #define NAN_PATTERN       0x7fc0dead
@@ -46,15 +47,17 @@ bool test_tiny(void)
 
 void trial_fail(const op_trial *trial, const char *format, ...)
 {
-    char reason[512], line[1536];
+    char reason[512], line[1536], layout[32] = "";
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    snprintf(line, sizeof line, "%s {%s} on '%s'%s%s%s%s: %s", trial->type,
+    if (trial->layout)
+        snprintf(layout, sizeof layout, " in blocks of %d", (int)trial->layout);
+    snprintf(line, sizeof line, "%s {%s} on '%s'%s%s%s%s%s: %s", trial->type,
              trial->row->attributes ? trial->row->attributes : "", trial->row->inputs ? trial->row->inputs : "",
              trial->row->values ? " " : "", trial->row->values ? trial->row->values : "",
-             trial->algorithm ? " by " : "", trial->algorithm ? trial->algorithm : "", reason);
+             trial->algorithm ? " by " : "", trial->algorithm ? trial->algorithm : "", layout, reason);
     CU_assertImplementation(CU_FALSE, __LINE__, line, __FILE__, "", CU_FALSE);
 }
 
@@ -92,35 +95,52 @@ thaw_node *trial_node(const op_trial *trial)
 static size_t value_bytes(const thaw_value *value)
 {
     const size_t element = thaw_dtype_is_float(value->dtype) ? sizeof(float) : thaw_dtype_bytes(value->dtype);
-    return (size_t)thaw_shape_size(&value->shape) * element;
+    const thaw_shape stored = thaw_value_stored(value);
+    return (size_t)thaw_shape_size(&stored) * element;
 }
 
-/* Outputs get buffers of our own with room behind them, so that a write past the end is seen. Views share their
- * input's memory and are left alone. */
-static void guard_outputs(op_trial *trial)
+/* Whether another value lives in the same memory: views share their input's, slices that of the whole. */
+static bool is_shared(const thaw_graph *graph, const thaw_value *value)
 {
-    thaw_graph *graph = trial->program->graph;
-    const thaw_node *node = trial_node(trial);
-    if (!node || !node->op->forward)
+    for (size_t i = 0; i < graph->value_count; i++)
+        if (graph->values[i]->whole == value)
+            return true;
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i]->op->flags & THAW_OP_VIEW && graph->nodes[i]->inputs[0] == value)
+            return true;
+    return value->whole != NULL;
+}
+
+static void guard_value(op_trial *trial, thaw_value *value)
+{
+    op_guard *guard = &trial->guards[trial->guard_count];
+    if (!value || value->constant || !value->buffer || is_shared(trial->program->graph, value) ||
+        trial->guard_count == OP_MOST_GUARDS)
         return;
-    for (size_t i = 0; i < graph->output_count; i++) {
-        thaw_value *output = graph->outputs[i];
-        if (output->constant || !output->buffer)
-            continue;
-        test_must(thaw_buffer_create(test_device(), value_bytes(output) + GUARD_BYTES, &trial->own[i]));
-        trial->kept[i] = output->buffer;
-        output->buffer = trial->own[i];
-    }
+    test_must(thaw_buffer_create(test_device(), value_bytes(value) + GUARD_BYTES, &guard->own));
+    guard->value = value;
+    guard->kept = value->buffer;
+    value->buffer = guard->own;
+    trial->guard_count++;
 }
 
-static void unguard_outputs(op_trial *trial)
+/* What nodes write gets buffers of our own with room behind them, so that a write past the end is seen. */
+static void guard_results(op_trial *trial)
 {
-    for (size_t i = 0; i < OP_MOST_OUTPUTS; i++) {
-        if (!trial->own[i])
-            continue;
-        trial->program->graph->outputs[i]->buffer = trial->kept[i];
-        thaw_buffer_destroy(&trial->own[i]);
+    const thaw_graph *graph = trial->program->graph;
+    for (size_t i = 0; i < graph->node_count; i++)
+        for (size_t j = 0; j < graph->nodes[i]->output_count; j++)
+            if (graph->nodes[i]->op->forward)
+                guard_value(trial, graph->nodes[i]->outputs[j]);
+}
+
+static void unguard_results(op_trial *trial)
+{
+    for (size_t i = 0; i < trial->guard_count; i++) {
+        trial->guards[i].value->buffer = trial->guards[i].kept;
+        thaw_buffer_destroy(&trial->guards[i].own);
     }
+    trial->guard_count = 0;
 }
 
 static void fill_with_nan(thaw_buffer *buffer)
@@ -129,21 +149,45 @@ static void fill_with_nan(thaw_buffer *buffer)
         test_must(thaw_buffer_fill(buffer, 0, NAN_PATTERN, thaw_buffer_bytes(buffer) / 4 * 4));
 }
 
+/* Readers multiply padding channels by zero: they must have been written, with finite numbers (unless NaN came in). */
+static void check_padding(const op_trial *trial, const thaw_value *value, const float *elements)
+{
+    const thaw_shape stored = thaw_value_stored(value);
+    const int64_t block = value->block, pixels = thaw_shape_span(&stored, 2, 4);
+    const int64_t rest = value->shape.dims[1] % block, image = pixels * stored.dims[1] * block;
+    if (rest == 0)
+        return;
+    for (int64_t i = 0; i < stored.dims[0] * pixels; i++)
+        for (int64_t c = rest; c < block; c++)
+            if (!isfinite(elements[i / pixels * image + image - (pixels - i % pixels) * block + c])) {
+                trial_fail(trial, "channels behind the last are not finite at pixel %lld", (long long)i);
+                return;
+            }
+}
+
+static void check_guard(const op_trial *trial, const op_guard *guard)
+{
+    const size_t bytes = value_bytes(guard->value), all = bytes + GUARD_BYTES;
+    char *memory = test_allocate((int64_t)all, 1);
+    test_must(thaw_buffer_read(guard->own, 0, memory, all));
+    for (size_t j = 0; j < GUARD_BYTES; j += 4) {
+        uint32_t pattern;
+        memcpy(&pattern, memory + bytes + j, 4);
+        if (pattern == NAN_PATTERN)
+            continue;
+        trial_fail(trial, "'%s': wrote %zu elements past its end", guard->value->name, j / 4 + 1);
+        break;
+    }
+    const char *values = trial->row->values;
+    if (guard->value->block > 1 && guard->value->shape.rank == 4 && !(values && strcmp(values, "nan") == 0))
+        check_padding(trial, guard->value, (const float *)memory);
+    free(memory);
+}
+
 static void check_guards(const op_trial *trial)
 {
-    for (size_t i = 0; i < OP_MOST_OUTPUTS; i++) {
-        uint32_t guard[GUARD_BYTES / 4];
-        if (!trial->own[i])
-            continue;
-        const size_t end = value_bytes(trial->program->graph->outputs[i]);
-        test_must(thaw_buffer_read(trial->own[i], end, guard, sizeof guard));
-        for (size_t j = 0; j < sizeof guard / sizeof *guard; j++) {
-            if (guard[j] == NAN_PATTERN)
-                continue;
-            trial_fail(trial, "output %zu: wrote %zu elements past its end", i, j + 1);
-            break;
-        }
-    }
+    for (size_t i = 0; i < trial->guard_count; i++)
+        check_guard(trial, &trial->guards[i]);
 }
 
 void trial_force_algorithm(const char *name)
@@ -152,6 +196,16 @@ void trial_force_algorithm(const char *name)
         setenv("THAW_ALGORITHM", name, 1);
     else
         unsetenv("THAW_ALGORITHM");
+}
+
+void trial_force_layout(int32_t block)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", (int)block);
+    if (block)
+        setenv("THAW_LAYOUT", text, 1);
+    else
+        unsetenv("THAW_LAYOUT");
 }
 
 /* Inputs as doubles of the float-rounded contents, and room for what the reference says. Infers the source graph's own
@@ -182,12 +236,11 @@ void trial_reference(const op_trial *trial, op_reference reference, double *cons
     reference(trial->subject.node, inputs, outputs);
 }
 
-bool trial_begin(op_trial *trial, const char *type, const op_case *row, const char *algorithm, uint64_t seed,
-                 bool differentiable)
+bool trial_begin(op_trial *trial, uint64_t seed, bool differentiable)
 {
-    *trial = (op_trial){.type = type, .row = row, .algorithm = algorithm};
-    trial_force_algorithm(algorithm);
-    if (!trial_succeeded(trial, op_subject_build(type, row, seed, &trial->subject), "graph"))
+    trial_force_algorithm(trial->algorithm);
+    trial_force_layout(trial->layout);
+    if (!trial_succeeded(trial, op_subject_build(trial->type, trial->row, seed, &trial->subject), "graph"))
         return false;
     thaw_graph *graph = trial->subject.graph;
     thaw_shape shapes[OP_MOST_INPUTS] = {{0}};
@@ -195,16 +248,17 @@ bool trial_begin(op_trial *trial, const char *type, const op_case *row, const ch
         shapes[i] = graph->inputs[i]->shape;
         graph->inputs[i]->trainable = differentiable;
     }
-    const thaw_program_options options = {.shapes = shapes, .differentiable = differentiable};
+    const thaw_program_options options = {
+        .shapes = shapes, .fuse = trial->layout != 0, .differentiable = differentiable};
     if (!trial_succeeded(trial, thaw_program_create(graph, test_device(), &options, &trial->program), "program"))
         return false;
-    guard_outputs(trial);
+    guard_results(trial);
     return prepare_reference(trial);
 }
 
 void trial_end(op_trial *trial)
 {
-    unguard_outputs(trial);
+    unguard_results(trial);
     thaw_program_destroy(&trial->program);
     op_subject_free(&trial->subject);
     for (size_t i = 0; i < OP_MOST_INPUTS; i++)
@@ -212,6 +266,7 @@ void trial_end(op_trial *trial)
     for (size_t i = 0; i < OP_MOST_OUTPUTS; i++)
         free(trial->wanted[i]);
     trial_force_algorithm(NULL);
+    trial_force_layout(0);
 }
 
 /* Writes every run-time input. */
@@ -226,9 +281,8 @@ static void write_inputs(op_trial *trial)
 bool trial_forward(op_trial *trial, thaw_tensor **results)
 {
     thaw_graph *graph = trial->program->graph;
-    for (size_t i = 0; i < graph->output_count; i++)
-        if (!graph->outputs[i]->constant)
-            fill_with_nan(graph->outputs[i]->buffer);
+    for (size_t i = 0; i < trial->guard_count; i++)
+        fill_with_nan(trial->guards[i].own);
     fill_with_nan(graph->scratch);
     write_inputs(trial);
     if (!trial_succeeded(trial, thaw_program_forward(trial->program), "forward"))

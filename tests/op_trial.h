@@ -5,14 +5,23 @@
 #include "op_subject.h"
 
 #define OP_MOST_OUTPUTS 8
+#define OP_MOST_GUARDS  16
+
+/* A value that nodes write, with a buffer of our own for a while. */
+typedef struct op_guard {
+    thaw_value *value;
+    thaw_buffer *own, *kept; /* with room behind it, and the program's */
+} op_guard;
 
 typedef struct op_trial {
     const char *type;
     const op_case *row;
     const char *algorithm; /* NULL: the operator's choice */
+    int32_t layout;        /* channels in a block, in a fused program; 0: not fused */
     op_subject subject;
     thaw_program *program;
-    thaw_buffer *own[OP_MOST_OUTPUTS], *kept[OP_MOST_OUTPUTS]; /* outputs' buffers: with guards, and the program's */
+    op_guard guards[OP_MOST_GUARDS];
+    size_t guard_count;
     double *inputs[OP_MOST_INPUTS];
     double *wanted[OP_MOST_OUTPUTS];
 } op_trial;
@@ -24,15 +33,18 @@ bool trial_succeeded(const op_trial *trial, thaw_status status, const char *what
 
 /* THAW_ALGORITHM in the environment; NULL unsets it. */
 void trial_force_algorithm(const char *name);
+/* THAW_LAYOUT in the environment; 0 unsets it. */
+void trial_force_layout(int32_t block);
 
-/* Builds the row, a program of it, and room for its reference; trial_end() also where it gives false. */
-bool trial_begin(op_trial *trial, const char *type, const op_case *row, const char *algorithm, uint64_t seed,
-                 bool differentiable);
+/* Builds the row of the trial (type, row, algorithm and layout are set, the rest is zero), a program of it, and room
+ * for its reference; trial_end() also where it gives false. */
+bool trial_begin(op_trial *trial, uint64_t seed, bool differentiable);
 void trial_end(op_trial *trial);
 /* The node in the program; NULL where it was folded away. */
 thaw_node *trial_node(const op_trial *trial);
 
-/* Runs the program with outputs and scratch full of NaN before; results[output_count], each released by the caller. */
+/* Runs the program with everything that is written, and scratch, full of NaN before; results[output_count], each
+ * released by the caller. */
 bool trial_forward(op_trial *trial, thaw_tensor **results);
 void trial_reference(const op_trial *trial, op_reference reference, double *const *outputs);
 

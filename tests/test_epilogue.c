@@ -134,19 +134,22 @@ static thaw_tensor *run(const thaw_graph *graph, bool fuse, size_t *nodes)
         test_must(thaw_program_write(program, i, tensor));
         thaw_tensor_release(&tensor);
     }
-    *nodes = program->graph->node_count;
+    *nodes = 0;
+    for (size_t i = 0; i < program->graph->node_count; i++)
+        *nodes += program->graph->nodes[i]->op->onnx_type != NULL; /* Reorder has none */
     test_must(thaw_program_forward(program));
     test_must(thaw_program_read(program, 0, &result));
     thaw_program_destroy(&program);
     return result;
 }
 
-static void check_chain(const struct chain *chain, const char *algorithm)
+static void check_chain_in(const struct chain *chain, const char *algorithm, int32_t layout)
 {
     const op_case row = {.attributes = chain->attributes, .inputs = chain->activation};
-    const op_trial trial = {.type = chain->type, .row = &row, .algorithm = algorithm};
+    const op_trial trial = {.type = chain->type, .row = &row, .algorithm = algorithm, .layout = layout};
     size_t nodes;
     trial_force_algorithm(algorithm);
+    trial_force_layout(layout);
     thaw_graph *graph = build(chain);
     thaw_tensor *plain = run(graph, false, &nodes), *fused = run(graph, true, &nodes);
     if (nodes != chain->fused_nodes)
@@ -160,6 +163,15 @@ static void check_chain(const struct chain *chain, const char *algorithm)
     thaw_tensor_release(&fused);
     thaw_graph_destroy(&graph);
     trial_force_algorithm(NULL);
+    trial_force_layout(0);
+}
+
+/* Algorithms are named where the row-major ones are meant. */
+static void check_chain(const struct chain *chain, const char *algorithm)
+{
+    static const int32_t layouts[] = {1, 4, 8, 16};
+    for (size_t i = 0; i < (algorithm ? 1 : sizeof layouts / sizeof *layouts); i++)
+        check_chain_in(chain, algorithm, layouts[i]);
 }
 
 #define SHAPE(...)                                                                                                     \
@@ -185,6 +197,10 @@ static void test_convolutions(void)
         {"Conv", "group=2", SHAPE(1, 4, 5, 5), SHAPE(6, 2, 3, 3), SHAPE(1, 6, 3, 3), true, false, NULL, "HardSigmoid",
          "alpha=0.25", 1},
         {"Conv", "", SHAPE(1, 4, 5, 5), SHAPE(6, 4, 3, 3), SHAPE(1, 6, 3, 3), true, false, NULL, "HardSwish", "", 1},
+        {"Conv", "pads=1,1,1,1", SHAPE(2, 16, 5, 5), SHAPE(17, 16, 3, 3), SHAPE(2, 17, 5, 5), true, false, "conv",
+         "HardSigmoid", "alpha=0.25", 2},
+        {"Conv", "", SHAPE(1, 16, 7, 7), SHAPE(31, 16, 1, 1), SHAPE(1, 31, 7, 7), true, true, "input", "Clip",
+         "min=0.0 max=6.0", 1},
         {"Conv", "strides=2,", SHAPE(2, 4, 9), SHAPE(6, 4, 3), SHAPE(2, 6, 4), false, true, "input", "Relu", "", 1},
     };
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
