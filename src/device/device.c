@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "device/tuning.h"
 
 static const char no_device[] = "no OpenCL device found; install a driver, e.g. pocl-opencl-icd (any CPU), "
                                 "mesa-opencl-icd or intel-opencl-icd, or your GPU vendor's";
@@ -93,6 +94,7 @@ void thaw_device_close(thaw_device **device)
         clFinish(closed->queue);
     if (closed->pool.live_count > 0)
         thaw_log(closed->context, THAW_LOG_WARNING, "device closed with %zu buffers in use", closed->pool.live_count);
+    thaw_tuning_release(closed);
     thaw_programs_release(closed);
     thaw_buffer_pool_trim(closed);
     if (closed->queue)

@@ -40,7 +40,8 @@ struct thaw_device {
     thaw_device_info info;
     thaw_quirks quirks;
     thaw_pool pool;
-    thaw_program *programs; /* all that were built, linked */
+    thaw_program *programs;     /* all that were built, linked */
+    struct thaw_tuning *tuning; /* NULL until it is asked for */
 };
 
 struct thaw_buffer {

@@ -122,7 +122,7 @@ thaw_status thaw_graph_add_node(thaw_graph *graph, const thaw_op *op, const char
     node->graph = graph;
     char made[96];
     if (!*name) {
-        snprintf(made, sizeof made, "%s_%zu", op->onnx_type, graph->node_count - 1);
+        snprintf(made, sizeof made, "%s_%zu", op->onnx_type ? op->onnx_type : op->name, graph->node_count - 1);
         name = made;
     }
     THAW_TRY(thaw_copy_text(context, name, &node->name));

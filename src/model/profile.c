@@ -64,43 +64,61 @@ static uint64_t sum_weights(const thaw_graph *graph)
 /* The value whose storage this one shares. */
 static const thaw_value *storage_of(const thaw_value *value)
 {
-    while (value->producer && (value->producer->op->flags & THAW_OP_VIEW))
-        value = value->producer->inputs[0];
-    return value;
+    for (;;) {
+        if (value->whole)
+            value = value->whole;
+        else if (value->producer && (value->producer->op->flags & THAW_OP_VIEW))
+            value = value->producer->inputs[0];
+        else
+            return value;
+    }
 }
 
-/* [value_count]: the last step that reads what lies in this value's storage. */
-static void find_last_steps(const thaw_graph *graph, size_t *last)
+/* The steps from the first that writes into a value's storage to the last that reads it. */
+typedef struct lifetime {
+    bool used;
+    size_t first, last;
+} lifetime;
+
+static void extend(lifetime *lifetimes, const thaw_value *value, size_t step)
 {
-    for (size_t i = 0; i < graph->node_count; i++)
+    lifetime *found = value && !value->constant ? &lifetimes[storage_of(value)->index] : NULL;
+    if (!found)
+        return;
+    if (!found->used)
+        *found = (lifetime){true, step, step};
+    if (step > found->last)
+        found->last = step;
+}
+
+static void find_lifetimes(const thaw_graph *graph, lifetime *lifetimes)
+{
+    for (size_t i = 0; i < graph->input_count; i++)
+        extend(lifetimes, graph->inputs[i], 0);
+    for (size_t i = 0; i < graph->node_count; i++) {
+        for (size_t j = 0; j < graph->nodes[i]->output_count; j++)
+            extend(lifetimes, graph->nodes[i]->outputs[j], i);
         for (size_t j = 0; j < graph->nodes[i]->input_count; j++)
-            if (graph->nodes[i]->inputs[j])
-                last[storage_of(graph->nodes[i]->inputs[j])->index] = i;
+            extend(lifetimes, graph->nodes[i]->inputs[j], i);
+    }
     for (size_t i = 0; i < graph->output_count; i++)
-        last[storage_of(graph->outputs[i])->index] = SIZE_MAX;
+        extend(lifetimes, graph->outputs[i], graph->node_count);
 }
 
 static thaw_status find_live_bytes(const thaw_graph *graph, uint64_t *largest)
 {
-    size_t *last;
-    uint64_t live = 0;
-    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *last, &last));
-    find_last_steps(graph, last);
-    for (size_t i = 0; i < graph->input_count; i++)
-        live += graph->inputs[i]->constant ? 0 : value_bytes(graph->inputs[i]);
+    lifetime *lifetimes;
+    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *lifetimes, &lifetimes));
+    find_lifetimes(graph, lifetimes);
     for (size_t step = 0; step < graph->node_count; step++) {
-        const thaw_node *node = graph->nodes[step];
-        for (size_t j = 0; j < node->output_count && !(node->op->flags & THAW_OP_VIEW); j++)
-            live += node->outputs[j] && !node->outputs[j]->constant ? value_bytes(node->outputs[j]) : 0;
+        uint64_t live = 0;
+        for (size_t i = 0; i < graph->value_count; i++)
+            if (lifetimes[i].used && lifetimes[i].first <= step && step <= lifetimes[i].last)
+                live += value_bytes(graph->values[i]);
         if (live > *largest)
             *largest = live;
-        for (size_t i = 0; i < graph->value_count; i++) {
-            const thaw_value *value = graph->values[i];
-            if (last[i] == step && !value->constant && storage_of(value) == value)
-                live -= value_bytes(value);
-        }
     }
-    free(last);
+    free(lifetimes);
     return THAW_OK;
 }
 

@@ -1,4 +1,5 @@
 #include "model/program.h"
+#include "device/tuning.h"
 #include "model/bind.h"
 
 #include <assert.h>
@@ -11,6 +12,7 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
     graph->device = device;
     if (options->fuse && thaw_device_block(device) > 1)
         THAW_TRY(thaw_graph_layout(graph, thaw_device_block(device)));
+    thaw_tuning_save(device);
     THAW_TRY(thaw_program_plan(program, options->differentiable));
     for (size_t i = 0; i < graph->node_count; i++)
         if (graph->nodes[i]->op->prepare)

@@ -135,7 +135,7 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
         *geometry = plain;
         return 1;
     }
-    choose_variant(node, variant);
+    choose_variant(node, thaw_conv_tune(node, variant));
     node->packs_weights = true;
     wanted[0] = geometry->in_block;
     if (node->epilogue.residual)

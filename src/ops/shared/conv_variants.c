@@ -267,3 +267,14 @@ const thaw_conv_variant *thaw_conv_choose_blocked(const thaw_conv_geometry *geom
 {
     return choose(blocked, geometry);
 }
+
+size_t thaw_conv_fitting_blocked(const thaw_conv_geometry *geometry,
+                                 const thaw_conv_variant *fitting[THAW_CONV_BLOCKED_MOST])
+{
+    _Static_assert(sizeof blocked / sizeof *blocked <= THAW_CONV_BLOCKED_MOST + 1, "too many variants");
+    size_t count = 0;
+    for (size_t i = 0; blocked[i]; i++)
+        if (blocked[i]->fits(geometry))
+            fitting[count++] = blocked[i];
+    return count;
+}

@@ -43,6 +43,14 @@ const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry);
 /* The same among those for blocks of channels; NULL if none fits. Weights and bias are constants. */
 const thaw_conv_variant *thaw_conv_choose_blocked(const thaw_conv_geometry *geometry);
 
+#define THAW_CONV_BLOCKED_MOST 8 /* variants that may fit */
+/* All of those for blocks of channels that fit, the plainest last; their number. */
+size_t thaw_conv_fitting_blocked(const thaw_conv_geometry *geometry,
+                                 const thaw_conv_variant *fitting[THAW_CONV_BLOCKED_MOST]);
+/* The fastest of them that computes what the plainest does, as measured on the node's device now or at an earlier start
+ * (see device/tuning.h); `first` where nothing is to be measured. The node's geometry is set, its buffers are not. */
+const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first);
+
 extern const thaw_conv_variant thaw_conv_winograd, thaw_conv_tiled, thaw_conv_depthwise_blocked;
 
 /* Elements of one channel in the output; weights of one output channel. */
