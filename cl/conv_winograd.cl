@@ -1,0 +1,240 @@
+/* Convolutions with 3x3 kernels, stride 1, by minimal filtering F(4x4, 3x3): a tile of 4x4 outputs costs 36
+ * multiplications per pair of channels instead of 144. Transforms as in A. Lavin and S. Gray, Fast Algorithms for
+ * Convolutional Neural Networks, 2016: y = A' [(G g G') * (B' x B)] A, with * by elements.
+ *
+ * Activations are blocked, [n][blocks][h][w][BLOCK], the last block's spare channels holding any finite values.
+ * Tiles are counted row by row, image by image, and worked on in groups of TILES; the last group repeats the last tile.
+ *   u  [pairs of output blocks][36][input channels][2 * BLOCK]      transformed weights, 0 for spare channels
+ *   v  [groups][36][DEPTH]: [input blocks][TILES][BLOCK] and a gap  transformed input of some groups
+ * Any sizes; the number of tiles fits an int. */
+
+/* TILES x 2 accumulators of BLOCK floats, two weights and a broadcast fill the registers. */
+#ifndef TILES
+#define TILES 6
+#endif
+
+/* Groups that a work-item multiplies with the same weights while these are in the cache. */
+#ifndef GROUPS
+#define GROUPS 4
+#endif
+
+#define PRODUCTS 36
+
+/* The polynomials are evaluated at 0, +-NEAR, +-FAR and infinity: with these, whose powers are exact in float, the
+ * largest rounding error is a quarter of that with the usual 1 and 2. */
+#define NEAR 0.625f
+#define FAR  1.5f
+
+/* The gap keeps the 36 rows of v from falling on the same lines of the cache. */
+#define DEPTH(in_blocks) ((size_t)(in_blocks)*TILES * BLOCK + 16)
+
+/* Where a tile of outputs lies. */
+typedef struct place {
+    int image, h, w;
+} place;
+
+static inline place find_tile(int tile, int tile_rows, int tile_columns)
+{
+    const int row = tile / tile_columns;
+    return (place){row / tile_rows, row % tile_rows * 4, tile % tile_columns * 4};
+}
+
+/* G of three rows. */
+static inline void transform_weights(const floatb g[3], floatb *restrict out)
+{
+    const floatb near = fma(g[2], NEAR * NEAR, g[0]), far = fma(g[2], FAR * FAR, g[0]);
+    out[0] = g[0] * (1.0f / (NEAR * NEAR * FAR * FAR));
+    out[1] = fma(g[1], NEAR, near) * (0.5f / (NEAR * NEAR * (NEAR * NEAR - FAR * FAR)));
+    out[2] = fma(g[1], -NEAR, near) * (0.5f / (NEAR * NEAR * (NEAR * NEAR - FAR * FAR)));
+    out[3] = fma(g[1], FAR, far) * (0.5f / (FAR * FAR * (FAR * FAR - NEAR * NEAR)));
+    out[4] = fma(g[1], -FAR, far) * (0.5f / (FAR * FAR * (FAR * FAR - NEAR * NEAR)));
+    out[5] = g[2];
+}
+
+/* u from weight [out_channels, in_channels, 3, 3], row-major. Work-item (input channel, output block): both counted
+ * with the spare ones. */
+kernel void winograd_weights(global float *restrict u, global const float *restrict weight, int in_channels,
+                             int out_channels)
+{
+    const int channel = (int)get_global_id(0);
+    const int first = (int)get_global_id(1) * BLOCK;
+    float lanes[3][3][BLOCK];
+    for (int i = 0; i < 9; i++)
+        for (int lane = 0; lane < BLOCK; lane++)
+            lanes[i / 3][i % 3][lane] = channel < in_channels && first + lane < out_channels
+                                            ? weight[((size_t)(first + lane) * in_channels + channel) * 9 + i]
+                                            : 0.0f;
+    floatb half_done[3][6], out[6];
+    for (int j = 0; j < 3; j++) {
+        const floatb column[3] = {load_block(0, lanes[0][j]), load_block(0, lanes[1][j]), load_block(0, lanes[2][j])};
+        transform_weights(column, half_done[j]);
+    }
+    u += ((get_global_id(1) / 2 * PRODUCTS * get_global_size(0) + channel) * 2 + get_global_id(1) % 2) * BLOCK;
+    for (int i = 0; i < 6; i++) {
+        const floatb row[3] = {half_done[0][i], half_done[1][i], half_done[2][i]};
+        transform_weights(row, out);
+        for (int j = 0; j < 6; j++)
+            store_block(out[j], (i * 6 + j) * get_global_size(0) * 2, u);
+    }
+}
+
+/* B' of six rows. */
+static inline void transform_input(const floatb x[6], floatb *restrict out)
+{
+    const floatb near_even = fma(x[2], -FAR * FAR, x[4]), near_odd = fma(x[1], -FAR * FAR, x[3]);
+    const floatb far_even = fma(x[2], -NEAR * NEAR, x[4]), far_odd = fma(x[1], -NEAR * NEAR, x[3]);
+    out[0] = fma(x[0], NEAR * NEAR * FAR * FAR, fma(x[2], -NEAR * NEAR - FAR * FAR, x[4]));
+    out[1] = fma(near_odd, NEAR, near_even);
+    out[2] = fma(near_odd, -NEAR, near_even);
+    out[3] = fma(far_odd, FAR, far_even);
+    out[4] = fma(far_odd, -FAR, far_even);
+    out[5] = fma(x[1], NEAR * NEAR * FAR * FAR, fma(x[3], -NEAR * NEAR - FAR * FAR, x[5]));
+}
+
+/* The 6x6 pixels of a tile's window, whose first is (h, w), to v: one of each 36 rows. x is one block of one image. */
+static inline void transform_window(global float *restrict v, size_t depth, global const float *restrict x, int h,
+                                    int w, int in_h, int in_w)
+{
+    floatb half_done[6][6], out[6], column[6];
+    const bool inside = h >= 0 && w >= 0 && h + 6 <= in_h && w + 6 <= in_w;
+#pragma unroll
+    for (int j = 0; j < 6; j++) {
+        if (inside) {
+#pragma unroll
+            for (int i = 0; i < 6; i++)
+                column[i] = load_block((size_t)(h + i) * in_w + w + j, x);
+        } else {
+#pragma unroll
+            for (int i = 0; i < 6; i++)
+                column[i] = h + i >= 0 && h + i < in_h && w + j >= 0 && w + j < in_w
+                                ? load_block((size_t)(h + i) * in_w + w + j, x)
+                                : (floatb)0.0f;
+        }
+        transform_input(column, half_done[j]);
+    }
+#pragma unroll
+    for (int i = 0; i < 6; i++) {
+        const floatb row[6] = {half_done[0][i], half_done[1][i], half_done[2][i],
+                               half_done[3][i], half_done[4][i], half_done[5][i]};
+        transform_input(row, out);
+#pragma unroll
+        for (int j = 0; j < 6; j++)
+            store_block(out[j], 0, v + (i * 6 + j) * depth);
+    }
+}
+
+/* v of the groups from first_group on. Work-item (input block, group). */
+kernel void winograd_input(global float *restrict v, global const float *restrict x, int first_group, int tiles,
+                           int tile_rows, int tile_columns, int in_h, int in_w, int pad_h, int pad_w)
+{
+    const size_t block = get_global_id(0), blocks = get_global_size(0);
+    const size_t depth = DEPTH(blocks);
+    const int first = (first_group + (int)get_global_id(1)) * TILES;
+    v += get_global_id(1) * PRODUCTS * depth + block * TILES * BLOCK;
+    for (int t = 0; t < TILES; t++) {
+        const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
+        transform_window(v + t * BLOCK, depth, x + (at.image * blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
+                         at.w - pad_w, in_h, in_w);
+    }
+}
+
+/* out[2][TILES] = the sums over all input channels of one of the 36 products, for two output blocks. */
+static inline void multiply(floatb *restrict out, global const float *restrict v, global const float *restrict u,
+                            int in_blocks)
+{
+    floatb low[TILES], high[TILES];
+#pragma unroll
+    for (int t = 0; t < TILES; t++)
+        low[t] = high[t] = 0.0f;
+    for (int block = 0; block < in_blocks; block++) {
+#pragma unroll
+        for (int lane = 0; lane < BLOCK; lane++) {
+            const floatb low_weight = load_block(0, u), high_weight = load_block(1, u);
+            u += 2 * BLOCK;
+#pragma unroll
+            for (int t = 0; t < TILES; t++) {
+                const floatb x = v[t * BLOCK + lane];
+                low[t] = fma(x, low_weight, low[t]);
+                high[t] = fma(x, high_weight, high[t]);
+            }
+        }
+        v += TILES * BLOCK;
+    }
+#pragma unroll
+    for (int t = 0; t < TILES; t++) {
+        out[t] = low[t];
+        out[TILES + t] = high[t];
+    }
+}
+
+/* A' of six rows. */
+static inline void transform_output(const floatb m[6], floatb *restrict out)
+{
+    const floatb near_sum = m[1] + m[2], near = m[1] - m[2], far_sum = m[3] + m[4], far = m[3] - m[4];
+    out[0] = m[0] + near_sum + far_sum;
+    out[1] = fma(far, FAR, near * NEAR);
+    out[2] = fma(far_sum, FAR * FAR, near_sum * (NEAR * NEAR));
+    out[3] = fma(far, FAR * FAR * FAR, fma(near, NEAR * NEAR * NEAR, m[5]));
+}
+
+/* One output block's 4x4 pixels, or as many as there are, from y on. m: its 36 products, `stride` vectors apart. */
+static inline void finish_tile(global float *restrict y, const floatb *m, int stride, int rows, int columns, int out_w,
+                               floatb bias, global const float *residual, float alpha, float beta)
+{
+    floatb half_done[6][4], out[4];
+#pragma unroll
+    for (int j = 0; j < 6; j++) {
+        const floatb column[6] = {m[j * stride],        m[(6 + j) * stride],  m[(12 + j) * stride],
+                                  m[(18 + j) * stride], m[(24 + j) * stride], m[(30 + j) * stride]};
+        transform_output(column, half_done[j]);
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const floatb row[6] = {half_done[0][i], half_done[1][i], half_done[2][i],
+                               half_done[3][i], half_done[4][i], half_done[5][i]};
+        if (i >= rows)
+            break;
+        transform_output(row, out);
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            if (j >= columns)
+                break;
+            floatb value = out[j] + bias;
+#ifdef RESIDUAL
+            value += load_block((size_t)i * out_w + j, residual);
+#endif
+            store_block(activate_v(value, alpha, beta), (size_t)i * out_w + j, y);
+        }
+    }
+}
+
+/* y from v of the groups [first_group, first_group + groups). Image i begins at y[y_offset + i * y_image]. Work-item
+ * (pair of output blocks, `step` groups). */
+kernel void winograd_output(global float *restrict y, global const float *restrict v, global const float *restrict u,
+                            global const float *restrict bias, global const float *residual, float alpha, float beta,
+                            long y_offset, long y_image, int first_group, int groups, int step, int tiles,
+                            int tile_rows, int tile_columns, int in_blocks, int out_blocks, int out_h, int out_w)
+{
+    floatb products[PRODUCTS][GROUPS][2][TILES];
+    const size_t depth = DEPTH(in_blocks), weights = (size_t)in_blocks * BLOCK * 2 * BLOCK;
+    const int first = (int)get_global_id(1) * step, count = min(step, groups - first);
+    v += first * PRODUCTS * depth;
+    u += get_global_id(0) * PRODUCTS * weights;
+    for (int p = 0; p < PRODUCTS; p++)
+        for (int g = 0; g < count; g++)
+            multiply(products[p][g][0], v + (g * PRODUCTS + p) * depth, u + p * weights, in_blocks);
+    for (int i = 0; i < count * TILES; i++) {
+        const int tile = (first_group + first) * TILES + i;
+        const place at = find_tile(tile, tile_rows, tile_columns);
+        for (int side = 0; side < 2; side++) {
+            const int block = (int)get_global_id(0) * 2 + side;
+            if (tile >= tiles || block >= out_blocks)
+                break;
+            const size_t pixel = (((size_t)block * out_h + at.h) * out_w + at.w) * BLOCK;
+            const size_t image = (size_t)out_blocks * out_h * out_w * BLOCK;
+            finish_tile(y + y_offset + at.image * y_image + pixel, &products[0][i / TILES][side][i % TILES],
+                        GROUPS * 2 * TILES, out_h - at.h, out_w - at.w, out_w, load_block(block, bias),
+                        residual + at.image * image + pixel, alpha, beta);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+/* 3x3 convolutions with stride 1 by minimal filtering F(4x4, 3x3) on blocks of channels: see cl/conv_winograd.cl. */
+#include "ops/shared/conv_variants.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TILE            4  /* outputs along each side */
+#define PRODUCTS        36 /* (TILE + 2)^2 */
+#define GAP             16 /* floats between rows of the transformed input: see DEPTH in the kernels */
+#define MOST_GROUPS     8
+#define CHUNK_BYTES     ((int64_t)4 << 20)
+#define FEWEST_CHANNELS 4
+
+/* How the output is cut. */
+typedef struct tiling {
+    int64_t rows, columns, tiles; /* of all images */
+    int64_t size;                 /* tiles in a group */
+    int64_t groups;
+    int64_t group_bytes; /* of transformed input */
+    int64_t chunk;       /* groups that are transformed, then multiplied, before the next are */
+} tiling;
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What the registers of a device with this vector width hold, two accumulators a tile: 16 of them in AVX2, 32 in
+ * AVX-512 and NEON. */
+static int64_t largest_group(int32_t block)
+{
+    return block == 16 ? 14 : block == 8 ? 6 : 8;
+}
+
+/* Full groups where there are many; fewer tiles each where that leaves less of the last group empty. */
+static int64_t choose_group(int64_t tiles, int32_t block)
+{
+    const int64_t largest = largest_group(block);
+    int64_t best = largest;
+    if (tiles > 8 * largest)
+        return largest;
+    for (int64_t size = largest - 1; size >= largest / 2 + 1; size--)
+        if (divide_up(tiles, size) * size < divide_up(tiles, best) * best)
+            best = size;
+    return best;
+}
+
+static tiling find_tiling(const thaw_conv_geometry *geometry)
+{
+    const int32_t block = geometry->in_block;
+    tiling t = {.rows = divide_up(geometry->out[1], TILE), .columns = divide_up(geometry->out[2], TILE)};
+    t.tiles = geometry->n * t.rows * t.columns;
+    t.size = choose_group(t.tiles, block);
+    t.groups = divide_up(t.tiles, t.size);
+    t.group_bytes =
+        PRODUCTS * (divide_up(geometry->in_channels, block) * t.size * block + GAP) * (int64_t)sizeof(float);
+    const int64_t most = CHUNK_BYTES / t.group_bytes / MOST_GROUPS * MOST_GROUPS;
+    t.chunk = smaller(t.groups, most < MOST_GROUPS ? MOST_GROUPS : most);
+    return t;
+}
+
+static bool fits(const thaw_conv_geometry *geometry)
+{
+    const int32_t block = geometry->out_block;
+    for (int axis = 0; axis < THAW_CONV_AXES; axis++)
+        if (geometry->kernel[axis] != (axis ? 3 : 1) || geometry->stride[axis] != 1 || geometry->dilation[axis] != 1)
+            return false;
+    return geometry->groups == 1 && geometry->out[0] == 1 && geometry->in_channels >= FEWEST_CHANNELS &&
+           geometry->in_block == block && (block == 4 || block == 8 || block == 16) &&
+           find_tiling(geometry).tiles <= INT_MAX / 2;
+}
+
+static size_t scratch_bytes(const thaw_conv_geometry *geometry)
+{
+    const tiling t = find_tiling(geometry);
+    return (size_t)(t.chunk * t.group_bytes);
+}
+
+/* Queues the transformation of the weights into conv->packed. */
+static thaw_status transform_weights(const thaw_node *node, thaw_conv *conv, const char *options)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const int64_t block = geometry->out_block, in_channels = divide_up(geometry->in_channels, block) * block,
+                  out_blocks = divide_up(geometry->out_channels, 2 * block) * 2;
+    thaw_device *device = thaw_node_device(node);
+    thaw_kernel *kernel;
+    thaw_tensor *weight = NULL;
+    thaw_buffer *plain = NULL;
+    THAW_TRY(thaw_kernel_get(device, "conv_winograd", "winograd_weights", options, &kernel));
+    THAW_TRY(thaw_buffer_create(device, (size_t)(PRODUCTS * in_channels * out_blocks * block) * sizeof(float),
+                                &conv->packed));
+    THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), node->inputs[1]->constant, &weight));
+    thaw_status status = thaw_buffer_create(device, weight->bytes, &plain);
+    if (status == THAW_OK)
+        status = thaw_buffer_write(plain, 0, weight->data, weight->bytes);
+    if (status == THAW_OK)
+        status =
+            thaw_kernel_launch(kernel, THAW_RANGE_2(in_channels, out_blocks), THAW_BUFFER(conv->packed),
+                               THAW_BUFFER(plain), THAW_INT(geometry->in_channels), THAW_INT(geometry->out_channels));
+    thaw_buffer_destroy(&plain);
+    thaw_tensor_release(&weight);
+    return status;
+}
+
+/* conv->packed_bias: zeros where there is none. */
+static thaw_status pack_bias(const thaw_node *node, thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
+    const int64_t channels = divide_up(geometry->out_channels, geometry->out_block) * geometry->out_block;
+    const size_t bytes = (size_t)channels * sizeof(float);
+    THAW_TRY(thaw_buffer_create(thaw_node_device(node), bytes, &conv->packed_bias));
+    THAW_TRY(thaw_buffer_fill(conv->packed_bias, 0, 0, bytes));
+    if (!bias)
+        return THAW_OK;
+    thaw_tensor *values;
+    THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), bias->constant, &values));
+    const thaw_status status = thaw_buffer_write(conv->packed_bias, 0, values->data, values->bytes);
+    thaw_tensor_release(&values);
+    return status;
+}
+
+static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
+{
+    const tiling t = find_tiling(&conv->geometry);
+    char sizes[64], epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 64];
+    snprintf(sizes, sizeof sizes, "-DBLOCK=%d -DTILES=%d -DGROUPS=%d", (int)conv->geometry.out_block, (int)t.size,
+             MOST_GROUPS);
+    snprintf(options, sizeof options, "%s %s", sizes, thaw_epilogue_options(node, false, epilogue));
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_input", sizes, &conv->kernel));
+    THAW_TRY(
+        thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_output", options, &conv->second_kernel));
+    THAW_TRY(transform_weights(node, conv, sizes));
+    return pack_bias(node, conv);
+}
+
+static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const tiling *t, int64_t first,
+                             int64_t count)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const int64_t in_blocks = divide_up(geometry->in_channels, geometry->in_block);
+    const int64_t out_blocks = divide_up(geometry->out_channels, geometry->out_block);
+    const int64_t pairs = divide_up(out_blocks, 2), step = MOST_GROUPS;
+    thaw_buffer *scratch = thaw_node_scratch(node);
+    int64_t y_offset, y_image;
+    const thaw_range input = {{(size_t)in_blocks, (size_t)count, 1}, {1, 1, 1}};
+    const thaw_range output = {{(size_t)pairs, (size_t)divide_up(count, step), 1}, {1, 1, 1}};
+    thaw_value_place(node->outputs[0], &y_offset, &y_image);
+    THAW_TRY(thaw_kernel_launch(conv->kernel, input, THAW_BUFFER(scratch), THAW_BUFFER(node->inputs[0]->buffer),
+                                THAW_INT(first), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns),
+                                THAW_INT(geometry->in[1]), THAW_INT(geometry->in[2]), THAW_INT(geometry->pad[1]),
+                                THAW_INT(geometry->pad[2])));
+    return thaw_kernel_launch(
+        conv->second_kernel, output, THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(scratch),
+        THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
+        THAW_FLOAT(node->epilogue.alpha), THAW_FLOAT(node->epilogue.beta), THAW_LONG(y_offset), THAW_LONG(y_image),
+        THAW_INT(first), THAW_INT(count), THAW_INT(step), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns),
+        THAW_INT(in_blocks), THAW_INT(out_blocks), THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2]));
+}
+
+static thaw_status run(const thaw_node *node, const thaw_conv *conv)
+{
+    const tiling t = find_tiling(&conv->geometry);
+    for (int64_t first = 0; first < t.groups; first += t.chunk)
+        THAW_TRY(run_chunk(node, conv, &t, first, smaller(t.chunk, t.groups - first)));
+    return THAW_OK;
+}
+
+const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run};
