@@ -52,3 +52,29 @@ kernel void move_average(global float *running, global const float *old, global 
     const size_t channel = get_global_id(0);
     running[channel] = old[channel] * momentum + statistics[offset + channel] * (1.0f - momentum);
 }
+
+#ifdef BLOCK
+/* Activations in blocks of channels, [n, blocks, pixels, BLOCK]: y = activation(x * factor + offset + residual), where
+ * factors holds a factor for each channel, then an offset for each, up to whole blocks.
+ * Work-item (run of `run` pixels, block, image). */
+kernel void batch_normalize_blocked(global float *y, global const float *x, global const float *factors,
+                                    global const float *residual, float alpha, float beta, int pixels, int run)
+{
+    const int first = (int)get_global_id(0) * run, end = min(first + run, pixels);
+    const size_t blocks = get_global_size(1), plane = get_global_id(2) * blocks + get_global_id(1);
+    const floatb factor = load_block(get_global_id(1), factors);
+    const floatb offset = load_block(blocks + get_global_id(1), factors);
+    x += plane * pixels * BLOCK;
+    y += plane * pixels * BLOCK;
+#ifdef RESIDUAL
+    residual += plane * pixels * BLOCK;
+#endif
+    for (int i = first; i < end; i++) {
+        floatb value = fma(load_block(i, x), factor, offset);
+#ifdef RESIDUAL
+        value += load_block(i, residual);
+#endif
+        store_block(activate_v(value, alpha, beta), i, y);
+    }
+}
+#endif

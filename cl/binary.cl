@@ -26,18 +26,15 @@
         b_at += place * b_stride_##d;                                                                                  \
     }
 
-static inline float combine(float a, float b)
-{
 #if ARITHMETIC == 0
-    return a + b;
+#define COMBINED(a, b) ((a) + (b))
 #elif ARITHMETIC == 1
-    return a - b;
+#define COMBINED(a, b) ((a) - (b))
 #elif ARITHMETIC == 2
-    return a * b;
+#define COMBINED(a, b) ((a) * (b))
 #else
-    return a / b;
+#define COMBINED(a, b) ((a) / (b))
 #endif
-}
 
 kernel void binary(global float *y, global const float *a, global const float *b, float alpha, float beta,
                    DIMENSION(1), DIMENSION(2), DIMENSION(3), DIMENSION(4), DIMENSION(5), DIMENSION(6), DIMENSION(7))
@@ -47,5 +44,33 @@ kernel void binary(global float *y, global const float *a, global const float *b
     const size_t y_at = (row * get_global_size(1) + get_global_id(1)) * get_global_size(0) + get_global_id(0);
     long a_at = (long)get_global_id(1) * a_stride_1, b_at = (long)get_global_id(1) * b_stride_1;
     OUTER(2) OUTER(3) OUTER(4) OUTER(5) OUTER(6) OUTER(7)
-    y[y_at] = activate(combine(a[a_at + i * A_INNER], b[b_at + i * B_INNER]), alpha, beta);
+    y[y_at] = activate(COMBINED(a[a_at + i * A_INNER], b[b_at + i * B_INNER]), alpha, beta);
 }
+
+#ifdef BLOCK
+/* An operand's channels for one pixel: a block, or the same number for all. */
+#if A_INNER
+#define LOAD_A(at) load_block(0, a + (at))
+#else
+#define LOAD_A(at) ((floatb)a[at])
+#endif
+#if B_INNER
+#define LOAD_B(at) load_block(0, b + (at))
+#else
+#define LOAD_B(at) ((floatb)b[at])
+#endif
+
+/* The same for y in blocks of channels, [n, blocks, pixels, BLOCK]. Strides in elements; 0 repeats.
+ * Work-item (run of `run` pixels, block, image). */
+kernel void binary_blocked(global float *y, global const float *a, global const float *b, float alpha, float beta,
+                           int pixels, int run, long a_image, long a_block, int a_pixel, long b_image, long b_block,
+                           int b_pixel)
+{
+    const int first = (int)get_global_id(0) * run, end = min(first + run, pixels);
+    y += (get_global_id(2) * get_global_size(1) + get_global_id(1)) * pixels * BLOCK;
+    a += (long)get_global_id(2) * a_image + (long)get_global_id(1) * a_block;
+    b += (long)get_global_id(2) * b_image + (long)get_global_id(1) * b_block;
+    for (int i = first; i < end; i++)
+        store_block(activate_v(COMBINED(LOAD_A((size_t)i * a_pixel), LOAD_B((size_t)i * b_pixel)), alpha, beta), i, y);
+}
+#endif

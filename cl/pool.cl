@@ -90,3 +90,78 @@ kernel void average_pool(global float *y, global const float *x, int count_d, in
                 end_inside(start_h, count_h, kernel_h, dilation_h) * end_inside(start_w, count_w, kernel_w, dilation_w);
     y[y_at] = count > 0 ? sum / (float)count : 0.0f;
 }
+
+/* --- activations in blocks of channels, [planes, height, width, BLOCK], a plane being one block of one image --- */
+
+/* Work-item (row of the output, plane). KERNEL_W is kernel_w. The same arguments and results as above, but no indices;
+ * windows without depth. */
+#ifdef BLOCK
+
+/* This work-item's row sees `rows` rows of the input, from `x` on. Windows [inner, inner_end) of it lie inside the
+ * input from left to right. */
+#define ROW                                                                                                            \
+    const int start_h = (int)get_global_id(0) * stride_h - pad_h;                                                      \
+    const int first_h = first_inside(start_h, dilation_h);                                                             \
+    const int rows = end_inside(start_h, in_h, kernel_h, dilation_h) - first_h;                                        \
+    const size_t row_step = (size_t)dilation_h * in_w * BLOCK;                                                         \
+    const int room = in_w - 1 - (KERNEL_W - 1) * dilation_w + pad_w;                                                   \
+    const int inner = min((pad_w + stride_w - 1) / stride_w, out_w);                                                   \
+    const int inner_end = room < 0 ? inner : clamp(room / stride_w + 1, inner, out_w);                                 \
+    x += ((long)get_global_id(1) * in_h + start_h + first_h * dilation_h) * in_w * BLOCK;                              \
+    y += (get_global_id(1) * out_h + get_global_id(0)) * out_w * BLOCK;
+
+/* Along a row, the window at column `w`: where it begins, and which of its elements lie inside. */
+#define START(w) ((w)*stride_w - pad_w)
+#define FIRST(w) first_inside(START(w), dilation_w)
+#define END(w)   end_inside(START(w), in_w, KERNEL_W, dilation_w)
+
+static inline floatb largest(global const float *x, int rows, size_t row_step, int first, int end, int dilation)
+{
+    floatb best = rows > 0 && first < end ? -INFINITY : -FLT_MAX;
+    for (int i = 0; i < rows; i++, x += row_step)
+        for (int k = first; k < end; k++) {
+            const floatb value = load_block(k * dilation, x);
+            best = (value > best) | isnan(value) ? value : best;
+        }
+    return best;
+}
+
+kernel void max_pool_blocked(global float *y, global const float *x, global long *indices, int index_d, int index_h,
+                             int index_w, GEOMETRY)
+{
+    ROW
+    for (int w = 0; w < inner; w++)
+        store_block(largest(x + START(w) * BLOCK, rows, row_step, FIRST(w), END(w), dilation_w), w, y);
+    for (int w = inner; w < inner_end; w++)
+        store_block(largest(x + START(w) * BLOCK, rows, row_step, 0, KERNEL_W, dilation_w), w, y);
+    for (int w = inner_end; w < out_w; w++)
+        store_block(largest(x + START(w) * BLOCK, rows, row_step, FIRST(w), END(w), dilation_w), w, y);
+}
+
+static inline floatb total(global const float *x, int rows, size_t row_step, int first, int end, int dilation)
+{
+    floatb sum = 0.0f;
+    for (int i = 0; i < rows; i++, x += row_step) {
+        floatb row_sum = 0.0f;
+        for (int k = first; k < end; k++)
+            row_sum += load_block(k * dilation, x);
+        sum += row_sum;
+    }
+    return sum;
+}
+
+kernel void average_pool_blocked(global float *y, global const float *x, int count_d, int count_h, int count_w,
+                                 GEOMETRY)
+{
+    ROW
+    const int counted = count_h < 0 ? max(rows, 0) : end_inside(start_h, count_h, kernel_h, dilation_h);
+    for (int w = 0; w < out_w; w++) {
+        const bool whole = w >= inner && w < inner_end;
+        const int first = whole ? 0 : FIRST(w), end = whole ? KERNEL_W : END(w);
+        const int counted_w = count_w < 0 ? max(end - first, 0) : end_inside(START(w), count_w, KERNEL_W, dilation_w);
+        const int count = counted * counted_w;
+        const floatb sum = total(x + START(w) * BLOCK, rows, row_step, first, end, dilation_w);
+        store_block(count > 0 ? sum / (float)count : 0.0f, w, y);
+    }
+}
+#endif

@@ -7,18 +7,18 @@
     long kind##_extent_0, long kind##_stride_0, long kind##_extent_1, long kind##_stride_1, long kind##_extent_2,      \
         long kind##_stride_2, long kind##_extent_3, long kind##_stride_3
 
-#define BLOCK 32
+#define RUN 32
 
-/* The sum along one group, block by block: an error that grows with count / BLOCK + BLOCK, not with count. */
+/* The sum along one group, run by run: an error that grows with count / RUN + RUN, not with count. */
 static inline float line_sum(global const float *x, long count, long stride)
 {
     float sum = 0.0f;
-    for (long first = 0; first < count; first += BLOCK) {
-        const long end = min(first + BLOCK, count);
-        float block = 0.0f;
+    for (long first = 0; first < count; first += RUN) {
+        const long end = min(first + RUN, count);
+        float run = 0.0f;
         for (long i = first; i < end; i++)
-            block += x[i * stride];
-        sum += block;
+            run += x[i * stride];
+        sum += run;
     }
     return sum;
 }
@@ -46,3 +46,24 @@ kernel void reduce_mean(global float *y, global const float *x, GROUPS(kept), GR
     const long count = reduced_extent_0 * reduced_extent_1 * reduced_extent_2 * reduced_extent_3;
     y[get_global_id(0)] = sum_3 / (float)count;
 }
+
+#ifdef BLOCK
+/* The same for activations in blocks of channels, [planes, count, BLOCK] to [planes, BLOCK]. Work-item: plane. */
+kernel void reduce_mean_blocked(global float *y, global const float *x, int count)
+{
+    floatb sum = 0.0f;
+    x += get_global_id(0) * count * BLOCK;
+    for (int first = 0; first < count; first += RUN) {
+        const int end = min(first + RUN, count);
+        floatb even = 0.0f, odd = 0.0f;
+        for (int i = first; i + 1 < end; i += 2) {
+            even += load_block(i, x);
+            odd += load_block(i + 1, x);
+        }
+        sum += even + odd;
+        if ((end - first) % 2)
+            sum += load_block(end - 1, x);
+    }
+    store_block(sum / (float)count, get_global_id(0), y);
+}
+#endif

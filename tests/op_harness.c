@@ -120,6 +120,16 @@ void op_check_blocked(const char *type, const op_case *cases, size_t count, op_r
     restore_choices(saved);
 }
 
+void op_check_amid_blocks(const char *type, const op_case *cases, size_t count, op_reference reference,
+                          double tolerance)
+{
+    const choices saved = save_choices();
+    for (int32_t layout = 4; layout <= 16; layout *= 2)
+        check_rows((op_trial){.type = type, .layout = layout, .pooled = true}, cases, count, reference, tolerance,
+                   NULL);
+    restore_choices(saved);
+}
+
 /* The functional whose gradient is checked: the sum of weights[i] * output0[i]. */
 static double functional(op_trial *trial, op_reference reference, const double *weights)
 {

@@ -34,6 +34,10 @@ void op_check(const char *type, const op_case *cases, size_t count, op_reference
 void op_check_blocked(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance,
                       const char *algorithms);
 
+/* The same for operators that take blocks where these come from others. */
+void op_check_amid_blocks(const char *type, const op_case *cases, size_t count, op_reference reference,
+                          double tolerance);
+
 /* The gradients of every run-time input (constants stay frozen), against central differences of the reference (step
  * 1e-4 in double) on a random linear functional of output 0, accumulation (running backward twice doubles nothing that
  * should be zeroed, adding to a non-zero gradient adds) included. */

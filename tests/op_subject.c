@@ -227,7 +227,33 @@ static size_t split_inputs(char *text, char *words[OP_MOST_INPUTS])
     return count;
 }
 
-thaw_status op_subject_build(const char *type, const op_case *row, uint64_t seed, op_subject *subject)
+/* Puts a MaxPool of single elements before input `index` of the node. */
+static void pool_input(op_subject *subject, size_t index)
+{
+    thaw_value *from = subject->node->inputs[index], *to;
+    thaw_node *pool;
+    need(thaw_graph_add_value(subject->graph, "", &to));
+    to->dtype = from->dtype;
+    to->shape = from->shape;
+    to->shape_known = true;
+    need(thaw_graph_add_node(subject->graph, thaw_op_find("MaxPool"), "", 1, 1, &pool));
+    op_subject_attributes(pool, "kernel_shape=1,1");
+    thaw_node_set_input(pool, 0, from);
+    thaw_node_set_output_value(pool, 0, to);
+    thaw_node_set_input(subject->node, index, to);
+}
+
+static void pool_inputs(op_subject *subject)
+{
+    thaw_graph *graph = subject->graph;
+    for (size_t i = 0; i < subject->node->input_count; i++)
+        if (subject->at_run_time[i] && subject->tensors[i]->shape.rank == 4)
+            pool_input(subject, i);
+    graph->nodes[0] = graph->nodes[graph->node_count - 1]; /* the node runs last */
+    graph->nodes[graph->node_count - 1] = subject->node;
+}
+
+static thaw_status build(const char *type, const op_case *row, uint64_t seed, bool pooled, op_subject *subject)
 {
     *subject = (op_subject){0};
     const thaw_op *op = thaw_op_find(type);
@@ -247,7 +273,19 @@ thaw_status op_subject_build(const char *type, const op_case *row, uint64_t seed
     for (size_t i = 0; i < input_count; i++)
         add_input(subject, i, words[i], row->values, &random);
     add_outputs(subject, output_count);
+    if (pooled)
+        pool_inputs(subject);
     return thaw_graph_finish(subject->graph);
+}
+
+thaw_status op_subject_build(const char *type, const op_case *row, uint64_t seed, op_subject *subject)
+{
+    return build(type, row, seed, false, subject);
+}
+
+thaw_status op_subject_build_pooled(const char *type, const op_case *row, uint64_t seed, op_subject *subject)
+{
+    return build(type, row, seed, true, subject);
 }
 
 void op_subject_free(op_subject *subject)

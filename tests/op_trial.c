@@ -240,7 +240,9 @@ bool trial_begin(op_trial *trial, uint64_t seed, bool differentiable)
 {
     trial_force_algorithm(trial->algorithm);
     trial_force_layout(trial->layout);
-    if (!trial_succeeded(trial, op_subject_build(trial->type, trial->row, seed, &trial->subject), "graph"))
+    const thaw_status built = trial->pooled ? op_subject_build_pooled(trial->type, trial->row, seed, &trial->subject)
+                                            : op_subject_build(trial->type, trial->row, seed, &trial->subject);
+    if (!trial_succeeded(trial, built, "graph"))
         return false;
     thaw_graph *graph = trial->subject.graph;
     thaw_shape shapes[OP_MOST_INPUTS] = {{0}};

@@ -115,6 +115,21 @@ static void test_clip(void)
     op_check("Clip", OP_CASES(cases), clip, 0, NULL);
 }
 
+static void test_blocks(void)
+{
+    static const op_case cases[] = {
+        {"", "2x17x3x5", 0, 0, NULL}, {"", "1x16x1x7", 0, 0, "extreme"}, {"", "2x3x5x3", 0, 0, "nan"}};
+    static const op_case bounds[] = {{"", "2x17x3x5 f:0.5 f:1.5", 0, 0, NULL},
+                                     {"", "2x3x5x3 f:-1 s", 0, 0, NULL},
+                                     {"", "2x3x5x3 f:1e39", 0, 0, NULL}};
+    op_check_amid_blocks("Relu", OP_CASES(cases), relu, 0);
+    op_check_amid_blocks("LeakyRelu", OP_CASES(cases), leaky_relu, 0);
+    op_check_amid_blocks("Sigmoid", OP_CASES(cases), sigmoid, 1e-6);
+    op_check_amid_blocks("HardSigmoid", OP_CASES(cases), hard_sigmoid, 1e-6);
+    op_check_amid_blocks("HardSwish", OP_CASES(cases), hard_swish, 1e-6);
+    op_check_amid_blocks("Clip", OP_CASES(bounds), clip, 0);
+}
+
 static void test_refused(void)
 {
     static const op_case unknown[] = {{"alpha=0.5", "3", 0, 0, NULL}};
@@ -173,6 +188,7 @@ void suite_activation(void)
         {"Relu and LeakyRelu", test_exact},
         {"Sigmoid, HardSigmoid and HardSwish", test_rounded},
         {"Clip", test_clip},
+        {"in blocks of channels", test_blocks},
         {"what is refused", test_refused},
         {"what fusion is told", test_description},
     };

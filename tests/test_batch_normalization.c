@@ -58,6 +58,8 @@ static void test_inference(void)
     static const op_case cases[] = {
         {"", "1x1x1x1 c:1 c:1 c:1 c:1", 0, 0, "positive"},
         {"", "2x7x5x3 c:7 c:7 c:7 c:7", 0, 0, "positive"},
+        {"", "2x17x23x31 c:17 c:17 c:17 c:17", 0, 0, "positive"},
+        {"", "2x17x5x3 17 c:17 c:17 c:17", 0, 0, "positive"},
         {"epsilon=0.01 momentum=0.5", "3x16x7 c:16 c:16 c:16 c:16", 9, 0, "positive"},
         {"epsilon=0.001", "17x33 c:33 c:33 c:33 c:33", 15, 0, "positive"},
         {"", "1x15x2x3x4 15 15 15 15", 14, 0, "positive"},
@@ -70,6 +72,7 @@ static void test_inference(void)
         {"", "0x3x4 c:3 c:3 c:3 c:3", 0, 0, "positive"},
     };
     op_check("BatchNormalization", OP_CASES(cases), reference, 2e-6, NULL);
+    op_check_amid_blocks("BatchNormalization", OP_CASES(cases), reference, 2e-6);
 }
 
 static void test_training(void)

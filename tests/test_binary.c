@@ -89,6 +89,44 @@ static void test_bits(void)
         op_check(types[i], OP_CASES(cases), reference, 0, NULL);
 }
 
+static void test_blocks(void)
+{
+    static const op_case cases[] = {
+        {"", "2x17x3x5 2x17x3x5", 0, 0, "positive"},
+        {"", "1x3x23x31 1x3x23x31", 0, 0, "positive"},
+        {"", "2x17x3x5 2x17x1x1", 0, 0, "positive"},
+        {"", "2x16x1x1 2x16x3x5", 0, 0, "positive"},
+        {"", "1x17x1x1 2x17x3x5", 0, 0, "positive"},
+        {"", "2x17x3x5 1x17x3x5", 0, 0, "positive"},
+        {"", "2x17x3x5 2x1x3x5", 0, 0, "positive"},
+        {"", "2x1x3x5 2x17x1x1", 0, 0, "positive"},
+        {"", "2x1x3x5 2x1x3x5", 0, 0, "positive"},
+        {"", "2x17x3x5 1x1x1x1", 0, 0, "positive"},
+        {"", "2x17x3x5 s", 0, 0, "positive"},
+        {"", "2x17x3x5 f:0.25", 0, 0, "positive"},
+        {"", "f:3@1x1 2x17x3x5", 0, 0, "positive"},
+        {"", "2x16x3x5 c:16x1x1", 0, 0, "positive"},
+        {"", "2x16x3x5 16x1x1", 0, 0, "positive"},
+        {"", "c:1x16x1x1 2x16x3x5", 0, 0, "positive"},
+        {"", "2x16x1x1 2x16x1x1", 0, 0, "positive"},
+        /* row by row */
+        {"", "2x17x3x5 c:17x1x1", 0, 0, "positive"},
+        {"", "2x17x3x5 2x17x3x1", 0, 0, "positive"},
+        {"", "2x17x3x5 2x17x1x5", 0, 0, "positive"},
+        {"", "2x17x3x5 c:2x17x3x5", 0, 0, "positive"},
+        {"", "2x16x3x5 5", 0, 0, "positive"},
+        {"", "2x7x3x5 f:0", 0, 0, "positive"},
+        {"", "2x7x3x5 2x1x2x7x3x5", 0, 0, "positive"},
+        {"broadcast=1 axis=1", "2x16x3x5 16", 6, 0, "positive"},
+        {"", "0x7x3x5 0x7x3x5", 0, 0, "positive"},
+    };
+    static const op_case exact[] = {{"", "2x5x3x5 2x5x3x5", 0, 0, "extreme"}, {"", "2x5x3x5 2x5x1x1", 0, 0, "nan"}};
+    for (size_t i = 0; i < TYPES; i++)
+        op_check_amid_blocks(types[i], OP_CASES(cases), reference, 1e-6);
+    for (size_t i = 0; i < 3; i++)
+        op_check_amid_blocks(types[i], OP_CASES(exact), reference, 0);
+}
+
 static void test_refused(void)
 {
     static const op_case shapes[] = {{"", "2x3 2", 0, 0, NULL}, {"", "3x4 4x3", 0, 0, NULL}, {"", "0 2", 0, 0, NULL}};
@@ -257,8 +295,9 @@ void suite_binary(void)
 {
     static const test_entry tests[] = {
         {"against the reference", test_forward},     {"bit by bit", test_bits},
-        {"what is refused", test_refused},           {"integers of every width", test_integers},
-        {"division by zero", test_division_by_zero}, {"activations fused into them", test_fused},
+        {"in blocks of channels", test_blocks},      {"what is refused", test_refused},
+        {"integers of every width", test_integers},  {"division by zero", test_division_by_zero},
+        {"activations fused into them", test_fused},
     };
     TEST_SUITE("binary", tests);
 }

@@ -26,6 +26,10 @@ static void test_forward(void)
         {"axis=0", "7 15", 0, 0, NULL},
         {"axis=1", "2x3x5x7 2x16x5x7", 0, 0, NULL},
         {"axis=1", "1x3x5x7 1x16x5x7 1x1x5x7", 0, 0, "extreme"},
+        {"axis=1", "2x16x3x5 2x32x3x5 2x16x3x5", 0, 0, NULL},
+        {"axis=-3", "2x16x3x5 2x20x3x5", 0, 0, NULL},
+        {"axis=2", "2x16x3x5 2x16x4x5", 0, 0, NULL},
+        {"axis=1", "2x16x3x5 c:2x16x3x5", 0, 0, NULL},
         {"axis=-1", "3x5 3x1 3x16", 0, 0, NULL},
         {"axis=-2", "2x3x4 2x5x4", 0, 0, NULL},
         {"axis=2", "2x3x4 2x3x0 2x3x5", 0, 0, NULL},
@@ -38,6 +42,7 @@ static void test_forward(void)
         {"axis=1", "2x9001 2x3", 0, 0, NULL},
     };
     op_check("Concat", OP_CASES(cases), reference, 0, "plain");
+    op_check_amid_blocks("Concat", OP_CASES(cases), reference, 0);
 }
 
 static void test_gradient(void)

@@ -176,6 +176,7 @@ static void test_max(void)
         {"kernel_shape=3,3", "0x2x7x9", 0, 2, NULL},
     };
     op_check("MaxPool", OP_CASES(cases), reference, 0, NULL);
+    op_check_blocked("MaxPool", OP_CASES(cases), reference, 0, NULL);
 }
 
 static void test_average(void)
@@ -191,6 +192,7 @@ static void test_average(void)
         {"kernel_shape=33,31", "1x2x33x31", 0, 0, NULL},
     };
     op_check("AveragePool", OP_CASES(cases), reference, 1e-6, NULL);
+    op_check_blocked("AveragePool", OP_CASES(cases), reference, 1e-6, NULL);
 }
 
 /* A program that wants the second output alone. */
@@ -240,6 +242,7 @@ static void test_global(void)
         {"", "2x33x3x3", 0, 0, "extreme"},
     };
     op_check("GlobalAveragePool", OP_CASES(cases), global_reference, 1e-6, NULL);
+    op_check_amid_blocks("GlobalAveragePool", OP_CASES(cases), global_reference, 1e-6);
 }
 
 static void test_refused(void)

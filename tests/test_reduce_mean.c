@@ -55,6 +55,9 @@ static void test_forward(void)
         {"axes=1,3 keepdims=0", "2x3x4x5", 0, 0, NULL},
         {"axes=0,2", "2x3x4x5", 0, 0, NULL},
         {"axes=3,1", "2x1x4x5", 0, 0, NULL},
+        {"axes=2,3", "2x17x7x5", 0, 0, NULL},
+        {"axes=3,2 keepdims=0", "2x17x7x5", 0, 0, NULL},
+        {"axes=-1,-2 keepdims=0", "2x16x7x5", 0, 0, NULL},
         {"axes=0,2,4,6", "2x3x2x3x2x3x2x3", 0, 0, NULL},
         {"axes=1,3,5,7 keepdims=0", "2x3x2x3x2x3x2x3", 0, 0, NULL},
         {"axes=1,2,5", "2x3x1x3x1x3x2x1", 0, 0, NULL},
@@ -75,6 +78,7 @@ static void test_forward(void)
         {"axes=1,", "7x64", 0, 0, "extreme"},
     };
     op_check("ReduceMean", OP_CASES(cases), reference, 1e-6, NULL);
+    op_check_amid_blocks("ReduceMean", OP_CASES(cases), reference, 1e-6);
 }
 
 static void test_refused(void)

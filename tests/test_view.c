@@ -12,14 +12,23 @@ static void reference(const thaw_node *node, const double *const *inputs, double
 
 static void test_forward(void)
 {
-    static const op_case flatten[] = {{"", "2x3x5x7", 0, 0, NULL}, {"axis=0", "s", 0, 0, "extreme"}};
-    static const op_case reshape[] = {{"", "2x3x5x7 i:0,-1", 0, 0, NULL}, {"", "c:2x3 i:6", 0, 0, NULL}};
-    static const op_case squeeze[] = {{"", "2x3x1x1 i:2,3", 0, 0, NULL}};
+    static const op_case flatten[] = {{"", "2x3x5x7", 0, 0, NULL},
+                                      {"axis=0", "s", 0, 0, "extreme"},
+                                      {"", "2x16x1x1", 0, 0, NULL},
+                                      {"", "2x17x1x1", 0, 0, NULL}};
+    static const op_case reshape[] = {{"", "2x3x5x7 i:0,-1", 0, 0, NULL},
+                                      {"", "c:2x3 i:6", 0, 0, NULL},
+                                      {"", "2x16x1x1 i:4,8,1,1", 0, 0, NULL},
+                                      {"", "2x17x3x1 i:0,0,0,1", 0, 0, NULL}};
+    static const op_case squeeze[] = {{"", "2x3x1x1 i:2,3", 0, 0, NULL}, {"", "2x32x1x1 i:2,3", 0, 0, NULL}};
     static const op_case unsqueeze[] = {{"", "2x3 i:-1", 0, 0, NULL}};
     op_check("Flatten", OP_CASES(flatten), reference, 0, NULL);
     op_check("Reshape", OP_CASES(reshape), reference, 0, NULL);
     op_check("Squeeze", OP_CASES(squeeze), reference, 0, NULL);
     op_check("Unsqueeze", OP_CASES(unsqueeze), reference, 0, NULL);
+    op_check_amid_blocks("Flatten", OP_CASES(flatten), reference, 0);
+    op_check_amid_blocks("Reshape", OP_CASES(reshape), reference, 0);
+    op_check_amid_blocks("Squeeze", OP_CASES(squeeze), reference, 0);
 }
 
 static void test_gradient(void)

@@ -11,6 +11,7 @@ const thaw_op thaw_op_add = {
     .flags = THAW_OP_EPILOGUE,
     .attributes = attributes,
     .infer = thaw_binary_infer,
+    .layout = thaw_binary_layout,
     .fold = thaw_binary_fold,
     .prepare = thaw_binary_prepare,
     .forward = thaw_binary_forward,

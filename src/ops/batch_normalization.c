@@ -1,5 +1,10 @@
 #include "ops/shared/epilogue.h"
 
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 /* In training, moments are added up in this many pieces per channel: the same on every device. */
 #define PIECES 64
 
@@ -9,6 +14,8 @@ typedef struct batch_normalization_state {
     float epsilon, momentum;
     bool training;
     int64_t n, channels, inner; /* x as [n, channels, inner] */
+    int32_t block;              /* storage of input and output: see thaw_value */
+    thaw_buffer *factors;       /* in blocks: [2][channels to whole blocks], y = x * [0] + [1] */
     thaw_kernel *normalize;
     thaw_kernel *pieces, *moment, *running; /* in training */
 } batch_normalization_state;
@@ -82,11 +89,67 @@ static thaw_status infer(thaw_node *node)
     return infer_scratch(node, state->channels);
 }
 
+static bool has_constant_parameters(const thaw_node *node)
+{
+    for (size_t i = SCALE; i < INPUTS; i++)
+        if (!node->inputs[i]->constant || node->inputs[i]->trainable)
+            return false;
+    return true;
+}
+
+/* In blocks where the input is, if all that is done to a channel is known. */
+static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
+{
+    batch_normalization_state *state = node->state;
+    const int32_t stored = node->inputs[X]->block;
+    (void)block;
+    if (stored <= 1 || state->training || !has_constant_parameters(node) || state->inner > INT_MAX)
+        return 1;
+    node->packs_weights = true;
+    if (node->epilogue.residual)
+        wanted[INPUTS] = stored;
+    return wanted[X] = state->block = stored;
+}
+
+static thaw_status pack(thaw_node *node)
+{
+    batch_normalization_state *state = node->state;
+    const int64_t padded = (state->channels + state->block - 1) / state->block * state->block;
+    const size_t bytes = 2 * (size_t)padded * sizeof(float);
+    float *factors;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), 2 * (size_t)padded, sizeof *factors, &factors));
+    for (int64_t c = 0; c < state->channels; c++) {
+        double parameter[INPUTS];
+        for (size_t i = SCALE; i < INPUTS; i++)
+            parameter[i] = thaw_tensor_get(node->inputs[i]->constant, c);
+        const double factor = parameter[SCALE] / sqrt(parameter[VARIANCE] + (double)state->epsilon);
+        factors[c] = (float)factor;
+        factors[padded + c] = (float)(parameter[SHIFT] - parameter[MEAN] * factor);
+    }
+    thaw_status status = thaw_buffer_create(thaw_node_device(node), bytes, &state->factors);
+    if (status == THAW_OK && bytes)
+        status = thaw_buffer_write(state->factors, 0, factors, bytes);
+    free(factors);
+    return status;
+}
+
+static thaw_status prepare_blocked(thaw_node *node)
+{
+    batch_normalization_state *state = node->state;
+    char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 16];
+    snprintf(options, sizeof options, "%s -DBLOCK=%d", thaw_epilogue_options(node, false, epilogue), (int)state->block);
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "batch_normalization", "batch_normalize_blocked", options,
+                             &state->normalize));
+    return pack(node);
+}
+
 static thaw_status prepare(thaw_node *node)
 {
     batch_normalization_state *state = node->state;
     thaw_device *device = thaw_node_device(node);
     char options[THAW_EPILOGUE_OPTIONS];
+    if (state->block > 1)
+        return prepare_blocked(node);
     THAW_TRY(thaw_kernel_get(device, "batch_normalization", "batch_normalize",
                              thaw_epilogue_options(node, false, options), &state->normalize));
     if (!state->training)
@@ -135,9 +198,26 @@ static thaw_status update_running(const thaw_node *node, size_t which)
                               THAW_LONG(which * (size_t)state->channels), THAW_FLOAT(state->momentum));
 }
 
+static thaw_status normalize_blocked(const thaw_node *node)
+{
+    enum { PIXELS_AT_ONCE = 512 };
+    const batch_normalization_state *state = node->state;
+    const thaw_shape stored = thaw_value_stored(node->outputs[0]);
+    thaw_range range = THAW_RANGE_3((state->inner + PIXELS_AT_ONCE - 1) / PIXELS_AT_ONCE, stored.dims[1], state->n);
+    range.local[0] = 1;
+    if (thaw_shape_size(&stored) == 0)
+        return THAW_OK;
+    return thaw_kernel_launch(state->normalize, range, THAW_BUFFER(node->outputs[0]->buffer),
+                              THAW_BUFFER(node->inputs[X]->buffer), THAW_BUFFER(state->factors),
+                              THAW_BUFFER(thaw_epilogue_residual(node)), THAW_FLOAT(node->epilogue.alpha),
+                              THAW_FLOAT(node->epilogue.beta), THAW_INT(state->inner), THAW_INT(PIXELS_AT_ONCE));
+}
+
 static thaw_status forward(thaw_node *node)
 {
     const batch_normalization_state *state = node->state;
+    if (state->block > 1)
+        return normalize_blocked(node);
     if (!state->training)
         return normalize(node, node->inputs[MEAN]->buffer, node->inputs[VARIANCE]->buffer, 0);
     for (int power = 1; power <= 2; power++)
@@ -147,12 +227,19 @@ static thaw_status forward(thaw_node *node)
     return normalize(node, thaw_node_scratch(node), thaw_node_scratch(node), state->channels);
 }
 
+static void release(thaw_node *node)
+{
+    thaw_buffer_destroy(&((batch_normalization_state *)node->state)->factors);
+}
+
 const thaw_op thaw_op_batch_normalization = {
     .name = "batch_normalization",
     .onnx_type = "BatchNormalization",
     .flags = THAW_OP_EPILOGUE,
     .attributes = attributes,
     .infer = infer,
+    .layout = layout,
     .prepare = prepare,
     .forward = forward,
+    .release = release,
 };

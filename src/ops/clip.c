@@ -95,6 +95,7 @@ const thaw_op thaw_op_clip = {
     .flags = THAW_OP_ACTIVATION,
     .attributes = attributes,
     .infer = infer,
+    .layout = thaw_activation_layout,
     .fold = fold,
     .prepare = thaw_activation_prepare,
     .forward = thaw_activation_forward,

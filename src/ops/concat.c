@@ -83,6 +83,23 @@ static thaw_status infer(thaw_node *node)
     return THAW_OK;
 }
 
+/* Channels in whole blocks: each image's part is a piece of memory, whatever the order in it. */
+static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
+{
+    bool blocked = false, whole = true;
+    for (size_t i = 0; i < node->input_count; i++) {
+        const thaw_value *x = node->inputs[i];
+        whole = whole && !x->constant && x->shape.rank == 4 && x->shape.dims[1] % block == 0;
+        blocked = blocked || x->block > 1;
+    }
+    const int64_t axis = thaw_node_int(node, "axis", 0);
+    if (!blocked || !whole || (axis != 1 && axis != 1 - 4))
+        return 1;
+    for (size_t i = 0; i < node->input_count; i++)
+        wanted[i] = block;
+    return block;
+}
+
 static thaw_status fold(thaw_node *node)
 {
     const concat_state *state = node->state;
@@ -135,6 +152,7 @@ const thaw_op thaw_op_concat = {
     .onnx_type = "Concat",
     .attributes = attributes,
     .infer = infer,
+    .layout = layout,
     .fold = fold,
     .prepare = prepare,
     .forward = forward,

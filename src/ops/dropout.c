@@ -35,5 +35,6 @@ const thaw_op thaw_op_dropout = {
     .flags = THAW_OP_VIEW,
     .attributes = attributes,
     .infer = infer,
+    .layout = thaw_view_layout,
     .fold = thaw_view_fold,
 };

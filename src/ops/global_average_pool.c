@@ -25,6 +25,7 @@ const thaw_op thaw_op_global_average_pool = {
     .onnx_type = "GlobalAveragePool",
     .attributes = attributes,
     .infer = infer,
+    .layout = thaw_reduce_layout,
     .prepare = thaw_reduce_prepare,
     .forward = thaw_reduce_forward,
 };

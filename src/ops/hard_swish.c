@@ -14,6 +14,7 @@ const thaw_op thaw_op_hard_swish = {
     .flags = THAW_OP_ACTIVATION,
     .attributes = attributes,
     .infer = thaw_activation_infer,
+    .layout = thaw_activation_layout,
     .prepare = thaw_activation_prepare,
     .forward = thaw_activation_forward,
 };

@@ -17,5 +17,6 @@ const thaw_op thaw_op_identity = {
     .flags = THAW_OP_VIEW,
     .attributes = attributes,
     .infer = infer,
+    .layout = thaw_view_layout,
     .fold = thaw_view_fold,
 };

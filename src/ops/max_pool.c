@@ -18,9 +18,7 @@ static thaw_status infer(thaw_node *node)
 
 static thaw_status prepare(thaw_node *node)
 {
-    thaw_pooling *pooling = node->state;
-    const char *options = thaw_node_output(node, 1) ? "-DINDICES" : "";
-    return thaw_kernel_get(thaw_node_device(node), "pool", "max_pool", options, &pooling->kernel);
+    return thaw_pooling_prepare(node, "max_pool", thaw_node_output(node, 1) ? "-DINDICES" : "");
 }
 
 /* How far apart neighbours along each axis are in an index: storage_order 1 counts the first axis fastest. */
@@ -38,17 +36,9 @@ static thaw_status forward(thaw_node *node)
     const thaw_value *indices = thaw_node_output(node, 1);
     int64_t strides[THAW_WINDOW_AXES];
     index_strides(node, &pooling->window, strides);
-    thaw_argument arguments[6 + THAW_WINDOW_ARGUMENTS] = {
-        THAW_BUFFER(node->outputs[0]->buffer),
-        THAW_BUFFER(node->inputs[0]->buffer),
-        THAW_BUFFER(indices ? indices->buffer : NULL),
-        THAW_INT(strides[0]),
-        THAW_INT(strides[1]),
-        THAW_INT(strides[2]),
-    };
-    thaw_window_arguments(&pooling->window, arguments + 6);
-    return thaw_kernel_run(pooling->kernel, thaw_pooling_range(pooling), arguments,
-                           sizeof arguments / sizeof *arguments);
+    const thaw_argument own[] = {THAW_BUFFER(indices ? indices->buffer : NULL), THAW_INT(strides[0]),
+                                 THAW_INT(strides[1]), THAW_INT(strides[2])};
+    return thaw_pooling_run(node, own, sizeof own / sizeof *own);
 }
 
 const thaw_op thaw_op_max_pool = {
@@ -56,6 +46,7 @@ const thaw_op thaw_op_max_pool = {
     .onnx_type = "MaxPool",
     .attributes = attributes,
     .infer = infer,
+    .layout = thaw_pooling_layout,
     .prepare = prepare,
     .forward = forward,
 };

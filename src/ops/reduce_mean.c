@@ -49,6 +49,7 @@ const thaw_op thaw_op_reduce_mean = {
     .onnx_type = "ReduceMean",
     .attributes = attributes,
     .infer = infer,
+    .layout = thaw_reduce_layout,
     .prepare = thaw_reduce_prepare,
     .forward = thaw_reduce_forward,
 };

@@ -1,5 +1,6 @@
 #include "ops/shared/activation.h"
 
+#include <math.h>
 #include <stdio.h>
 
 bool thaw_activation_of(const thaw_node *node, thaw_epilogue *epilogue)
@@ -28,6 +29,16 @@ thaw_status thaw_activation_infer(thaw_node *node)
     return THAW_OK;
 }
 
+/* What lies beside the channels of the last block must stay finite. */
+int32_t thaw_activation_layout(thaw_node *node, int32_t block, int32_t *wanted)
+{
+    const thaw_activation_state *state = node->state;
+    (void)block;
+    if (state->bounds_at_run_time || !isfinite(state->epilogue.alpha) || !isfinite(state->epilogue.beta))
+        return 1;
+    return wanted[0] = node->inputs[0]->block;
+}
+
 thaw_status thaw_activation_prepare(thaw_node *node)
 {
     thaw_activation_state *state = node->state;
@@ -48,7 +59,8 @@ static const thaw_buffer *bound(const thaw_node *node, size_t index)
 thaw_status thaw_activation_forward(thaw_node *node)
 {
     const thaw_activation_state *state = node->state;
-    return thaw_kernel_launch(state->kernel, THAW_RANGE_1(thaw_shape_size(&node->outputs[0]->shape)),
+    const thaw_shape stored = thaw_value_stored(node->outputs[0]);
+    return thaw_kernel_launch(state->kernel, THAW_RANGE_1(thaw_shape_size(&stored)),
                               THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
                               THAW_FLOAT(state->epilogue.alpha), THAW_FLOAT(state->epilogue.beta),
                               THAW_BUFFER(bound(node, 1)), THAW_BUFFER(bound(node, 2)));

@@ -18,6 +18,8 @@ bool thaw_activation_of(const thaw_node *node, thaw_epilogue *epilogue);
 THAW_MUST_CHECK thaw_status thaw_activation_create(thaw_node *node, thaw_activation activation, float alpha,
                                                    float beta);
 THAW_MUST_CHECK thaw_status thaw_activation_infer(thaw_node *node);
+/* As the input is stored. */
+int32_t thaw_activation_layout(thaw_node *node, int32_t block, int32_t *wanted);
 THAW_MUST_CHECK thaw_status thaw_activation_prepare(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_activation_forward(thaw_node *node);
 

@@ -1,5 +1,7 @@
 #include "ops/shared/binary.h"
 
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "ops/shared/movement.h"
@@ -74,6 +76,8 @@ thaw_status thaw_binary_infer(thaw_node *node)
         return thaw_fail_within(thaw_node_context(node), status, "%s '%s'", node->op->onnx_type, node->name);
     THAW_TRY(thaw_node_set_output(node, 0, node->inputs[0]->dtype, &y));
     node->flops = thaw_shape_size(&y);
+    binary->shape[0] = a;
+    binary->shape[1] = b;
     binary->rank = y.rank;
     for (int32_t d = 0; d < y.rank; d++)
         binary->extent[d] = y.dims[d];
@@ -81,6 +85,66 @@ thaw_status thaw_binary_infer(thaw_node *node)
     thaw_broadcast_strides(&b, &y, binary->stride[1]);
     collapse(binary);
     return THAW_OK;
+}
+
+/* --- in blocks of channels --- */
+
+/* An operand's shape as [n, c, h, w]. */
+static void as_images(const thaw_shape *shape, int64_t dims[4])
+{
+    for (int32_t i = 0; i < 4; i++) {
+        const int32_t d = shape->rank - 4 + i;
+        dims[i] = d >= 0 ? shape->dims[d] : 1;
+    }
+}
+
+/* Can operand `index` be read where the output has blocks? It must have its pixels or one for all. Sets how it must be
+ * stored: blocks, or row by row if it has one number for all channels or [c, 1, 1] in whole blocks. */
+static bool place_operand(const thaw_node *node, int index, int64_t block, int32_t *wanted)
+{
+    thaw_binary *binary = node->state;
+    const thaw_value *value = node->inputs[index];
+    int64_t dims[4];
+    as_images(&binary->shape[index], dims);
+    const int64_t *y = node->outputs[0]->shape.dims;
+    const int64_t channels = y[1], pixels = dims[2] * dims[3];
+    const bool one_pixel = pixels == 1 && y[2] * y[3] != 1, all_pixels = dims[2] == y[2] && dims[3] == y[3];
+    const bool can_be_blocked = !value->constant && value->shape.rank == 4 && dims[1] == channels;
+    const bool lies_alike = pixels == 1 && channels % block == 0;
+    if (!one_pixel && !all_pixels)
+        return false;
+    *wanted = can_be_blocked && (value->block > 1 || !lies_alike) ? (int32_t)block : 1;
+    if (*wanted == 1 && dims[1] != 1 && !lies_alike)
+        return false;
+    const int64_t lanes = *wanted > 1 || dims[1] != 1 ? block : 1, blocks = (dims[1] + lanes - 1) / lanes;
+    binary->operand[index] = (thaw_binary_operand){.image = dims[0] == 1 ? 0 : blocks * pixels * lanes,
+                                                   .block = dims[1] == 1 ? 0 : pixels * lanes,
+                                                   .pixel = one_pixel ? 0 : lanes,
+                                                   .lane = lanes > 1};
+    return true;
+}
+
+/* A quotient of channels that don't exist must stay finite, so only numbers divide. */
+static bool stays_finite(const thaw_node *node)
+{
+    const thaw_binary *binary = node->state;
+    const thaw_tensor *divisor = node->inputs[1]->constant;
+    return binary->arithmetic != THAW_DIVIDE ||
+           (divisor && divisor->count == 1 && isnormal((float)thaw_tensor_get(divisor, 0)));
+}
+
+int32_t thaw_binary_layout(thaw_node *node, int32_t block, int32_t *wanted)
+{
+    thaw_binary *binary = node->state;
+    int32_t places[2];
+    const bool blocked = node->inputs[0]->block > 1 || node->inputs[1]->block > 1;
+    const thaw_shape *y = &node->outputs[0]->shape;
+    if (!blocked || y->rank != 4 || thaw_shape_span(y, 2, 4) > INT_MAX || !stays_finite(node) ||
+        !place_operand(node, 0, block, &places[0]) || !place_operand(node, 1, block, &places[1]))
+        return 1;
+    wanted[0] = places[0];
+    wanted[1] = places[1];
+    return binary->block = block;
 }
 
 /* --- on the host --- */
@@ -161,10 +225,39 @@ static int64_t stride_at(const thaw_binary *binary, int operand, int32_t from_in
     return from_inner < binary->rank ? binary->stride[operand][binary->rank - 1 - from_inner] : 0;
 }
 
+static thaw_status prepare_blocked(thaw_node *node)
+{
+    thaw_binary *binary = node->state;
+    const thaw_binary_operand *operand = binary->operand;
+    char options[96];
+    snprintf(options, sizeof options, "-DARITHMETIC=%d -DA_INNER=%d -DB_INNER=%d -DACTIVATION=%d -DBLOCK=%d",
+             (int)binary->arithmetic, (int)operand[0].lane, (int)operand[1].lane, (int)node->epilogue.activation,
+             (int)binary->block);
+    return thaw_kernel_get(thaw_node_device(node), "binary", "binary_blocked", options, &binary->kernel);
+}
+
+static thaw_status run_blocked(const thaw_node *node)
+{
+    enum { PIXELS_AT_ONCE = 512 };
+    const thaw_binary *binary = node->state;
+    const thaw_binary_operand *a = &binary->operand[0], *b = &binary->operand[1];
+    const thaw_shape stored = thaw_value_stored(node->outputs[0]);
+    const int64_t pixels = stored.dims[2] * stored.dims[3];
+    thaw_range range = THAW_RANGE_3((pixels + PIXELS_AT_ONCE - 1) / PIXELS_AT_ONCE, stored.dims[1], stored.dims[0]);
+    range.local[0] = 1;
+    return thaw_kernel_launch(binary->kernel, range, THAW_BUFFER(node->outputs[0]->buffer),
+                              THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(node->inputs[1]->buffer),
+                              THAW_FLOAT(node->epilogue.alpha), THAW_FLOAT(node->epilogue.beta), THAW_INT(pixels),
+                              THAW_INT(PIXELS_AT_ONCE), THAW_LONG(a->image), THAW_LONG(a->block), THAW_INT(a->pixel),
+                              THAW_LONG(b->image), THAW_LONG(b->block), THAW_INT(b->pixel));
+}
+
 thaw_status thaw_binary_prepare(thaw_node *node)
 {
     thaw_binary *binary = node->state;
     char options[96];
+    if (binary->block > 1)
+        return prepare_blocked(node);
     snprintf(options, sizeof options, "-DARITHMETIC=%d -DA_INNER=%d -DB_INNER=%d -DACTIVATION=%d",
              (int)binary->arithmetic, (int)stride_at(binary, 0, 0), (int)stride_at(binary, 1, 0),
              (int)node->epilogue.activation);
@@ -174,6 +267,10 @@ thaw_status thaw_binary_prepare(thaw_node *node)
 thaw_status thaw_binary_forward(thaw_node *node)
 {
     const thaw_binary *binary = node->state;
+    if (thaw_shape_size(&node->outputs[0]->shape) == 0)
+        return THAW_OK;
+    if (binary->block > 1)
+        return run_blocked(node);
     thaw_argument arguments[5 + 3 * (THAW_MAX_RANK - 1)] = {
         THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
         THAW_BUFFER(node->inputs[1]->buffer),  THAW_FLOAT(node->epilogue.alpha),
@@ -187,8 +284,6 @@ thaw_status thaw_binary_forward(thaw_node *node)
         argument[2] = THAW_LONG(stride_at(binary, 1, d));
         rows *= d > 1 ? extent_at(binary, d) : 1;
     }
-    if (thaw_shape_size(&node->outputs[0]->shape) == 0)
-        return THAW_OK;
     return thaw_kernel_run(binary->kernel, THAW_RANGE_3(extent_at(binary, 0), extent_at(binary, 1), rows), arguments,
                            sizeof arguments / sizeof *arguments);
 }

@@ -7,12 +7,21 @@
 /* Numbers as in cl/binary.cl. */
 typedef enum thaw_arithmetic { THAW_ADD, THAW_SUBTRACT, THAW_MULTIPLY, THAW_DIVIDE } thaw_arithmetic;
 
+/* Where an operand of an output in blocks of channels, [n, blocks, h * w, block], lies: strides in elements, 0 where it
+ * repeats. */
+typedef struct thaw_binary_operand {
+    int64_t image, block, pixel, lane; /* `lane` is 0 or 1 */
+} thaw_binary_operand;
+
 /* The state: the output seen as a box of as few dimensions as will do, and where its elements' operands lie. */
 typedef struct thaw_binary {
     thaw_arithmetic arithmetic;
     int32_t rank;
     int64_t extent[THAW_MAX_RANK];    /* innermost last */
     int64_t stride[2][THAW_MAX_RANK]; /* of each operand, in elements; 0 where it repeats; innermost 0 or 1 */
+    thaw_shape shape[2];              /* the operands' shapes, 1s put in so that they end where the output's does */
+    int32_t block; /* storage of the output: see thaw_value; more than 1: the operands lie as this says: */
+    thaw_binary_operand operand[2];
     thaw_kernel *kernel;
 } thaw_binary;
 
@@ -21,6 +30,8 @@ THAW_MUST_CHECK thaw_status thaw_binary_attributes(thaw_node *node, thaw_arithme
 THAW_MUST_CHECK thaw_status thaw_binary_infer(thaw_node *node);
 /* Any numeric type; integers wrap around, and their division truncates. THAW_ERR_MODEL for a division by zero. */
 THAW_MUST_CHECK thaw_status thaw_binary_fold(thaw_node *node);
+/* In blocks where an operand is and the other one can be or lies so that it does not matter. */
+int32_t thaw_binary_layout(thaw_node *node, int32_t block, int32_t *wanted);
 THAW_MUST_CHECK thaw_status thaw_binary_prepare(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_binary_forward(thaw_node *node);
 

@@ -1,5 +1,8 @@
 #include "ops/shared/pool.h"
 
+#include <assert.h>
+#include <stdio.h>
+
 thaw_status thaw_pooling_attributes(thaw_node *node, const char *known, size_t most_outputs)
 {
     THAW_TRY(thaw_node_known_attributes(node, known));
@@ -45,7 +48,45 @@ thaw_status thaw_pooling_infer(thaw_node *node)
     return THAW_OK;
 }
 
-thaw_range thaw_pooling_range(const thaw_pooling *pooling)
+int32_t thaw_pooling_layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
-    return THAW_RANGE_2(pooling->planes ? pooling->places : 0, pooling->planes);
+    thaw_pooling *pooling = node->state;
+    pooling->block = node->inputs[0]->shape.rank == 4 && !thaw_node_output(node, 1) ? block : 1;
+    return wanted[0] = pooling->block;
+}
+
+thaw_status thaw_pooling_prepare(thaw_node *node, const char *name, const char *options)
+{
+    thaw_pooling *pooling = node->state;
+    char blocked_name[32], blocked_options[48];
+    if (pooling->block <= 1)
+        return thaw_kernel_get(thaw_node_device(node), "pool", name, options, &pooling->kernel);
+    snprintf(blocked_name, sizeof blocked_name, "%s_blocked", name);
+    snprintf(blocked_options, sizeof blocked_options, "-DBLOCK=%d -DKERNEL_W=%d", (int)pooling->block,
+             (int)pooling->window.kernel[THAW_WINDOW_AXES - 1]);
+    return thaw_kernel_get(thaw_node_device(node), "pool", blocked_name, blocked_options, &pooling->kernel);
+}
+
+/* One work-item per element of the output, (place in the channel, plane), or per row of a block, (row, block). */
+static thaw_range find_range(const thaw_node *node)
+{
+    const thaw_pooling *pooling = node->state;
+    const thaw_shape stored = thaw_value_stored(node->outputs[0]);
+    if (pooling->block <= 1)
+        return THAW_RANGE_2(pooling->planes ? pooling->places : 0, pooling->planes);
+    thaw_range range = THAW_RANGE_2(pooling->planes ? stored.dims[2] : 0, stored.dims[0] * stored.dims[1]);
+    range.local[0] = 1;
+    return range;
+}
+
+thaw_status thaw_pooling_run(const thaw_node *node, const thaw_argument *own, size_t count)
+{
+    const thaw_pooling *pooling = node->state;
+    thaw_argument arguments[2 + THAW_POOLING_OWN + THAW_WINDOW_ARGUMENTS] = {THAW_BUFFER(node->outputs[0]->buffer),
+                                                                             THAW_BUFFER(node->inputs[0]->buffer)};
+    assert(count <= THAW_POOLING_OWN);
+    for (size_t i = 0; i < count; i++)
+        arguments[2 + i] = own[i];
+    thaw_window_arguments(&pooling->window, arguments + 2 + count);
+    return thaw_kernel_run(pooling->kernel, find_range(node), arguments, 2 + count + THAW_WINDOW_ARGUMENTS);
 }

@@ -7,6 +7,7 @@
 typedef struct thaw_pooling {
     thaw_window window;
     int64_t planes, places; /* n * c; elements of one of them in the output */
+    int32_t block;          /* storage of input and output: see thaw_value */
     thaw_kernel *kernel;
 } thaw_pooling;
 
@@ -14,7 +15,12 @@ typedef struct thaw_pooling {
 THAW_MUST_CHECK thaw_status thaw_pooling_attributes(thaw_node *node, const char *known, size_t most_outputs);
 /* Window, flops and output 0. */
 THAW_MUST_CHECK thaw_status thaw_pooling_infer(thaw_node *node);
-/* One work-item per element of the output: (place in the channel, plane). */
-thaw_range thaw_pooling_range(const thaw_pooling *pooling);
+/* In blocks, where output 0 is all that is asked for. */
+int32_t thaw_pooling_layout(thaw_node *node, int32_t block, int32_t *wanted);
+/* Kernel `name` of cl/pool.cl, or its counterpart for blocks. */
+THAW_MUST_CHECK thaw_status thaw_pooling_prepare(thaw_node *node, const char *name, const char *options);
+/* Queues it: the kernel gets output, input, these `count` (at most THAW_POOLING_OWN) arguments, and the window. */
+#define THAW_POOLING_OWN 4
+THAW_MUST_CHECK thaw_status thaw_pooling_run(const thaw_node *node, const thaw_argument *own, size_t count);
 
 #endif

@@ -1,5 +1,8 @@
 #include "ops/shared/reduce.h"
 
+#include <limits.h>
+#include <stdio.h>
+
 thaw_status thaw_reduce_create(thaw_node *node)
 {
     return thaw_allocate(thaw_node_context(node), 1, sizeof(thaw_reduce), &node->state);
@@ -39,20 +42,49 @@ thaw_status thaw_reduce_infer(thaw_node *node, const bool marked[THAW_MAX_RANK],
             y.dims[y.rank++] = marked[d] ? 1 : x->shape.dims[d];
     THAW_TRY(thaw_node_set_output(node, 0, x->dtype, &y));
     node->flops = thaw_shape_size(&x->shape);
-    *reduce = (thaw_reduce){.kernel = NULL};
+    *reduce = (thaw_reduce){.spatial = x->shape.rank == 4 && !marked[0] && !marked[1] && marked[2] && marked[3]};
     group(reduce, &x->shape, marked);
     return THAW_OK;
+}
+
+/* [n, c] and [n, c, 1, 1] lie alike in whole blocks and row by row. */
+int32_t thaw_reduce_layout(thaw_node *node, int32_t block, int32_t *wanted)
+{
+    thaw_reduce *reduce = node->state;
+    const thaw_value *x = node->inputs[0];
+    (void)block;
+    if (!reduce->spatial || thaw_shape_span(&x->shape, 2, 4) > INT_MAX || x->block <= 1 ||
+        (node->outputs[0]->shape.rank != 4 && x->shape.dims[1] % x->block != 0))
+        return 1;
+    return wanted[0] = reduce->block = x->block;
 }
 
 thaw_status thaw_reduce_prepare(thaw_node *node)
 {
     thaw_reduce *reduce = node->state;
+    char options[32];
+    if (reduce->block > 1) {
+        snprintf(options, sizeof options, "-DBLOCK=%d", (int)reduce->block);
+        return thaw_kernel_get(thaw_node_device(node), "reduce_mean", "reduce_mean_blocked", options, &reduce->kernel);
+    }
     return thaw_kernel_get(thaw_node_device(node), "reduce_mean", "reduce_mean", "", &reduce->kernel);
+}
+
+static thaw_status run_blocked(const thaw_node *node)
+{
+    const thaw_reduce *reduce = node->state;
+    const thaw_shape stored = thaw_value_stored(node->inputs[0]);
+    thaw_range range = THAW_RANGE_1(stored.dims[0] * stored.dims[1]);
+    range.local[0] = 1;
+    return thaw_kernel_launch(reduce->kernel, range, THAW_BUFFER(node->outputs[0]->buffer),
+                              THAW_BUFFER(node->inputs[0]->buffer), THAW_INT(stored.dims[2] * stored.dims[3]));
 }
 
 thaw_status thaw_reduce_forward(thaw_node *node)
 {
     const thaw_reduce *reduce = node->state;
+    if (reduce->block > 1)
+        return run_blocked(node);
     thaw_argument arguments[2 + 4 * THAW_REDUCE_GROUPS] = {
         THAW_BUFFER(node->outputs[0]->buffer),
         THAW_BUFFER(node->inputs[0]->buffer),

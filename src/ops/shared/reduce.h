@@ -15,12 +15,16 @@ typedef struct thaw_reduce_groups {
 /* The state. */
 typedef struct thaw_reduce {
     thaw_reduce_groups kept, reduced;
+    bool spatial;  /* [n, c, h, w] over h and w */
+    int32_t block; /* storage of the input: see thaw_value */
     thaw_kernel *kernel;
 } thaw_reduce;
 
 THAW_MUST_CHECK thaw_status thaw_reduce_create(thaw_node *node);
 /* From input 0 to output 0, over the dimensions marked, which stay as 1 with `keep_dims` and go without. */
 THAW_MUST_CHECK thaw_status thaw_reduce_infer(thaw_node *node, const bool marked[THAW_MAX_RANK], bool keep_dims);
+/* In blocks where the input is, if it is a mean over height and width. */
+int32_t thaw_reduce_layout(thaw_node *node, int32_t block, int32_t *wanted);
 THAW_MUST_CHECK thaw_status thaw_reduce_prepare(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_reduce_forward(thaw_node *node);
 

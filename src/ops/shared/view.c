@@ -13,6 +13,20 @@ thaw_status thaw_view_infer(thaw_node *node, const thaw_shape *shape)
     return THAW_OK;
 }
 
+int32_t thaw_view_layout(thaw_node *node, int32_t block, int32_t *wanted)
+{
+    const thaw_value *x = node->inputs[0];
+    const thaw_shape *shape = &x->shape;
+    (void)block;
+    if (x->block <= 1 || shape->rank != 4)
+        return 1;
+    if (thaw_shape_equal(shape, &node->outputs[0]->shape))
+        return wanted[0] = x->block;
+    if (shape->dims[1] % x->block == 0 && shape->dims[2] == 1 && shape->dims[3] == 1)
+        wanted[0] = x->block;
+    return 1;
+}
+
 thaw_status thaw_view_fold(thaw_node *node)
 {
     thaw_tensor *output;

@@ -6,6 +6,8 @@
 
 /* Sets the output: input 0 as `shape`. THAW_ERR_SHAPE if that has another number of elements. */
 THAW_MUST_CHECK thaw_status thaw_view_infer(thaw_node *node, const thaw_shape *shape);
+/* [n, c, 1, 1] lies in whole blocks as it lies row by row; what keeps its shape may keep its blocks. */
+int32_t thaw_view_layout(thaw_node *node, int32_t block, int32_t *wanted);
 /* Copies the constant. */
 THAW_MUST_CHECK thaw_status thaw_view_fold(thaw_node *node);
 
