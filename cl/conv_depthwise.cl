@@ -1,0 +1,103 @@
+/* Depthwise convolutions (each channel by itself) of activations in blocks of channels, [n, blocks, h, w, BLOCK]: a
+ * tile of TILE neighbouring pixels of a row is summed up in registers. Each vector of the input that the tile sees is
+ * read once for every row of the kernel, and what lies outside the image counts as 0.
+ *
+ * Weights: [blocks, kernel_h, KERNEL_W, BLOCK], bias: [blocks, BLOCK], with zeros for channels that don't exist. Any
+ * sizes; one channel's elements fit an int. Sizes along the width are known when this is compiled, STRIDE_W with
+ * KERNEL_W; SPARSE is defined where a tile hardly reads a vector twice: dilated kernels, and very wide ones.
+ *
+ * Output (h, w) reads input (h * stride_h - pad_h + r * dilation_h, ...) for r < kernel_h. */
+#ifndef BLOCK
+#define BLOCK 8
+#endif
+#ifndef TILE
+#define TILE 7
+#endif
+#ifndef KERNEL_W
+#define KERNEL_W 3
+#endif
+#ifndef STRIDE_W
+#define STRIDE_W 1
+#endif
+
+/* What the kernel needs to know about a row of the input. */
+typedef struct line {
+    global const float *x; /* column 0 */
+    int start;             /* column that the tile's first pixel begins with */
+    int width, dilation;
+} line;
+
+/* Column start + i; `inside`: it is known to exist. */
+__attribute__((always_inline)) static inline floatb column(line in, int i, bool inside)
+{
+    const int at = in.start + i;
+    return inside || (at >= 0 && at < in.width) ? load_block(at, in.x) : (floatb)0.0f;
+}
+
+/* Adds one row of the kernel to the sums. */
+__attribute__((always_inline)) static inline void add_row(floatb sum[TILE], line in, global const float *weight,
+                                                          bool inside)
+{
+#ifdef SPARSE
+    for (int k = 0; k < KERNEL_W; k++) {
+        const floatb factor = load_block(k, weight);
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+            sum[i] = fma(column(in, i * STRIDE_W + k * in.dilation, inside), factor, sum[i]);
+    }
+#else
+#pragma unroll
+    for (int at = 0; at < (TILE - 1) * STRIDE_W + KERNEL_W; at++) {
+        const floatb value = column(in, at, inside);
+#pragma unroll
+        for (int k = at % STRIDE_W; k < KERNEL_W; k += STRIDE_W)
+            if (k <= at && (at - k) / STRIDE_W < TILE)
+                sum[(at - k) / STRIDE_W] = fma(value, load_block(k, weight), sum[(at - k) / STRIDE_W]);
+    }
+#endif
+}
+
+/* Work-item (run of `run` rows, block, image). */
+kernel void conv_depthwise(global float *restrict y, global const float *restrict x,
+                           global const float *restrict weight, global const float *restrict bias,
+                           global const float *residual, float alpha, float beta, int run, int in_h, int in_w,
+                           int out_h, int out_w, int kernel_h, int stride_h, int dilation_h, int dilation_w, int pad_h,
+                           int pad_w)
+{
+    const size_t plane = get_global_id(2) * get_global_size(1) + get_global_id(1);
+    const int first = (int)get_global_id(0) * run, end = min(first + run, out_h);
+    const floatb start = load_block(get_global_id(1), bias);
+    weight += get_global_id(1) * kernel_h * KERNEL_W * BLOCK;
+    x += plane * in_h * in_w * BLOCK;
+    for (int h = first; h < end; h++) {
+        const size_t row = (plane * out_h + h) * out_w;
+        for (int w = 0; w < out_w; w += TILE) {
+            line in = {x, w * STRIDE_W - pad_w, in_w, dilation_w};
+            const bool inside =
+                in.start >= 0 && in.start + (TILE - 1) * STRIDE_W + (KERNEL_W - 1) * dilation_w < in_w;
+            floatb sum[TILE];
+#pragma unroll
+            for (int i = 0; i < TILE; i++)
+                sum[i] = start;
+            for (int r = 0; r < kernel_h; r++) {
+                const int in_row = h * stride_h - pad_h + r * dilation_h;
+                if (in_row < 0 || in_row >= in_h)
+                    continue;
+                in.x = x + (size_t)in_row * in_w * BLOCK;
+                if (inside)
+                    add_row(sum, in, weight + r * KERNEL_W * BLOCK, true);
+                else
+                    add_row(sum, in, weight + r * KERNEL_W * BLOCK, false);
+            }
+#pragma unroll
+            for (int i = 0; i < TILE; i++) {
+                if (w + i == out_w)
+                    break;
+#ifdef RESIDUAL
+                sum[i] += load_block(row + w + i, residual);
+#endif
+                store_block(activate_v(sum[i], alpha, beta), row + w + i, y);
+            }
+        }
+    }
+}

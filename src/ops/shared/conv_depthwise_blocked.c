@@ -1,0 +1,87 @@
+/* Depthwise convolutions in blocks of channels: cl/conv_depthwise.cl says how. */
+#include "ops/shared/conv_variants.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool fits(const thaw_conv_geometry *geometry)
+{
+    const int64_t most = INT_MAX / geometry->out_block;
+    return geometry->groups == geometry->in_channels && geometry->groups == geometry->out_channels &&
+           geometry->in[0] == 1 && geometry->out[0] == 1 && geometry->kernel[0] == 1 &&
+           geometry->in_block == geometry->out_block && geometry->in[1] * geometry->in[2] < most &&
+           thaw_conv_pixels(geometry) < most;
+}
+
+static int64_t count_blocks(const thaw_conv_geometry *geometry)
+{
+    return (geometry->out_channels + geometry->out_block - 1) / geometry->out_block;
+}
+
+static thaw_status make_buffer(const thaw_node *node, const float *numbers, int64_t count, thaw_buffer **buffer)
+{
+    const size_t bytes = (size_t)count * sizeof *numbers;
+    THAW_TRY(thaw_buffer_create(thaw_node_device(node), bytes, buffer));
+    return thaw_buffer_write(*buffer, 0, numbers, bytes);
+}
+
+/* A constant [channels, each] (NULL: zeros) as [blocks, each, block]. */
+static thaw_status pack(const thaw_node *node, const thaw_conv *conv, const thaw_tensor *tensor, int64_t each,
+                        thaw_buffer **buffer)
+{
+    const int64_t block = conv->geometry.out_block, count = count_blocks(&conv->geometry) * each * block;
+    float *packed;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *packed, &packed));
+    for (int64_t c = 0; tensor && c < conv->geometry.out_channels; c++)
+        for (int64_t i = 0; i < each; i++)
+            packed[(c / block * each + i) * block + c % block] = (float)thaw_tensor_get(tensor, c * each + i);
+    const thaw_status status = make_buffer(node, packed, count, buffer);
+    free(packed);
+    return status;
+}
+
+/* Beyond these sizes the unrolled loop over a row of the kernel would be long. */
+static bool is_sparse(const thaw_conv_geometry *geometry)
+{
+    enum { WIDEST = 7, FARTHEST = 4 };
+    return geometry->dilation[2] > 1 || geometry->kernel[2] > WIDEST || geometry->stride[2] > FARTHEST;
+}
+
+static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
+    char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 80];
+    snprintf(options, sizeof options, "%s -DBLOCK=%d -DKERNEL_W=%d -DSTRIDE_W=%d%s",
+             thaw_epilogue_options(node, false, epilogue), (int)geometry->out_block, (int)geometry->kernel[2],
+             (int)geometry->stride[2], is_sparse(geometry) ? " -DSPARSE" : "");
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_depthwise", "conv_depthwise", options, &conv->kernel));
+    THAW_TRY(pack(node, conv, node->inputs[1]->constant, geometry->kernel[1] * geometry->kernel[2], &conv->packed));
+    return pack(node, conv, bias ? bias->constant : NULL, 1, &conv->packed_bias);
+}
+
+/* Rows for one work-item: enough to be worth its start. */
+static int64_t rows_at_once(const thaw_conv_geometry *geometry)
+{
+    enum { PIXELS = 512 };
+    const int64_t rows = (PIXELS + geometry->out[2] - 1) / geometry->out[2];
+    return rows < geometry->out[1] ? rows : geometry->out[1];
+}
+
+static thaw_status run(const thaw_node *node, const thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const int64_t rows = rows_at_once(geometry);
+    thaw_range range = THAW_RANGE_3((geometry->out[1] + rows - 1) / rows, count_blocks(geometry), geometry->n);
+    range.local[0] = 1;
+    return thaw_kernel_launch(
+        conv->kernel, range, THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
+        THAW_FLOAT(node->epilogue.alpha), THAW_FLOAT(node->epilogue.beta), THAW_INT(rows), THAW_INT(geometry->in[1]),
+        THAW_INT(geometry->in[2]), THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2]),
+        THAW_INT(geometry->kernel[1]), THAW_INT(geometry->stride[1]), THAW_INT(geometry->dilation[1]),
+        THAW_INT(geometry->dilation[2]), THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2]));
+}
+
+const thaw_conv_variant thaw_conv_depthwise_blocked = {"depthwise_blocked", fits, NULL, prepare, run};
