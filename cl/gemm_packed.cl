@@ -5,7 +5,8 @@
  * for each row of the tile, which stays in registers.
  *
  * WIDTH: the device's vector width in floats: 4, 8, 16. ROWS: rows of a tile, as many as leave three registers of the
- * device's free. Work-items are meant to be groups of their own. Offsets and strides are in elements. */
+ * device's free; even where op(A) is packed. Work-items are meant to be groups of their own. Offsets and strides are in
+ * elements. */
 #ifndef WIDTH
 #define WIDTH 4
 #endif
@@ -20,6 +21,30 @@
 #define load            JOIN(vload, WIDTH)
 #define store           JOIN(vstore, WIDTH)
 
+/* Asks for the cache line at an address that is needed soon, or that may lie behind the end. OpenCL's own prefetch() does
+ * nothing in PoCL. */
+#define FETCH(address)
+#if defined(__x86_64__) || defined(__aarch64__)
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+#undef FETCH
+#define FETCH(address) __builtin_prefetch(address)
+#endif
+#endif
+#endif
+
+/* Four steps of a panel of `width` lanes, an even number. */
+inline void pack_four_steps(global float *packed, global const float *from, long stride, int width)
+{
+    for (int lane = 0; lane < width; lane += 2) {
+        const float4 x = vload4(0, from + lane * stride), y = vload4(0, from + (lane + 1) * stride);
+        vstore2((float2)(x.s0, y.s0), 0, packed + lane);
+        vstore2((float2)(x.s1, y.s1), 0, packed + lane + width);
+        vstore2((float2)(x.s2, y.s2), 0, packed + lane + 2 * width);
+        vstore2((float2)(x.s3, y.s3), 0, packed + lane + 3 * width);
+    }
+}
+
 /* Packing: a lane is a row of op(A) or a column of op(B), `width` of them make a panel, element p of it goes to
  * packed[packed_offset + panel * panel_stride + p * width + lane].
  *
@@ -28,10 +53,14 @@ kernel void pack_along(global float *packed, long packed_offset, long panel_stri
                        long offset, long stride, int lanes, int depth)
 {
     const int first = (int)get_global_id(0) * width;
+    int start = 0;
     packed += packed_offset + get_global_id(0) * panel_stride;
     from += offset + first * stride;
+    if (first + width <= lanes)
+        for (; start + 4 <= depth; start += 4)
+            pack_four_steps(packed + start * width, from + start, stride, width);
     for (int lane = 0; lane < width; lane++)
-        for (int p = 0; p < depth; p++)
+        for (int p = start; p < depth; p++)
             packed[p * width + lane] = first + lane < lanes ? from[lane * stride + p] : 0.0f;
 }
 
@@ -92,23 +121,25 @@ inline void store_row(global float *c, const vector sum[2], float alpha, float b
 
 /* C = alpha * A B + beta * C over `depth` steps of the products; C is not read where beta is 0.
  *
- * a: panels of `depth` steps. b: panels of which `depth` steps from b_offset on are used, b_panel elements apart.
+ * a, b: panels of `depth` steps.
  * Work-items: [panels of op(B), ceil(m / rows)]; each goes through the tiles of `rows` (a multiple of ROWS) rows of C, so
  * that its part of a panel of op(B) stays in the first-level cache and the rows of op(A) in the second. */
 kernel void gemm_packed(int m, int n, int depth, float alpha, global const float *a, global const float *b,
-                        long b_offset, long b_panel, float beta, global float *c, long c_offset, long c_stride,
-                        int rows)
+                        float beta, global float *c, long c_offset, long c_stride, int rows)
 {
     const int column = (int)get_global_id(0) * COLUMNS;
     const int start = (int)get_global_id(1) * rows;
     const int end = min(start + rows, m);
-    b += b_offset + get_global_id(0) * b_panel;
+    b += (long)column * depth;
     c += c_offset + column;
     for (int row = start; row < end; row += ROWS) {
         vector sum[ROWS][2];
 #pragma unroll
-        for (int i = 0; i < ROWS; i++)
+        for (int i = 0; i < ROWS; i++) {
+            FETCH(c + (row + i) * c_stride);
+            FETCH(c + (row + i) * c_stride + COLUMNS - 1);
             sum[i][0] = sum[i][1] = 0.0f;
+        }
         accumulate(sum, a + (long)row * depth, b, depth);
         if (row + ROWS <= end && column + COLUMNS <= n) {
 #pragma unroll
@@ -121,4 +152,84 @@ kernel void gemm_packed(int m, int n, int depth, float alpha, global const float
                     store_part(c + (row + i) * c_stride, sum[i], min(COLUMNS, n - column), alpha, beta);
         }
     }
+}
+
+/* A few rows of a product at a time, op(A) as it stands, for weights that are to be read once from memory. */
+#define MOST_ROWS 64
+/* Steps at a time, for which a panel stays in the first-level cache while tile after tile of rows uses it. */
+#define STEPS (4096 / COLUMNS)
+/* Sums of their own for every so many steps, so that there are enough of them to hide how long one addition takes. */
+#define SUMS (ROWS == 1 ? 4 : ROWS <= 3 ? 2 : 1)
+
+/* sums (+)= the products' steps [start, end) of ROWS rows of A from `row` on, behind the last of them that one again.
+ * Meanwhile gets what is needed next: `pace` elements from `next` on for every step. */
+inline void add_rows(float *sums, global const float *a, global const float *b, int row, int last, int k, int start,
+                     int end, global const float *next, int pace)
+{
+    global const float *rows[ROWS];
+    vector sum[ROWS][SUMS][2];
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+        rows[i] = a + (long)min(row + i, last) * k;
+#pragma unroll
+        for (int j = 0; j < SUMS; j++) {
+            sum[i][j][0] = start && j == 0 ? load(2 * i, sums) : 0.0f;
+            sum[i][j][1] = start && j == 0 ? load(2 * i + 1, sums) : 0.0f;
+        }
+    }
+    int p = start;
+    for (; p + SUMS <= end; p += SUMS)
+#pragma unroll
+        for (int j = 0; j < SUMS; j++) {
+            const vector left = load(2 * (p + j), b), right = load(2 * (p + j) + 1, b);
+            FETCH(next + (p + j - start) * pace);
+#pragma unroll
+            for (int i = 0; i < ROWS; i++) {
+                sum[i][j][0] = fma((vector)(rows[i][p + j]), left, sum[i][j][0]);
+                sum[i][j][1] = fma((vector)(rows[i][p + j]), right, sum[i][j][1]);
+            }
+        }
+    for (; p < end; p++)
+#pragma unroll
+        for (int i = 0; i < ROWS; i++) {
+            sum[i][0][0] = fma((vector)(rows[i][p]), load(2 * p, b), sum[i][0][0]);
+            sum[i][0][1] = fma((vector)(rows[i][p]), load(2 * p + 1, b), sum[i][0][1]);
+        }
+#pragma unroll
+    for (int i = 0; i < ROWS; i++)
+#pragma unroll
+        for (int side = 0; side < 2; side++) {
+            vector whole = sum[i][0][side];
+#pragma unroll
+            for (int j = 1; j < SUMS; j++)
+                whole += sum[i][j][side];
+            store(whole, 2 * i + side, sums);
+        }
+}
+
+/* Rows [first, end), at most MOST_ROWS, of y = activation(scale * A B + bias_scale * bias), A [m, k], B in panels of k
+ * steps, y [m, n]. The bias at (row, column) is bias[row * bias_row + column * bias_column]; BIAS is defined where there
+ * is one. ACTIVATION: see common.clh. Work-items: [panels]. */
+kernel void gemm_rows(int first, int end, int n, int k, float scale, global const float *a, global const float *b,
+                      global const float *bias, long bias_row, long bias_column, float bias_scale, float alpha,
+                      float beta, global float *y)
+{
+    const int column = (int)get_global_id(0) * COLUMNS;
+    const int tiles = (end - first + ROWS - 1) / ROWS;
+    const int steps = tiles > 1 ? STEPS : k, ahead = tiles > 1 ? STEPS : 64;
+    const int pace = COLUMNS / tiles;
+    float sums[(MOST_ROWS + ROWS) * COLUMNS];
+    b += (long)column * k;
+    for (int start = 0; start < k; start += steps)
+        for (int row = first; row < end; row += ROWS)
+            add_rows(sums + (row - first) * COLUMNS, a, b, row, end - 1, k, start, min(start + steps, k),
+                     b + (start + ahead) * COLUMNS + (row - first) / ROWS * pace * STEPS, pace);
+    for (int row = first; row < end; row++)
+        for (int i = 0; i < min(COLUMNS, n - column); i++) {
+            float value = scale * sums[(row - first) * COLUMNS + i];
+#ifdef BIAS
+            value += bias_scale * bias[row * bias_row + (column + i) * bias_column];
+#endif
+            y[(long)row * n + column + i] = activate(value, alpha, beta);
+        }
 }

@@ -4,14 +4,18 @@
 
 #include "base/context.h"
 
-/* How much is packed at a time. So much of a panel of op(B) stays in the first-level cache, ... */
-#define DEPTH_AT_ONCE 256
-/* ... so many rows of op(A) in the second-level one, ... */
-#define ROWS_AT_ONCE 144
-/* ... and scratch memory is bounded: 4 MiB for each operand. */
+/* How much is packed at a time. So much of a panel of op(B) stays close to the core, ... */
+#define PANEL_BYTES 32768
+/* ... so much of op(A) in the second-level cache, ... */
+#define BLOCK_BYTES 196608
+/* ... and scratch memory is bounded: to 8 MiB for each operand, with vectors of 8. */
 #define LANES_AT_ONCE 4096
 /* Rows of the operand that a work-item of pack_across takes. */
 #define PACKED_ROWS 8
+/* Host memory is packed in pieces of so much. */
+#define PIECE_BYTES (16 << 20)
+/* Rows that gemm_rows takes at most, as there. */
+#define MOST_ROWS 64
 
 /* A tile of C, in registers. */
 typedef struct tile {
@@ -32,6 +36,12 @@ static thaw_status get_kernel(thaw_device *device, const char *name, thaw_kernel
     const tile t = tile_of(device);
     snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d", (int)t.width, (int)t.rows);
     return thaw_kernel_get(device, "gemm_packed", name, options, kernel);
+}
+
+/* Steps of the products at a time. */
+static int64_t most_steps(tile t)
+{
+    return PANEL_BYTES / (int64_t)sizeof(float) / t.columns;
 }
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -76,65 +86,118 @@ static thaw_status pack(thaw_device *device, const block *b, const thaw_buffer *
                     : thaw_kernel_run(kernel, items(divide_up(b->depth, PACKED_ROWS), 1), arguments, count);
 }
 
-/* Scratch memory for one block of each operand. */
-typedef struct scratch {
-    thaw_buffer *a, *b;
-} scratch;
-
-/* So many elements at a time that no block is much smaller than the others. */
+/* So many elements at a time that no part is much smaller than the others. */
 static int64_t even_part(int64_t whole, int64_t most, int64_t multiple)
 {
     return divide_up(divide_up(whole, divide_up(whole, most)), multiple) * multiple;
 }
 
-/* Rows of C [row, row + rows) x columns [column, column + columns), steps [first, first + depth) of the products;
- * op(B)'s block is packed already. */
-static thaw_status multiply_rows(thaw_device *device, const thaw_gemm *g, const scratch *s, const block *columns,
-                                 int64_t row, int64_t rows)
+/* How a product is cut up, and where its operands are packed. */
+typedef struct plan {
+    int64_t rows, columns, depth; /* at a time */
+    thaw_buffer *a, *b;           /* scratch memory */
+} plan;
+
+/* Rows [row, row + rows) of C in the columns of `b`, which is packed, over the steps of `b`. */
+static thaw_status multiply_rows(thaw_device *device, const thaw_gemm *g, const plan *p, const block *b, int64_t row,
+                                 int64_t rows)
 {
     thaw_kernel *kernel;
     const tile t = tile_of(device);
-    const block b = {g->a, g->a_offset,    g->a_stride,    !g->transpose_a, row,
-                     rows, columns->first, columns->depth, t.rows};
-    THAW_TRY(pack(device, &b, s->a, 0, b.depth * t.rows));
+    const block a = {g->a, g->a_offset, g->a_stride, !g->transpose_a, row, rows, b->first, b->depth, t.rows};
+    THAW_TRY(pack(device, &a, p->a, 0, a.depth * t.rows));
     THAW_TRY(get_kernel(device, "gemm_packed", &kernel));
-    const int64_t at_once = even_part(rows, ROWS_AT_ONCE, t.rows);
-    return thaw_kernel_launch(
-        kernel, items(divide_up(columns->lanes, t.columns), divide_up(rows, at_once)), THAW_INT(rows),
-        THAW_INT(columns->lanes), THAW_INT(b.depth), THAW_FLOAT(g->alpha), THAW_BUFFER(s->a), THAW_BUFFER(s->b),
-        THAW_LONG(0), THAW_LONG(b.depth * t.columns), THAW_FLOAT(b.first == 0 ? g->beta : 1), THAW_BUFFER(g->c),
-        THAW_LONG(g->c_offset + row * g->c_stride + columns->lane), THAW_LONG(g->c_stride), THAW_INT(at_once));
+    const int64_t at_once = even_part(rows, BLOCK_BYTES / (int64_t)sizeof(float) / most_steps(t), t.rows);
+    return thaw_kernel_launch(kernel, items(divide_up(b->lanes, t.columns), divide_up(rows, at_once)), THAW_INT(rows),
+                              THAW_INT(b->lanes), THAW_INT(b->depth), THAW_FLOAT(g->alpha), THAW_BUFFER(p->a),
+                              THAW_BUFFER(p->b), THAW_FLOAT(b->first == 0 ? g->beta : 1), THAW_BUFFER(g->c),
+                              THAW_LONG(g->c_offset + row * g->c_stride + b->lane), THAW_LONG(g->c_stride),
+                              THAW_INT(at_once));
 }
 
-static thaw_status multiply(thaw_device *device, const thaw_gemm *g, const scratch *s, int64_t depth, int64_t rows,
-                            int64_t columns)
+static thaw_status multiply(thaw_device *device, const thaw_gemm *g, const plan *p)
 {
-    const tile t = tile_of(device);
-    block b = {g->b, g->b_offset, g->b_stride, g->transpose_b, .width = t.columns};
-    for (b.lane = 0; b.lane < g->n; b.lane += columns)
-        for (b.first = 0; b.first < g->k; b.first += depth) {
-            b.lanes = smaller(columns, g->n - b.lane);
-            b.depth = smaller(depth, g->k - b.first);
-            THAW_TRY(pack(device, &b, s->b, 0, b.depth * t.columns));
-            for (int64_t row = 0; row < g->m; row += rows)
-                THAW_TRY(multiply_rows(device, g, s, &b, row, smaller(rows, g->m - row)));
+    block b = {g->b, g->b_offset, g->b_stride, g->transpose_b, .width = tile_of(device).columns};
+    for (b.lane = 0; b.lane < g->n; b.lane += p->columns)
+        for (b.first = 0; b.first < g->k; b.first += p->depth) {
+            b.lanes = smaller(p->columns, g->n - b.lane);
+            b.depth = smaller(p->depth, g->k - b.first);
+            THAW_TRY(pack(device, &b, p->b, 0, b.depth * b.width));
+            for (int64_t row = 0; row < g->m; row += p->rows)
+                THAW_TRY(multiply_rows(device, g, p, &b, row, smaller(p->rows, g->m - row)));
         }
     return THAW_OK;
 }
 
-thaw_status thaw_gemm_run_packed(thaw_device *device, const thaw_gemm *gemm)
+thaw_status thaw_gemm_run_packed(thaw_device *device, const thaw_gemm *g)
 {
     const tile t = tile_of(device);
-    const int64_t depth = even_part(gemm->k, DEPTH_AT_ONCE, 1);
-    const int64_t rows = even_part(gemm->m, LANES_AT_ONCE, t.rows);
-    const int64_t columns = even_part(gemm->n, LANES_AT_ONCE, t.columns);
-    scratch s = {NULL, NULL};
-    thaw_status status = thaw_buffer_create(device, (size_t)(rows * depth) * sizeof(float), &s.a);
+    plan p = {
+        .rows = even_part(g->m, LANES_AT_ONCE, t.rows),
+        .columns = even_part(g->n, LANES_AT_ONCE, t.columns),
+        .depth = even_part(g->k, most_steps(t), 1),
+    };
+    thaw_status status = thaw_buffer_create(device, (size_t)(p.rows * p.depth) * sizeof(float), &p.a);
     if (status == THAW_OK)
-        status = thaw_buffer_create(device, (size_t)(columns * depth) * sizeof(float), &s.b);
+        status = thaw_buffer_create(device, (size_t)(p.columns * p.depth) * sizeof(float), &p.b);
     if (status == THAW_OK)
-        status = multiply(device, gemm, &s, depth, rows, columns);
-    thaw_buffer_destroy(&s.a);
-    thaw_buffer_destroy(&s.b);
+        status = multiply(device, g, &p);
+    thaw_buffer_destroy(&p.a);
+    thaw_buffer_destroy(&p.b);
     return status;
+}
+
+/* Whole panels where columns lie side by side in host memory, else some steps of every panel: what is contiguous
+ * there. */
+static thaw_status pack_pieces(thaw_device *device, const float *b, bool transpose_b, int64_t n, int64_t k,
+                               thaw_buffer *piece, thaw_buffer *panels)
+{
+    const int32_t width = tile_of(device).columns;
+    const int64_t row = transpose_b ? k : n, rows = transpose_b ? n : k;
+    const int64_t at_once = (int64_t)(thaw_buffer_bytes(piece) / sizeof(float)) / row;
+    for (int64_t first = 0; first < rows; first += at_once) {
+        const int64_t count = smaller(at_once, rows - first);
+        block part = {.from = piece, .stride = row, .along = transpose_b, .width = width};
+        part.lanes = transpose_b ? count : n;
+        part.depth = transpose_b ? k : count;
+        THAW_TRY(thaw_buffer_write(piece, 0, b + first * row, (size_t)(count * row) * sizeof(float)));
+        THAW_TRY(pack(device, &part, panels, first * (transpose_b ? k : width), k * width));
+    }
+    return THAW_OK;
+}
+
+thaw_status thaw_gemm_pack(thaw_device *device, const float *b, bool transpose_b, int64_t n, int64_t k,
+                           thaw_buffer **panels)
+{
+    const int32_t width = tile_of(device).columns;
+    const int64_t row = transpose_b ? k : n, rows = transpose_b ? n : k;
+    const int64_t at_once = divide_up(divide_up(PIECE_BYTES / (int64_t)sizeof(float), row), width) * width;
+    thaw_buffer *piece;
+    *panels = NULL;
+    THAW_TRY(thaw_buffer_create(device, (size_t)(smaller(at_once, rows) * row) * sizeof(float), &piece));
+    thaw_status status = thaw_buffer_create(device, (size_t)(divide_up(n, width) * width * k) * sizeof(float), panels);
+    if (status == THAW_OK)
+        status = pack_pieces(device, b, transpose_b, n, k, piece, *panels);
+    if (status != THAW_OK)
+        thaw_buffer_destroy(panels);
+    thaw_buffer_destroy(&piece);
+    return status;
+}
+
+thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *g, const thaw_gemm_finish *finish)
+{
+    thaw_kernel *kernel;
+    char options[160];
+    const tile t = tile_of(device);
+    const int64_t at_once = even_part(g->m, MOST_ROWS, 1);
+    const int64_t rows = divide_up(at_once, divide_up(at_once, t.rows));
+    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d %s", (int)t.width, (int)rows, finish->options);
+    THAW_TRY(thaw_kernel_get(device, "gemm_packed", "gemm_rows", options, &kernel));
+    for (int64_t row = 0; row < g->m; row += at_once)
+        THAW_TRY(thaw_kernel_launch(
+            kernel, items(divide_up(g->n, t.columns), 1), THAW_INT(row), THAW_INT(smaller(row + at_once, g->m)),
+            THAW_INT(g->n), THAW_INT(g->k), THAW_FLOAT(g->alpha), THAW_BUFFER(g->a), THAW_BUFFER(g->b),
+            THAW_BUFFER(finish->bias), THAW_LONG(finish->bias_row), THAW_LONG(finish->bias_column),
+            THAW_FLOAT(finish->bias_scale), THAW_FLOAT(finish->alpha), THAW_FLOAT(finish->beta), THAW_BUFFER(g->c)));
+    return THAW_OK;
 }

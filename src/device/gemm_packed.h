@@ -1,4 +1,4 @@
-/* Matrix products from packed panels (cl/gemm_packed.cl): for CPUs, and for operands that stay as they are. */
+/* Matrix products from packed panels (cl/gemm_packed.cl): for CPUs, and for weights that stay as they are. */
 #ifndef THAW_DEVICE_GEMM_PACKED_H
 #define THAW_DEVICE_GEMM_PACKED_H
 
@@ -7,5 +7,24 @@
 /* thaw_gemm_run()'s work, both operands packed into scratch memory of the pool; sizes of 1 and more, matrices inside
  * their buffers. */
 THAW_MUST_CHECK thaw_status thaw_gemm_run_packed(thaw_device *device, const thaw_gemm *gemm);
+
+/* op(B) [k, n] of host memory, without gaps between its rows as stored, as panels on the device; n, k >= 1. */
+THAW_MUST_CHECK thaw_status thaw_gemm_pack(thaw_device *device, const float *b, bool transpose_b, int64_t n, int64_t k,
+                                           thaw_buffer **panels);
+
+/* What becomes of a product's result, in the kernel: y = activation(alpha * A B + bias_scale * bias), where the bias at
+ * (row, column) is bias[row * bias_row + column * bias_column]. */
+typedef struct thaw_gemm_finish {
+    const char *options; /* -DACTIVATION, -DBIAS: for cl/common.clh and cl/gemm_packed.cl */
+    const thaw_buffer *bias;
+    int64_t bias_row, bias_column;
+    float bias_scale;
+    float alpha, beta; /* of the activation */
+} thaw_gemm_finish;
+
+/* A product with such panels for b: every 64 rows of A read them once. A [m, k] and C [m, n] row-major from the start
+ * of their buffers, without gaps; beta 0. */
+THAW_MUST_CHECK thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *gemm,
+                                                 const thaw_gemm_finish *finish);
 
 #endif

@@ -1,4 +1,4 @@
-#include "ops/shared/epilogue.h"
+#include "ops/shared/weights.h"
 
 /* y [m, n] = alpha * op(a) [m, k] op(b) [k, n] + beta * c, c broadcast to [m, n]. */
 typedef struct gemm_state {
@@ -8,6 +8,9 @@ typedef struct gemm_state {
     int64_t c_rows, c_columns; /* m or 1, n or 1 */
     thaw_epilogue_pass epilogue;
     thaw_kernel *reduce; /* backward of c */
+    thaw_buffer *panels; /* b, where it is a constant of a program that is only run; NULL otherwise */
+    thaw_buffer *addend; /* c, where it is a constant too */
+    char options[THAW_EPILOGUE_OPTIONS];
 } gemm_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -62,6 +65,26 @@ static thaw_status infer(thaw_node *node)
     return THAW_OK;
 }
 
+/* Nothing here has channels: only the weights are stored in another way. */
+static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
+{
+    const gemm_state *state = node->state;
+    (void)block, (void)wanted;
+    node->packs_weights = !state->transpose_a && state->m > 0 && !node->epilogue.residual &&
+                          thaw_weights_fit(node, 1, state->n, state->k);
+    return 1;
+}
+
+static thaw_status prepare_panels(thaw_node *node)
+{
+    gemm_state *state = node->state;
+    const thaw_value *c = state->epilogue.bias;
+    thaw_epilogue_options(node, c != NULL, state->options);
+    if (c && c->constant)
+        THAW_TRY(thaw_weights_upload(node, c, &state->addend));
+    return thaw_weights_pack(node, 1, state->transpose_b, state->n, state->k, &state->panels);
+}
+
 static thaw_status prepare(thaw_node *node)
 {
     gemm_state *state = node->state;
@@ -75,14 +98,42 @@ static thaw_status prepare(thaw_node *node)
         .bias_column = c && state->c_columns > 1,
         .bias_scale = state->beta,
     };
+    if (node->packs_weights)
+        return prepare_panels(node);
     if (c && c->gradient)
         THAW_TRY(thaw_kernel_get(thaw_node_device(node), "gemm_backward", "reduce_rows", "", &state->reduce));
     return thaw_epilogue_prepare(node, &state->epilogue);
 }
 
+static thaw_status forward_panels(const thaw_node *node, const gemm_state *state)
+{
+    const thaw_epilogue_pass *pass = &state->epilogue;
+    const thaw_gemm gemm = {
+        .m = state->m,
+        .n = state->n,
+        .k = state->k,
+        .alpha = state->alpha,
+        .a = node->inputs[0]->buffer,
+        .b = state->panels,
+        .c = node->outputs[0]->buffer,
+    };
+    const thaw_gemm_finish finish = {
+        .options = state->options,
+        .bias = state->addend || !pass->bias ? state->addend : pass->bias->buffer,
+        .bias_row = pass->bias_row,
+        .bias_column = pass->bias_column,
+        .bias_scale = pass->bias_scale,
+        .alpha = node->epilogue.alpha,
+        .beta = node->epilogue.beta,
+    };
+    return thaw_gemm_run_panels(thaw_node_device(node), &gemm, &finish);
+}
+
 static thaw_status forward(thaw_node *node)
 {
     const gemm_state *state = node->state;
+    if (state->panels)
+        return forward_panels(node, state);
     const thaw_gemm gemm = {
         .transpose_a = state->transpose_a,
         .transpose_b = state->transpose_b,
@@ -176,13 +227,22 @@ static thaw_status backward(thaw_node *node)
                               THAW_FLOAT(state->beta));
 }
 
+static void release(thaw_node *node)
+{
+    gemm_state *state = node->state;
+    thaw_buffer_destroy(&state->panels);
+    thaw_buffer_destroy(&state->addend);
+}
+
 const thaw_op thaw_op_gemm = {
     .name = "gemm",
     .onnx_type = "Gemm",
     .flags = THAW_OP_EPILOGUE,
     .attributes = attributes,
     .infer = infer,
+    .layout = layout,
     .prepare = prepare,
     .forward = forward,
     .backward = backward,
+    .release = release,
 };

@@ -1,4 +1,4 @@
-#include "ops/op.h"
+#include "ops/shared/weights.h"
 
 #include <string.h>
 
@@ -8,6 +8,7 @@ typedef struct matmul_state {
     int32_t batch_rank;
     int64_t batch[THAW_MAX_RANK];                             /* of the output */
     int64_t a_stride[THAW_MAX_RANK], b_stride[THAW_MAX_RANK]; /* elements, per batch axis */
+    thaw_buffer *panels; /* b, where it is one constant matrix in a program that is only run; NULL otherwise */
 } matmul_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -120,9 +121,41 @@ static thaw_status multiply(const thaw_node *node, const matmul_state *state, in
     return thaw_gemm_run(thaw_node_device(node), &gemm);
 }
 
+/* Nothing here has channels: only the weights are stored in another way. */
+static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
+{
+    const matmul_state *state = node->state;
+    (void)block, (void)wanted;
+    node->packs_weights = state->batch_rank == 0 && state->m > 0 && thaw_weights_fit(node, 1, state->n, state->k);
+    return 1;
+}
+
+static thaw_status prepare(thaw_node *node)
+{
+    matmul_state *state = node->state;
+    return node->packs_weights ? thaw_weights_pack(node, 1, false, state->n, state->k, &state->panels) : THAW_OK;
+}
+
+static thaw_status forward_panels(const thaw_node *node, const matmul_state *state)
+{
+    const thaw_gemm_finish finish = {.options = ""};
+    const thaw_gemm gemm = {
+        .m = state->m,
+        .n = state->n,
+        .k = state->k,
+        .alpha = 1,
+        .a = node->inputs[0]->buffer,
+        .b = state->panels,
+        .c = node->outputs[0]->buffer,
+    };
+    return thaw_gemm_run_panels(thaw_node_device(node), &gemm, &finish);
+}
+
 static thaw_status forward(thaw_node *node)
 {
     const matmul_state *state = node->state;
+    if (state->panels)
+        return forward_panels(node, state);
     int64_t count = 1;
     for (int32_t axis = 0; axis < state->batch_rank; axis++)
         count *= state->batch[axis];
@@ -131,10 +164,19 @@ static thaw_status forward(thaw_node *node)
     return THAW_OK;
 }
 
+static void release(thaw_node *node)
+{
+    matmul_state *state = node->state;
+    thaw_buffer_destroy(&state->panels);
+}
+
 const thaw_op thaw_op_matmul = {
     .name = "matmul",
     .onnx_type = "MatMul",
     .attributes = attributes,
     .infer = infer,
+    .layout = layout,
+    .prepare = prepare,
     .forward = forward,
+    .release = release,
 };

@@ -1,0 +1,33 @@
+#include "ops/shared/weights.h"
+
+/* A panel is filled up with zeros: with fewer columns than these most of it would be. */
+#define FEWEST_COLUMNS 4
+
+bool thaw_weights_fit(const thaw_node *node, size_t index, int64_t n, int64_t k)
+{
+    const thaw_value *weights = node->inputs[index];
+    return weights->constant && !weights->trainable && !node->inputs[0]->constant && n >= FEWEST_COLUMNS && k > 0;
+}
+
+thaw_status thaw_weights_pack(const thaw_node *node, size_t index, bool transposed, int64_t n, int64_t k,
+                              thaw_buffer **panels)
+{
+    thaw_tensor *tensor;
+    *panels = NULL;
+    THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), node->inputs[index]->constant, &tensor));
+    const thaw_status status = thaw_gemm_pack(thaw_node_device(node), tensor->data, transposed, n, k, panels);
+    thaw_tensor_release(&tensor);
+    return status;
+}
+
+thaw_status thaw_weights_upload(const thaw_node *node, const thaw_value *value, thaw_buffer **buffer)
+{
+    thaw_tensor *tensor;
+    *buffer = NULL;
+    THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), value->constant, &tensor));
+    thaw_status status = thaw_buffer_create(thaw_node_device(node), tensor->bytes, buffer);
+    if (status == THAW_OK)
+        status = thaw_buffer_write(*buffer, 0, tensor->data, tensor->bytes);
+    thaw_tensor_release(&tensor);
+    return status;
+}
