@@ -228,6 +228,41 @@ static void the_second_start_measures_nothing(void)
     environment_restore();
 }
 
+/* A folder of kernels in which Winograd's results are a hundredth too large. */
+static const char *break_winograd(void)
+{
+    static const char fault[] = "#undef store_block\n"
+                                "#define store_block(x, at, to) JOIN(vstore, BLOCK)((x) * 1.01f, at, to)\n";
+    const char *folder = folder_make("tuning_broken");
+    uint8_t *source;
+    size_t size;
+    CU_ASSERT_EQUAL_FATAL(
+        thaw_file_read(test_context(), THAW_SOURCE_DIR "/cl/conv_winograd.cl", 1 << 20, &source, &size), THAW_OK);
+    char *broken = malloc(sizeof fault + size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(broken);
+    memcpy(broken, fault, sizeof fault - 1);
+    memcpy(broken + sizeof fault - 1, source, size);
+    file_put(folder, "conv_winograd.cl", broken, sizeof fault - 1 + size);
+    free(broken);
+    free(source);
+    return folder;
+}
+
+static void wrong_algorithms_are_not_chosen(void)
+{
+    thaw_tensor *chosen = NULL, *right = NULL;
+    begin("tuning_wrong");
+    environment_set("THAW_KERNEL_DIR", break_winograd());
+    measured_by_a_start(&chosen);
+    setenv("THAW_ALGORITHM", "tiled", 1);
+    CU_ASSERT_EQUAL(measured_by_a_start(&right), 0);
+    CU_ASSERT_EQUAL_FATAL(chosen->bytes, right->bytes);
+    CU_ASSERT_EQUAL(memcmp(chosen->data, right->data, right->bytes), 0);
+    thaw_tensor_release(&chosen);
+    thaw_tensor_release(&right);
+    environment_restore();
+}
+
 static const test_entry tests[] = {
     {"choices are kept", choices_are_kept},
     {"two at once are merged", two_at_once_are_merged},
@@ -237,6 +272,7 @@ static const test_entry tests[] = {
     {"wishes are obeyed", wishes_are_obeyed},
     {"many writers leave a whole file", many_writers_leave_a_whole_file},
     {"the second start measures nothing", the_second_start_measures_nothing},
+    {"wrong algorithms are not chosen", wrong_algorithms_are_not_chosen},
 };
 
 static const test_entry child_tests[] = {{"write for a while", write_for_a_while}};
