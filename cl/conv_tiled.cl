@@ -1,18 +1,36 @@
 /* Convolutions of activations in blocks of channels, [n, channels / BLOCK, h, w, BLOCK], in registers: a tile of TILE
- * neighbouring pixels of the output, in whatever rows and images they lie, by two blocks of its channels is summed up
- * in 2 * TILE vectors, so that two vectors of weights and a number of each pixel make 2 * TILE multiply-adds.
+ * neighbouring pixels of the output, in whatever rows and images they lie, by a stack of STACK blocks of its channels
+ * is summed up in TILE * STACK vectors, so that STACK vectors of weights and a number of each pixel make TILE * STACK
+ * multiply-adds.
  *
- * Weights: [groups, pairs of output blocks, input blocks, kernel_h, kernel_w, BLOCK (in), 2 * BLOCK (out)], with zeros for
- * channels that don't exist, and BLOCK zeros behind the end: what pixels outside the image are read from. The bias has
- * zeros up to a whole block. Input channels up to a whole block are finite. Tensors of fewer than 2^31 elements per image.
+ * Weights: [groups, stacks, kernel_h, input blocks, kernel_w, BLOCK (in), STACK * BLOCK (out)], zeros for channels that
+ * don't exist, and BLOCK zeros behind the end: what is read outside the image. The bias, [output channels], is read
+ * for whole stacks. Input channels up to a whole block are finite. kernel_w is at most MOST_COLUMNS; the input has
+ * fewer than 2^30 elements.
  *
- * Output (h, w) reads input (h * stride_h - pad_h + r * dilation_h, ...) for r < kernel_h. */
+ * POINTWISE: 1x1 kernels of stride 1 without padding, whose images come as one row of all their pixels.
+ *
+ * Output (h, w) reads input (h * stride_h - pad_h + r * dilation_h, w * stride_w - pad_w + s * dilation_w) for
+ * r < kernel_h, s < kernel_w. */
 
 #ifndef BLOCK
 #define BLOCK 8
 #endif
 #ifndef TILE
 #define TILE 6
+#endif
+#ifndef STACK
+#define STACK 2
+#endif
+#ifndef MOST_COLUMNS
+#define MOST_COLUMNS 16
+#endif
+/* Of conv_tiled_image: stride_w, and the columns of the input that a tile reads. */
+#ifndef STRIDE
+#define STRIDE 1
+#endif
+#ifndef PATCH
+#define PATCH 8
 #endif
 
 #define GEOMETRY                                                                                                       \
@@ -21,32 +39,120 @@
 
 #define INSIDE(at, size) ((at) >= 0 && (at) < (size))
 
-/* One kernel position: BLOCK channels of each pixel. */
-__attribute__((always_inline)) static inline void add_products(floatb sum[2][TILE], global const float *const from[TILE], global const float *weight)
+/* Stands for a place outside the image, also where a place inside is added to it. */
+#define OUTSIDE (-(1 << 30))
+
+/* A pixel of the output. */
+typedef struct place {
+    int image, h, w;
+} place;
+
+static inline place next(place at, int out_h, int out_w)
 {
-#pragma unroll
+    at.w++;
+    at.h += at.w == out_w;
+    at.w = at.w == out_w ? 0 : at.w;
+    at.image += at.h == out_h;
+    at.h = at.h == out_h ? 0 : at.h;
+    return at;
+}
+
+/* One kernel position: BLOCK channels of each pixel. Calls would keep the sums in memory. */
+__attribute__((always_inline)) static inline void add_products(floatb sum[STACK][TILE],
+                                                               global const float *const pixel[TILE],
+                                                               global const float *weight)
+{
+#pragma unroll 8 /* more takes long to compile */
     for (int c = 0; c < BLOCK; c++) {
-        const floatb first = load_block(2 * c, weight), second = load_block(2 * c + 1, weight);
+        floatb factor[STACK];
+#pragma unroll
+        for (int k = 0; k < STACK; k++)
+            factor[k] = load_block(c * STACK + k, weight);
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
-            const floatb number = from[i][c];
-            sum[0][i] = fma(number, first, sum[0][i]);
-            sum[1][i] = fma(number, second, sum[1][i]);
+            const floatb number = pixel[i][c];
+#pragma unroll
+            for (int k = 0; k < STACK; k++)
+                sum[k][i] = fma(number, factor[k], sum[k][i]);
         }
     }
 }
 
-/* Work-item (pair of output blocks, run of `run` pixels out of `pixels` in all images). Blocks and pairs are counted
- * per group. */
+/* Adds up a tile whose pixels are neighbours in one row, windows of one pixel: x points to the first. */
+__attribute__((always_inline)) static inline void add_row(floatb sum[STACK][TILE], global const float *x,
+                                                          global const float *weight, int in_blocks, long in_plane)
+{
+    for (int c = 0; c < in_blocks; c++, x += in_plane, weight += STACK * BLOCK * BLOCK) {
+        global const float *pixel[TILE];
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+            pixel[i] = x + i * BLOCK;
+        add_products(sum, pixel, weight);
+    }
+}
+
+/* Adds up any tile. Its windows begin in rows h[], and in_column[s][] is where their column s lies in row 0. */
+__attribute__((always_inline)) static inline void
+add_windows(floatb sum[STACK][TILE], global const float *x, global const float *weight, global const float *zeros,
+            const int h[TILE], const int in_column[MOST_COLUMNS][TILE], int in_blocks, long in_plane, int in_h,
+            int in_w, int kernel_h, int kernel_w, int dilation_h)
+{
+    for (int r = 0; r < kernel_h; r++, weight += in_blocks * kernel_w * (STACK * BLOCK * BLOCK)) {
+        int in_row[TILE];
+        bool any = false;
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+            const int row = h[i] + r * dilation_h;
+            any = any || INSIDE(row, in_h);
+            in_row[i] = INSIDE(row, in_h) ? row * in_w * BLOCK : OUTSIDE;
+        }
+        if (!any)
+            continue;
+        global const float *plane = x, *factors = weight;
+        for (int c = 0; c < in_blocks; c++, plane += in_plane)
+            for (int s = 0; s < kernel_w; s++, factors += STACK * BLOCK * BLOCK) {
+                global const float *pixel[TILE];
+#pragma unroll
+                for (int i = 0; i < TILE; i++) {
+                    const int at = in_row[i] + in_column[s][i];
+                    pixel[i] = at < 0 ? zeros : plane + (uint)at;
+                }
+                add_products(sum, pixel, factors);
+            }
+    }
+}
+
+/* Stores `blocks` of the sums at most, the first at y[to[]]; what is added lies at residual[added[]]. */
+__attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE], global float *y, const long to[TILE],
+                                                         global const float *residual, const long added[TILE],
+                                                         int blocks, long plane, float alpha, float beta)
+{
+#pragma unroll
+    for (int k = 0; k < STACK; k++) {
+        if (k >= blocks)
+            break;
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+#ifdef RESIDUAL
+            sum[k][i] += load_block(0, residual + k * plane + added[i]);
+#endif
+            store_block(activate_v(sum[k][i], alpha, beta), 0, y + k * plane + to[i]);
+        }
+    }
+}
+
+/* Work-item (stack, run of `run` pixels out of `pixel_count` in all images; a multiple of TILE). Blocks and stacks are
+ * counted per group; image i of the output begins at y_offset + i * y_image. */
 kernel void conv_tiled(global float *restrict y, global const float *restrict x, global const float *restrict weight,
                        global const float *restrict bias, global const float *residual, float alpha, float beta,
-                       long y_offset,
-                       long y_image, int pixels, int run, int in_blocks, int out_blocks, int pairs, GEOMETRY)
+                       long y_offset, long y_image, int pixel_count, int run, int in_blocks, int out_blocks, GEOMETRY)
 {
-    const int group = (int)get_global_id(0) / pairs, groups = (int)get_global_size(0) / pairs;
-    const int block = (int)get_global_id(0) % pairs * 2;
-    const size_t in_plane = (size_t)in_h * in_w * BLOCK, out_plane = (size_t)out_h * out_w * BLOCK;
-    const size_t weight_count = (size_t)in_blocks * kernel_h * kernel_w * (2 * BLOCK * BLOCK);
+    const int stacks = (out_blocks + STACK - 1) / STACK;
+    const int group = (int)get_global_id(0) / stacks, groups = (int)get_global_size(0) / stacks;
+    const int block = (int)get_global_id(0) % stacks * STACK;
+    const long in_plane = (long)in_h * in_w * BLOCK, out_plane = (long)out_h * out_w * BLOCK;
+    const long in_image = groups * in_blocks * in_plane, out_image = groups * out_blocks * out_plane;
+    const long weight_count = (long)kernel_h * in_blocks * kernel_w * (STACK * BLOCK * BLOCK);
     global const float *const zeros = weight + get_global_size(0) * weight_count;
     weight += get_global_id(0) * weight_count;
     x += group * in_blocks * in_plane;
@@ -55,84 +161,116 @@ kernel void conv_tiled(global float *restrict y, global const float *restrict x,
 #ifdef RESIDUAL
     residual += (group * out_blocks + block) * out_plane;
 #endif
-    const int begin = (int)get_global_id(1) * run, end = min(begin + run, pixels);
+
+    const int begin = (int)get_global_id(1) * run, end = min(begin + run, pixel_count);
+    place at = {begin / (out_h * out_w), begin / out_w % out_h, begin % out_w};
     for (int tile = begin; tile < end; tile += TILE) {
-        int h[TILE], w[TILE];
-        size_t in_image[TILE], to[TILE];
-#ifdef RESIDUAL
-        size_t added[TILE];
-#endif
-        int image = tile / (out_h * out_w), row = tile / out_w % out_h, column = tile % out_w;
-        bool inside = true;
+        floatb sum[STACK][TILE];
+        long to[TILE], added[TILE];
+        int h[TILE], in_column[MOST_COLUMNS][TILE];
 #pragma unroll
-        for (int i = 0; i < TILE; i++) {
-            h[i] = row * stride_h - pad_h;
-            w[i] = column * stride_w - pad_w;
-            inside = inside && h[i] >= 0 && w[i] >= 0 && h[i] + (kernel_h - 1) * dilation_h < in_h &&
-                     w[i] + (kernel_w - 1) * dilation_w < in_w;
-            in_image[i] = (size_t)image * groups * in_blocks * in_plane;
-            to[i] = image * y_image + (row * out_w + column) * BLOCK;
-#ifdef RESIDUAL
-            added[i] = (size_t)image * groups * out_blocks * out_plane + (row * out_w + column) * BLOCK;
-#endif
-            if (tile + i + 1 < pixels && ++column == out_w) {
-                column = 0;
-                if (++row == out_h) {
-                    row = 0;
-                    image++;
-                }
-            }
-        }
-        floatb sum[2][TILE];
-        const floatb bias0 = load_block(0, bias), bias1 = block + 1 < out_blocks ? load_block(1, bias) : bias0;
-#pragma unroll
-        for (int i = 0; i < TILE; i++) {
-            sum[0][i] = bias0;
-            sum[1][i] = bias1;
-        }
-        global const float *taps = weight;
-        if (inside) {
-            size_t at[TILE];
+        for (int k = 0; k < STACK; k++)
 #pragma unroll
             for (int i = 0; i < TILE; i++)
-                at[i] = in_image[i] + (h[i] * in_w + w[i]) * BLOCK;
-            for (int c = 0; c < in_blocks; c++)
-                for (int r = 0; r < kernel_h; r++)
-                    for (int s = 0; s < kernel_w; s++, taps += 2 * BLOCK * BLOCK) {
-                        global const float *base = x + c * in_plane + (r * dilation_h * in_w + s * dilation_w) * BLOCK;
-                        global const float *from[TILE];
-#pragma unroll
-                        for (int i = 0; i < TILE; i++)
-                            from[i] = base + at[i];
-                        add_products(sum, from, taps);
-                    }
-        } else {
-            for (int c = 0; c < in_blocks; c++)
-                for (int r = 0; r < kernel_h; r++)
-                    for (int s = 0; s < kernel_w; s++, taps += 2 * BLOCK * BLOCK) {
-                        global const float *from[TILE];
-#pragma unroll
-                        for (int i = 0; i < TILE; i++) {
-                            const int in_row = h[i] + r * dilation_h, in_column = w[i] + s * dilation_w;
-                            from[i] = INSIDE(in_row, in_h) && INSIDE(in_column, in_w)
-                                          ? x + in_image[i] + c * in_plane + (in_row * in_w + in_column) * BLOCK
-                                          : zeros;
-                        }
-                        add_products(sum, from, taps);
-                    }
-        }
-#pragma unroll
-        for (int k = 0; k < 2; k++) {
-            if (block + k == out_blocks)
-                break;
+                sum[k][i] = load_block(k, bias);
+
+#ifdef POINTWISE
+        if (at.w + TILE <= out_w) {
+            add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane);
 #pragma unroll
             for (int i = 0; i < TILE; i++) {
-                floatb value = sum[k][i];
-#ifdef RESIDUAL
-                value += load_block(0, residual + added[i] + k * out_plane);
-#endif
-                store_block(activate_v(value, alpha, beta), 0, y + to[i] + k * out_plane);
+                to[i] = at.image * y_image + (at.w + i) * BLOCK;
+                added[i] = at.image * out_image + (at.w + i) * BLOCK;
             }
+            finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
+            at.w += TILE - 1;
+            at = next(at, out_h, out_w);
+            continue;
+        }
+#endif
+        /* In the last tile, the last pixel stands in for those that are missing. */
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+            const int pixel = (at.h * out_w + at.w) * BLOCK;
+            to[i] = at.image * y_image + pixel;
+            added[i] = at.image * out_image + pixel;
+            h[i] = at.h * stride_h - pad_h;
+            for (int s = 0; s < kernel_w; s++) {
+                const int column = at.w * stride_w - pad_w + s * dilation_w;
+                in_column[s][i] = INSIDE(column, in_w) ? at.image * (int)in_image + column * BLOCK : OUTSIDE;
+            }
+            if (tile + i + 1 < pixel_count)
+                at = next(at, out_h, out_w);
+        }
+        add_windows(sum, x, weight, zeros, h, in_column, in_blocks, in_plane, in_h, in_w, kernel_h, kernel_w,
+                    dilation_h);
+        finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
+    }
+}
+
+/* One row of a kernel: `numbers` are a row of one input channel, from the tile's first column on. A macro, because they
+ * may be global or private. */
+#define ADD_KERNEL_ROW(sum, numbers, weight, kernel_w, dilation_w)                                                     \
+    for (int s = 0; s < kernel_w; s++) {                                                                               \
+        floatb factor[STACK];                                                                                          \
+        _Pragma("unroll") for (int k = 0; k < STACK; k++) factor[k] = load_block(s * STACK + k, weight);               \
+        _Pragma("unroll") for (int i = 0; i < TILE; i++)                                                               \
+        {                                                                                                              \
+            const floatb number = (numbers)[s * dilation_w + i * STRIDE];                                              \
+            _Pragma("unroll") for (int k = 0; k < STACK; k++) sum[k][i] = fma(number, factor[k], sum[k][i]);           \
+        }                                                                                                              \
+    }
+
+/* A row-major input of few channels; weights [stacks, kernel_h, channels, kernel_w, STACK * BLOCK]. Tiles keep to rows
+ * of TILE pixels or more; the last one moves back to end with its row. Work-item (stack, `run` rows out of `row_count` in all images). */
+kernel void conv_tiled_image(global float *restrict y, global const float *restrict x,
+                             global const float *restrict weight, global const float *restrict bias,
+                             global const float *residual, float alpha, float beta, long y_offset, long y_image,
+                             int row_count, int run, int channels, int out_blocks, GEOMETRY)
+{
+    const int block = (int)get_global_id(0) * STACK;
+    const long out_plane = (long)out_h * out_w * BLOCK;
+    weight += get_global_id(0) * kernel_h * channels * kernel_w * (STACK * BLOCK);
+    bias += block * BLOCK;
+    y += y_offset + block * out_plane;
+#ifdef RESIDUAL
+    residual += block * out_plane;
+#endif
+    const int begin = (int)get_global_id(1) * run, end = min(begin + run, row_count);
+    for (int row = begin; row < end; row++) {
+        const int image = row / out_h, h = row % out_h * stride_h - pad_h;
+        for (int tile = 0; tile < out_w; tile += TILE) {
+            const int column = min(tile, out_w - TILE), w = column * STRIDE - pad_w;
+            floatb sum[STACK][TILE];
+            long to[TILE], added[TILE];
+#pragma unroll
+            for (int i = 0; i < TILE; i++) {
+                const int pixel = (row % out_h * out_w + column + i) * BLOCK;
+                to[i] = image * y_image + pixel;
+                added[i] = image * (out_blocks * out_plane) + pixel;
+#pragma unroll
+                for (int k = 0; k < STACK; k++)
+                    sum[k][i] = load_block(k, bias);
+            }
+            for (int r = 0; r < kernel_h; r++) {
+                const int in_row = h + r * dilation_h;
+                if (!INSIDE(in_row, in_h))
+                    continue;
+                for (int c = 0; c < channels; c++) {
+                    global const float *numbers = x + (((long)image * channels + c) * in_h + in_row) * in_w;
+                    global const float *factors = weight + (r * channels + c) * kernel_w * (STACK * BLOCK);
+                    if (w >= 0 && w + PATCH <= in_w) {
+                        numbers += w;
+                        ADD_KERNEL_ROW(sum, numbers, factors, kernel_w, dilation_w)
+                    } else {
+                        float patch[PATCH];
+                        for (int i = 0; i < PATCH; i++)
+                            patch[i] = INSIDE(w + i, in_w) ? numbers[w + i] : 0.0f;
+                        ADD_KERNEL_ROW(sum, patch, factors, kernel_w, dilation_w)
+                    }
+                }
+            }
+            finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
         }
     }
 }

@@ -1,69 +1,101 @@
 /* Convolutions in blocks of channels, summed up in registers: cl/conv_tiled.cl says how. */
 #include "ops/shared/conv_variants.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Channels of one group in blocks; a pair is two neighbouring output blocks, the last may lack its second. */
-typedef struct blocks {
-    int64_t block, in, out, pairs;
-} blocks;
+#define MOST_COLUMNS   16
+#define MOST_PATCH     1024
+#define ELEMENT_LIMIT  ((int64_t)1 << 30)
+#define ITEMS_PER_CORE 16
+
+/* How a geometry is cut up. Counts are per group. */
+typedef struct tiling {
+    int64_t in_block, block; /* channels in a block of the input (1: row-major) and of the output */
+    int64_t in_blocks, out_blocks;
+    int64_t stack; /* output blocks computed together; the last stack may lack some */
+    int64_t stacks;
+    int64_t tile; /* output pixels computed together */
+} tiling;
 
 static int64_t divide_up(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
 }
 
-static blocks count_blocks(const thaw_conv_geometry *geometry)
+/* As many sums as leave room for the weights and one number of the input among a CPU's vector registers: 32 where
+ * blocks of 4 or 16 suit it (NEON, AVX-512), else 16. */
+static int64_t tile_of(int64_t block, int64_t stack)
 {
-    const int64_t block = geometry->out_block;
-    const int64_t out = divide_up(geometry->out_channels / geometry->groups, block);
-    return (blocks){block, divide_up(geometry->in_channels / geometry->groups, block), out, divide_up(out, 2)};
+    static const int64_t tiles[3][3] = {{12, 8, 6}, {12, 6, 4}, {14, 14, 9}};
+    return tiles[block == 4 ? 0 : block == 8 ? 1 : 2][stack - 1];
 }
 
-/* Groups begin at whole blocks, and what the kernel counts fits its ints. */
+static tiling cut(const thaw_conv_geometry *geometry)
+{
+    tiling t = {.in_block = geometry->in_block, .block = geometry->out_block};
+    t.in_blocks = divide_up(geometry->in_channels / geometry->groups, t.in_block);
+    t.out_blocks = divide_up(geometry->out_channels / geometry->groups, t.block);
+    t.stack = t.out_blocks % 2 == 0 ? 2 : t.out_blocks % 3 == 0 ? 3 : t.out_blocks == 1 ? 1 : 2;
+    t.stacks = divide_up(t.out_blocks, t.stack);
+    t.tile = tile_of(t.block, t.stack);
+    return t;
+}
+
+/* Columns of the input that a tile reads where it keeps to one row. */
+static int64_t patch_columns(const thaw_conv_geometry *geometry, const tiling *t)
+{
+    return (t->tile - 1) * geometry->stride[2] + (geometry->kernel[2] - 1) * geometry->dilation[2] + 1;
+}
+
+static bool is_pointwise(const thaw_conv_geometry *geometry)
+{
+    for (int axis = 0; axis < THAW_CONV_AXES; axis++)
+        if (geometry->kernel[axis] != 1 || geometry->stride[axis] != 1 || geometry->in[axis] != geometry->out[axis])
+            return false;
+    return true;
+}
+
+/* Groups begin at whole blocks, and what the kernels count fits their ints. */
 static bool fits(const thaw_conv_geometry *geometry)
 {
-    const int64_t block = geometry->out_block, most = INT_MAX / (2 * block);
-    if (geometry->in[0] != 1 || geometry->out[0] != 1 || geometry->kernel[0] != 1 || geometry->in_block != block)
+    const tiling t = cut(geometry);
+    const int64_t in_pixels = geometry->in[1] * geometry->in[2], pixels = thaw_conv_pixels(geometry);
+    const int64_t most = ELEMENT_LIMIT / t.block / geometry->n / geometry->groups;
+    if (geometry->in[0] != 1 || geometry->out[0] != 1 || geometry->kernel[0] != 1)
         return false;
-    if (geometry->groups > 1 && (geometry->in_channels / geometry->groups % block != 0 ||
-                                 geometry->out_channels / geometry->groups % block != 0))
+    if (in_pixels > most / t.in_blocks || pixels > most / t.out_blocks)
         return false;
-    return geometry->in[1] * geometry->in[2] < most && thaw_conv_pixels(geometry) < most / geometry->n;
-}
-
-/* Pixels in a tile: as many as leave two registers for weights and one for a number where there are 16 vector
- * registers (x86 before AVX-512) or 32. */
-static int64_t tile_pixels(int64_t block)
-{
-    return block == 16 ? 14 : block == 8 ? 6 : 8;
+    if (t.in_block == 1)
+        return geometry->groups == 1 && geometry->out[2] >= t.tile && patch_columns(geometry, &t) <= MOST_PATCH;
+    return geometry->kernel[2] <= MOST_COLUMNS &&
+           (geometry->groups == 1 || (geometry->in_channels / geometry->groups % t.block == 0 &&
+                                      geometry->out_channels / geometry->groups % t.block == 0));
 }
 
 /* --- weights --- */
 
-/* Where kernel position 0 of output channel `k` and input channel `c` (of its group) lies in the packed weights; the
- * positions are 2 * block * block apart. */
-static int64_t packed_place(const thaw_conv_geometry *geometry, const blocks *b, int64_t k, int64_t c)
+static int64_t weight_count(const thaw_conv_geometry *geometry, const tiling *t)
 {
-    const int64_t group_out = geometry->out_channels / geometry->groups,
-                  positions = geometry->kernel[1] * geometry->kernel[2];
-    const int64_t pair = k / group_out * b->pairs + k % group_out / (2 * b->block);
-    const int64_t in_block = pair * b->in + c / b->block;
-    return (in_block * positions * b->block + c % b->block) * 2 * b->block + k % group_out % (2 * b->block);
+    return geometry->groups * t->stacks * geometry->kernel[1] * t->in_blocks * geometry->kernel[2] * t->in_block *
+           t->stack * t->block;
 }
 
-static void pack(const thaw_conv_geometry *geometry, const blocks *b, const float *weight, float *packed)
+/* From [out_channels, channels per group, h, w] to [groups, stacks, h, input blocks, w, in_block, stack * block]. */
+static void pack(const thaw_conv_geometry *geometry, const tiling *t, const float *weight, float *packed)
 {
-    const int64_t positions = geometry->kernel[1] * geometry->kernel[2];
     const int64_t group_in = geometry->in_channels / geometry->groups;
-    for (int64_t k = 0; k < geometry->out_channels; k++)
-        for (int64_t c = 0; c < group_in; c++) {
-            float *to = packed + packed_place(geometry, b, k, c);
-            for (int64_t i = 0; i < positions; i++, to += 2 * b->block * b->block)
-                *to = *weight++;
-        }
+    const int64_t group_out = geometry->out_channels / geometry->groups, width = t->stack * t->block;
+    for (int64_t k = 0; k < geometry->out_channels; k++) {
+        const int64_t stack = k / group_out * t->stacks + k % group_out / width;
+        for (int64_t c = 0; c < group_in; c++)
+            for (int64_t h = 0; h < geometry->kernel[1]; h++)
+                for (int64_t w = 0; w < geometry->kernel[2]; w++) {
+                    const int64_t in = (stack * geometry->kernel[1] + h) * t->in_blocks + c / t->in_block;
+                    const int64_t row = (in * geometry->kernel[2] + w) * t->in_block + c % t->in_block;
+                    packed[row * width + k % group_out % width] = *weight++;
+                }
+    }
 }
 
 static thaw_status make_buffer(const thaw_node *node, const float *numbers, int64_t count, thaw_buffer **buffer)
@@ -73,19 +105,18 @@ static thaw_status make_buffer(const thaw_node *node, const float *numbers, int6
     return thaw_buffer_write(*buffer, 0, numbers, bytes);
 }
 
+/* Behind the weights, one block of zeros. */
 static thaw_status pack_weights(const thaw_node *node, thaw_conv *conv)
 {
-    const thaw_conv_geometry *geometry = &conv->geometry;
     thaw_context *context = thaw_node_context(node);
-    const blocks b = count_blocks(geometry);
-    const int64_t positions = geometry->kernel[1] * geometry->kernel[2];
-    const int64_t count = geometry->groups * b.pairs * b.in * positions * 2 * b.block * b.block + b.block;
+    const tiling t = cut(&conv->geometry);
+    const int64_t count = weight_count(&conv->geometry, &t) + t.block;
     thaw_tensor *weight;
     float *packed;
     THAW_TRY(thaw_tensor_to_float32(context, node->inputs[1]->constant, &weight));
     thaw_status status = thaw_allocate(context, (size_t)count, sizeof *packed, &packed);
     if (status == THAW_OK) {
-        pack(geometry, &b, weight->data, packed);
+        pack(&conv->geometry, &t, weight->data, packed);
         status = make_buffer(node, packed, count, &conv->packed);
     }
     free(packed);
@@ -93,10 +124,12 @@ static thaw_status pack_weights(const thaw_node *node, thaw_conv *conv)
     return status;
 }
 
+/* Zeros up to the end of the last stack. */
 static thaw_status pack_bias(const thaw_node *node, thaw_conv *conv)
 {
     const thaw_value *bias = thaw_epilogue_own_input(node, 2);
-    const int64_t count = divide_up(conv->geometry.out_channels, conv->geometry.out_block) * conv->geometry.out_block;
+    const tiling t = cut(&conv->geometry);
+    const int64_t count = (conv->geometry.groups * t.out_blocks + t.stack) * t.block;
     float *packed;
     THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *packed, &packed));
     for (int64_t i = 0; bias && i < conv->geometry.out_channels; i++)
@@ -110,48 +143,93 @@ static thaw_status pack_bias(const thaw_node *node, thaw_conv *conv)
 
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
-    const int64_t block = conv->geometry.out_block;
-    char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 48];
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const tiling t = cut(geometry);
+    const bool image = t.in_block == 1;
+    char epilogue[THAW_EPILOGUE_OPTIONS], shape[64] = "", options[THAW_EPILOGUE_OPTIONS + 128];
     thaw_epilogue_options(node, false, epilogue);
-    snprintf(options, sizeof options, "%s -DBLOCK=%d -DTILE=%d", epilogue, (int)block, (int)tile_pixels(block));
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_tiled", "conv_tiled", options, &conv->kernel));
+    if (image)
+        snprintf(shape, sizeof shape, " -DSTRIDE=%d -DPATCH=%d", (int)geometry->stride[2],
+                 (int)patch_columns(geometry, &t));
+    else if (is_pointwise(geometry))
+        snprintf(shape, sizeof shape, " -DPOINTWISE");
+    snprintf(options, sizeof options, "%s -DBLOCK=%d -DTILE=%d -DSTACK=%d%s", epilogue, (int)t.block, (int)t.tile,
+             (int)t.stack, shape);
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_tiled", image ? "conv_tiled_image" : "conv_tiled", options,
+                             &conv->kernel));
     THAW_TRY(pack_weights(node, conv));
     return pack_bias(node, conv);
 }
 
-/* Pixels for one work-item: so many that weights are worth fetching, but whose input stays in a core's second-level
- * cache while all output channels go by, and that leave work for every core. */
-static int64_t pixels_at_once(const thaw_conv_geometry *geometry, const blocks *b)
+/* Of `count` pieces, as many as one work-item takes: so many that weights are worth fetching, but whose input stays in
+ * a core's second-level cache while all output channels go by, and that leave work for every core. */
+static int64_t pieces_at_once(const thaw_node *node, const tiling *t, int64_t groups, int64_t count,
+                              int64_t floats_per_piece)
 {
-    enum { INPUT_BYTES = 128 << 10, LEAST_ITEMS = 32 };
-    const int64_t tile = tile_pixels(b->block);
-    const int64_t tile_bytes =
-        tile * geometry->stride[1] * geometry->stride[2] * b->in * b->block * (int64_t)sizeof(float);
-    const int64_t tiles = divide_up(geometry->n * thaw_conv_pixels(geometry), tile);
-    int64_t count = INPUT_BYTES / tile_bytes;
-    if (count > tiles * b->pairs * geometry->groups / LEAST_ITEMS)
-        count = tiles * b->pairs * geometry->groups / LEAST_ITEMS;
-    return (count < 1 ? 1 : count) * tile;
+    enum { INPUT_FLOATS = 32 << 10 };
+    const int64_t items = ITEMS_PER_CORE * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
+    const int64_t even = count * t->stacks * groups / items, most = INPUT_FLOATS / floats_per_piece;
+    const int64_t pieces = even < most ? even : most;
+    return pieces < 1 ? 1 : pieces;
+}
+
+/* Queues the kernel over `count` pixels or rows, `at_once` to a work-item. */
+static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const tiling *t, int64_t count, int64_t at_once)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const bool pointwise = t->in_block != 1 && is_pointwise(geometry);
+    const int64_t pixels = thaw_conv_pixels(geometry);
+    int64_t y_offset, y_image;
+    thaw_argument arguments[25] = {
+        THAW_BUFFER(node->outputs[0]->buffer),
+        THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_BUFFER(conv->packed),
+        THAW_BUFFER(conv->packed_bias),
+        THAW_BUFFER(thaw_epilogue_residual(node)),
+        THAW_FLOAT(node->epilogue.alpha),
+        THAW_FLOAT(node->epilogue.beta),
+    };
+    thaw_value_place(node->outputs[0], &y_offset, &y_image);
+    const int64_t numbers[] = {
+        count,
+        at_once,
+        t->in_blocks,
+        t->out_blocks,
+        pointwise ? 1 : geometry->in[1],
+        pointwise ? pixels : geometry->in[2],
+        pointwise ? 1 : geometry->out[1],
+        pointwise ? pixels : geometry->out[2],
+        geometry->kernel[1],
+        geometry->kernel[2],
+        geometry->stride[1],
+        geometry->stride[2],
+        geometry->dilation[1],
+        geometry->dilation[2],
+        geometry->pad[1],
+        geometry->pad[2],
+    };
+    arguments[7] = THAW_LONG(y_offset);
+    arguments[8] = THAW_LONG(y_image);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        arguments[9 + i] = THAW_INT(numbers[i]);
+    thaw_range range = THAW_RANGE_2(geometry->groups * t->stacks, divide_up(count, at_once));
+    range.local[0] = 1;
+    return thaw_kernel_run(conv->kernel, range, arguments, sizeof arguments / sizeof *arguments);
 }
 
 static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
-    const blocks b = count_blocks(geometry);
-    const int64_t pixels = geometry->n * thaw_conv_pixels(geometry), at_once = pixels_at_once(geometry, &b);
-    int64_t y_offset, y_image;
-    thaw_range range = THAW_RANGE_2(geometry->groups * b.pairs, divide_up(pixels, at_once));
-    range.local[0] = 1;
-    thaw_value_place(node->outputs[0], &y_offset, &y_image);
-    return thaw_kernel_launch(
-        conv->kernel, range, THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
-        THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
-        THAW_FLOAT(node->epilogue.alpha), THAW_FLOAT(node->epilogue.beta), THAW_LONG(y_offset), THAW_LONG(y_image),
-        THAW_INT(pixels), THAW_INT(at_once), THAW_INT(b.in), THAW_INT(b.out), THAW_INT(b.pairs),
-        THAW_INT(geometry->in[1]), THAW_INT(geometry->in[2]), THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2]),
-        THAW_INT(geometry->kernel[1]), THAW_INT(geometry->kernel[2]), THAW_INT(geometry->stride[1]),
-        THAW_INT(geometry->stride[2]), THAW_INT(geometry->dilation[1]), THAW_INT(geometry->dilation[2]),
-        THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2]));
+    const tiling t = cut(geometry);
+    const int64_t stride = geometry->stride[1] * geometry->stride[2];
+    if (t.in_block == 1) {
+        const int64_t rows = geometry->n * geometry->out[1], row = geometry->in_channels * geometry->in[2];
+        return launch(node, conv, &t, rows, pieces_at_once(node, &t, 1, rows, row * geometry->stride[1]));
+    }
+    const int64_t pixels = geometry->n * thaw_conv_pixels(geometry);
+    return launch(node, conv, &t, pixels,
+                  t.tile * pieces_at_once(node, &t, geometry->groups, divide_up(pixels, t.tile),
+                                          t.tile * stride * t.in_blocks * t.block));
 }
 
 const thaw_conv_variant thaw_conv_tiled = {"tiled", fits, NULL, prepare, run};
