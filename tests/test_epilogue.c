@@ -95,7 +95,8 @@ static thaw_value *add_main(thaw_graph *graph, const struct chain *chain, thaw_v
     return add_node(graph, chain->type, chain->attributes, inputs, chain->bias ? 3 : 2);
 }
 
-static thaw_graph *build(const struct chain *chain)
+/* `gate`: what comes before the activation is multiplied by its result. */
+static thaw_graph *build(const struct chain *chain, bool gate)
 {
     thaw_graph *graph;
     random_state = (thaw_random){11};
@@ -114,8 +115,12 @@ static thaw_graph *build(const struct chain *chain)
         y = add_norm(graph, y, chain->y.dims[1]);
     if (residual)
         y = add_node(graph, "Add", "", (thaw_value *[]){residual, y}, 2);
-    if (chain->activation)
-        y = add_node(graph, chain->activation, chain->activation_attributes, &y, 1);
+    if (chain->activation) {
+        thaw_value *before = y;
+        y = add_node(graph, chain->activation, chain->activation_attributes, &before, 1);
+        if (gate)
+            y = add_node(graph, "Mul", "", (thaw_value *[]){before, y}, 2);
+    }
     test_must(thaw_graph_add_output(graph, y));
     test_must(thaw_graph_finish(graph));
     return graph;
@@ -143,14 +148,14 @@ static thaw_tensor *run(const thaw_graph *graph, bool fuse, size_t *nodes)
     return result;
 }
 
-static void check_chain_in(const struct chain *chain, const char *algorithm, int32_t layout)
+static void check_chain_in(const struct chain *chain, bool gate, const char *algorithm, int32_t layout)
 {
     const op_case row = {.attributes = chain->attributes, .inputs = chain->activation};
     const op_trial trial = {.type = chain->type, .row = &row, .algorithm = algorithm, .layout = layout};
     size_t nodes;
     trial_force_algorithm(algorithm);
     trial_force_layout(layout);
-    thaw_graph *graph = build(chain);
+    thaw_graph *graph = build(chain, gate);
     thaw_tensor *plain = run(graph, false, &nodes), *fused = run(graph, true, &nodes);
     if (nodes != chain->fused_nodes)
         trial_fail(&trial, "%zu nodes are left, not %zu", nodes, chain->fused_nodes);
@@ -167,11 +172,11 @@ static void check_chain_in(const struct chain *chain, const char *algorithm, int
 }
 
 /* Algorithms are named where the row-major ones are meant. */
-static void check_chain(const struct chain *chain, const char *algorithm)
+static void check_chain(const struct chain *chain, bool gate, const char *algorithm)
 {
     static const int32_t layouts[] = {1, 4, 8, 16};
     for (size_t i = 0; i < (algorithm ? 1 : sizeof layouts / sizeof *layouts); i++)
-        check_chain_in(chain, algorithm, layouts[i]);
+        check_chain_in(chain, gate, algorithm, layouts[i]);
 }
 
 #define SHAPE(...)                                                                                                     \
@@ -205,7 +210,26 @@ static void test_convolutions(void)
     };
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
         for (size_t j = 0; j < sizeof algorithms / sizeof *algorithms; j++)
-            check_chain(&chains[i], algorithms[j]);
+            check_chain(&chains[i], false, algorithms[j]);
+}
+
+/* x * sigmoid(x) and the like are activations, where x is used for nothing else. */
+static void test_gates(void)
+{
+    static const struct chain chains[] = {
+        {"Conv", "pads=1,1,1,1", SHAPE(2, 16, 5, 5), SHAPE(17, 16, 3, 3), SHAPE(2, 17, 5, 5), true, true, "input",
+         "Sigmoid", "", 1},
+        {"Conv", "group=17 pads=1,1,1,1", SHAPE(1, 17, 5, 8), SHAPE(17, 1, 3, 3), SHAPE(1, 17, 5, 8), true, false, NULL,
+         "Sigmoid", "", 1},
+        {"Conv", "", SHAPE(1, 4, 5, 5), SHAPE(6, 4, 3, 3), SHAPE(1, 6, 3, 3), true, false, NULL, "HardSigmoid",
+         "alpha=0.16666667 beta=0.5", 1},
+        {"Conv", "", SHAPE(1, 4, 5, 5), SHAPE(6, 4, 3, 3), SHAPE(1, 6, 3, 3), true, false, NULL, "HardSigmoid",
+         "alpha=0.2", 3},
+        {"Gemm", "transB=1", SHAPE(7, 5), SHAPE(9, 5), SHAPE(7, 9), true, false, NULL, "Sigmoid", "", 1},
+        {"BatchNormalization", "", SHAPE(2, 5, 3, 3), {0}, SHAPE(2, 5, 3, 3), false, false, NULL, "Sigmoid", "", 1},
+    };
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
+        check_chain(&chains[i], true, NULL);
 }
 
 static void test_others(void)
@@ -217,13 +241,14 @@ static void test_others(void)
         {"BatchNormalization", "", SHAPE(2, 5, 3, 3), {0}, SHAPE(2, 5, 3, 3), false, false, NULL, "Relu", "", 1},
     };
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
-        check_chain(&chains[i], NULL);
+        check_chain(&chains[i], false, NULL);
 }
 
 void suite_epilogue(void)
 {
     static const test_entry tests[] = {
         {"what follows a convolution", test_convolutions},
+        {"x * gate(x)", test_gates},
         {"what follows Gemm and batch norms", test_others},
     };
     TEST_SUITE("epilogue", tests);

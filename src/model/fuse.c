@@ -236,6 +236,36 @@ static void fold_activation(thaw_node *node)
     take_over(maker, node);
 }
 
+/* What x * gate(x) is as an activation; THAW_LINEAR: none that we know. */
+static thaw_activation gated(const thaw_node *gate)
+{
+    thaw_epilogue epilogue;
+    if (!thaw_activation_of(gate, &epilogue))
+        return THAW_LINEAR;
+    if (epilogue.activation == THAW_SIGMOID)
+        return THAW_SILU;
+    const bool sixth = fabsf(epilogue.alpha - 1.0f / 6.0f) < 1e-6f && epilogue.beta == 0.5f;
+    return epilogue.activation == THAW_HARD_SIGMOID && sixth ? THAW_HARD_SWISH : THAW_LINEAR;
+}
+
+/* Mul(x, gate(x)), where nobody else reads either: x's maker does both. */
+static void fold_gate(thaw_node *multiply)
+{
+    for (size_t side = 0; side < 2; side++) {
+        thaw_value *x = multiply->inputs[1 - side];
+        thaw_node *gate = sole_producer(multiply->inputs[side]), *maker = x->producer;
+        if (!gate || gate->removed || gate->inputs[0] != x || gated(gate) == THAW_LINEAR)
+            continue;
+        if (x->uses != 2 || !maker || maker->removed || !(maker->op->flags & THAW_OP_EPILOGUE) ||
+            maker->epilogue.activation != THAW_LINEAR)
+            continue;
+        maker->epilogue.activation = gated(gate);
+        gate->removed = true;
+        take_over(maker, multiply);
+        return;
+    }
+}
+
 static thaw_status fuse_node(thaw_node *node)
 {
     bool folded = false;
@@ -243,6 +273,8 @@ static thaw_status fuse_node(thaw_node *node)
         THAW_TRY(fold_batch_norm(node, &folded));
     if (!folded && is_type(node, "Add"))
         THAW_TRY(fold_addition(node));
+    if (is_type(node, "Mul"))
+        fold_gate(node);
     if (!node->removed)
         fold_activation(node);
     return THAW_OK;

@@ -61,7 +61,8 @@ typedef enum thaw_activation {
     THAW_CLAMP,        /* min(max(x, alpha), beta) */
     THAW_SIGMOID,      /* 1 / (1 + exp(-x)) */
     THAW_HARD_SIGMOID, /* clamp(alpha * x + beta, 0, 1) */
-    THAW_HARD_SWISH    /* x * clamp(x / 6 + 1 / 2, 0, 1) */
+    THAW_HARD_SWISH,   /* x * clamp(x / 6 + 1 / 2, 0, 1) */
+    THAW_SILU          /* x / (1 + exp(-x)) */
 } thaw_activation;
 
 typedef struct thaw_epilogue {
