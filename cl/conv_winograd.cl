@@ -5,7 +5,7 @@
  * Activations are blocked, [n][blocks][h][w][BLOCK], the last block's spare channels holding any finite values.
  * Tiles are counted row by row, image by image, and worked on in groups of TILES; the last group repeats the last tile.
  *   u  [pairs of output blocks][36][input channels][2 * BLOCK]      transformed weights, 0 for spare channels
- *   v  [groups][36][DEPTH]: [input blocks][TILES][BLOCK] and a gap  transformed input of some groups
+ *   v  [36]: [groups][input blocks][TILES][BLOCK] and a gap         transformed input of some groups
  * Any sizes; the number of tiles fits an int. */
 
 /* TILES x 2 accumulators of BLOCK floats, two weights and a broadcast fill the registers. */
@@ -20,13 +20,30 @@
 
 #define PRODUCTS 36
 
+/* Floats behind each of the 36 rows of v, and of a work-item's products: without the gap, all that a tile has there
+ * may fall on the same few lines of the cache. */
+#define GAP 16
+
+/* Vectors from one product of a tile to the next. */
+#define PITCH (GROUPS * 2 * TILES + GAP / BLOCK)
+
+/* Asks for `count` blocks of what the tile after next needs. OpenCL's prefetch() does nothing in PoCL, and elsewhere a
+ * place outside the buffer may be an error. */
+#ifdef POCL_DEVICE_ADDRESS_BITS
+#define fetch_ahead(from, count)                                                                                       \
+    for (int block_ = 0; block_ < (count); block_ += 16 / BLOCK)                                                       \
+    __builtin_prefetch((from) + block_ * BLOCK)
+#else
+#define fetch_ahead(from, count)
+#endif
+
 /* The polynomials are evaluated at 0, +-NEAR, +-FAR and infinity: with these, whose powers are exact in float, the
  * largest rounding error is a quarter of that with the usual 1 and 2. */
 #define NEAR 0.625f
 #define FAR  1.5f
 
-/* The gap keeps the 36 rows of v from falling on the same lines of the cache. */
-#define DEPTH(in_blocks) ((size_t)(in_blocks)*TILES * BLOCK + 16)
+/* Of one group in v. */
+#define GROUP_FLOATS(in_blocks) ((size_t)(in_blocks)*TILES * BLOCK)
 
 /* Where a tile of outputs lies. */
 typedef struct place {
@@ -91,26 +108,36 @@ static inline void transform_input(const floatb x[6], floatb *restrict out)
     out[5] = fma(x[1], NEAR * NEAR * FAR * FAR, fma(x[3], -NEAR * NEAR - FAR * FAR, x[5]));
 }
 
-/* The 6x6 pixels of a tile's window, whose first is (h, w), to v: one of each 36 rows. x is one block of one image. */
-static inline void transform_window(global float *restrict v, size_t depth, global const float *restrict x, int h,
+/* Pixel (h, w) of a block of an image; 0 outside. */
+static inline floatb load_pixel(global const float *restrict x, int h, int w, int in_h, int in_w)
+{
+    return h >= 0 && h < in_h && w >= 0 && w < in_w ? load_block(h * in_w + w, x) : (floatb)0.0f;
+}
+
+/* The 6x6 pixels of a tile's window, whose first is (h, w), to v: one to each of 36 rows, `pitch` floats apart. x: a
+ * block of an image. */
+static inline void transform_window(global float *restrict v, size_t pitch, global const float *restrict x, int h,
                                     int w, int in_h, int in_w)
 {
     floatb half_done[6][6], out[6], column[6];
-    const bool inside = h >= 0 && w >= 0 && h + 6 <= in_h && w + 6 <= in_w;
+    if (h >= 0 && w >= 0 && h + 6 <= in_h && w + 6 <= in_w) {
+        global const float *restrict first = x + (h * in_w + w) * BLOCK;
+        for (int i = 2; i < 6; i++)
+            fetch_ahead(first + (i * in_w + 10) * BLOCK, 4);
 #pragma unroll
-    for (int j = 0; j < 6; j++) {
-        if (inside) {
-#pragma unroll
-            for (int i = 0; i < 6; i++)
-                column[i] = load_block((size_t)(h + i) * in_w + w + j, x);
-        } else {
+        for (int j = 0; j < 6; j++) {
 #pragma unroll
             for (int i = 0; i < 6; i++)
-                column[i] = h + i >= 0 && h + i < in_h && w + j >= 0 && w + j < in_w
-                                ? load_block((size_t)(h + i) * in_w + w + j, x)
-                                : (floatb)0.0f;
+                column[i] = load_block(j, first + i * in_w * BLOCK);
+            transform_input(column, half_done[j]);
         }
-        transform_input(column, half_done[j]);
+    } else {
+        for (int j = 0; j < 6; j++) {
+#pragma unroll
+            for (int i = 0; i < 6; i++)
+                column[i] = load_pixel(x, h + i, w + j, in_h, in_w);
+            transform_input(column, half_done[j]);
+        }
     }
 #pragma unroll
     for (int i = 0; i < 6; i++) {
@@ -119,7 +146,7 @@ static inline void transform_window(global float *restrict v, size_t depth, glob
         transform_input(row, out);
 #pragma unroll
         for (int j = 0; j < 6; j++)
-            store_block(out[j], 0, v + (i * 6 + j) * depth);
+            store_block(out[j], 0, v + (i * 6 + j) * pitch);
     }
 }
 
@@ -128,12 +155,12 @@ kernel void winograd_input(global float *restrict v, global const float *restric
                            int tile_rows, int tile_columns, int in_h, int in_w, int pad_h, int pad_w)
 {
     const size_t block = get_global_id(0), blocks = get_global_size(0);
-    const size_t depth = DEPTH(blocks);
+    const size_t group_floats = GROUP_FLOATS(blocks), pitch = get_global_size(1) * group_floats + GAP;
     const int first = (first_group + (int)get_global_id(1)) * TILES;
-    v += get_global_id(1) * PRODUCTS * depth + block * TILES * BLOCK;
+    v += get_global_id(1) * group_floats + block * TILES * BLOCK;
     for (int t = 0; t < TILES; t++) {
         const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
-        transform_window(v + t * BLOCK, depth, x + (at.image * blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
+        transform_window(v + t * BLOCK, pitch, x + (at.image * blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
                          at.w - pad_w, in_h, in_w);
     }
 }
@@ -177,15 +204,31 @@ static inline void transform_output(const floatb m[6], floatb *restrict out)
     out[3] = fma(far, FAR * FAR * FAR, fma(near, NEAR * NEAR * NEAR, m[5]));
 }
 
-/* One output block's 4x4 pixels, or as many as there are, from y on. m: its 36 products, `stride` vectors apart. */
-static inline void finish_tile(global float *restrict y, const floatb *m, int stride, int rows, int columns, int out_w,
-                               floatb bias, global const float *residual, float alpha, float beta)
+/* A tile's pixel of one output block, finished. */
+static inline void store_pixel(global float *restrict y, size_t at, floatb value, global const float *residual,
+                               float alpha, float beta)
+{
+#ifdef RESIDUAL
+    value += load_block(at, residual);
+#endif
+    store_block(activate_v(value, alpha, beta), at, y);
+}
+
+/* One output block's 4x4 pixels, or as many as there are, from y on. m: its 36 products, PITCH vectors apart. */
+static inline void finish_tile(global float *restrict y, const floatb *m, int rows, int columns, int out_w, floatb bias,
+                               global const float *residual, float alpha, float beta)
 {
     floatb half_done[6][4], out[4];
+    for (int i = 0; i < 4; i++) {
+        fetch_ahead(y + (i * out_w + 8) * BLOCK, 4);
+#ifdef RESIDUAL
+        fetch_ahead(residual + (i * out_w + 8) * BLOCK, 4);
+#endif
+    }
 #pragma unroll
     for (int j = 0; j < 6; j++) {
-        const floatb column[6] = {m[j * stride],        m[(6 + j) * stride],  m[(12 + j) * stride],
-                                  m[(18 + j) * stride], m[(24 + j) * stride], m[(30 + j) * stride]};
+        const floatb column[6] = {m[j * PITCH],        m[(6 + j) * PITCH],  m[(12 + j) * PITCH],
+                                  m[(18 + j) * PITCH], m[(24 + j) * PITCH], m[(30 + j) * PITCH]};
         transform_output(column, half_done[j]);
     }
 #pragma unroll
@@ -195,15 +238,13 @@ static inline void finish_tile(global float *restrict y, const floatb *m, int st
         if (i >= rows)
             break;
         transform_output(row, out);
+        if (columns >= 4) {
 #pragma unroll
-        for (int j = 0; j < 4; j++) {
-            if (j >= columns)
-                break;
-            floatb value = out[j] + bias;
-#ifdef RESIDUAL
-            value += load_block((size_t)i * out_w + j, residual);
-#endif
-            store_block(activate_v(value, alpha, beta), (size_t)i * out_w + j, y);
+            for (int j = 0; j < 4; j++)
+                store_pixel(y, i * out_w + j, out[j] + bias, residual, alpha, beta);
+        } else {
+            for (int j = 0; j < columns; j++)
+                store_pixel(y, i * out_w + j, out[j] + bias, residual, alpha, beta);
         }
     }
 }
@@ -215,26 +256,29 @@ kernel void winograd_output(global float *restrict y, global const float *restri
                             long y_offset, long y_image, int first_group, int groups, int step, int tiles,
                             int tile_rows, int tile_columns, int in_blocks, int out_blocks, int out_h, int out_w)
 {
-    floatb products[PRODUCTS][GROUPS][2][TILES];
-    const size_t depth = DEPTH(in_blocks), weights = (size_t)in_blocks * BLOCK * 2 * BLOCK;
+    floatb products[PRODUCTS][PITCH];
+    const size_t group_floats = GROUP_FLOATS(in_blocks), pitch = groups * group_floats + GAP;
+    const size_t weights = (size_t)in_blocks * BLOCK * 2 * BLOCK;
     const int first = (int)get_global_id(1) * step, count = min(step, groups - first);
-    v += first * PRODUCTS * depth;
+    v += first * group_floats;
     u += get_global_id(0) * PRODUCTS * weights;
     for (int p = 0; p < PRODUCTS; p++)
         for (int g = 0; g < count; g++)
-            multiply(products[p][g][0], v + (g * PRODUCTS + p) * depth, u + p * weights, in_blocks);
-    for (int i = 0; i < count * TILES; i++) {
-        const int tile = (first_group + first) * TILES + i;
-        const place at = find_tile(tile, tile_rows, tile_columns);
-        for (int side = 0; side < 2; side++) {
-            const int block = (int)get_global_id(0) * 2 + side;
-            if (tile >= tiles || block >= out_blocks)
+            multiply(products[p] + g * 2 * TILES, v + p * pitch + g * group_floats, u + p * weights, in_blocks);
+    for (int side = 0; side < 2; side++) {
+        const int block = (int)get_global_id(0) * 2 + side;
+        if (block >= out_blocks)
+            break;
+        for (int i = 0; i < count * TILES; i++) {
+            const int tile = (first_group + first) * TILES + i;
+            if (tile >= tiles)
                 break;
+            const place at = find_tile(tile, tile_rows, tile_columns);
             const size_t pixel = (((size_t)block * out_h + at.h) * out_w + at.w) * BLOCK;
             const size_t image = (size_t)out_blocks * out_h * out_w * BLOCK;
-            finish_tile(y + y_offset + at.image * y_image + pixel, &products[0][i / TILES][side][i % TILES],
-                        GROUPS * 2 * TILES, out_h - at.h, out_w - at.w, out_w, load_block(block, bias),
-                        residual + at.image * image + pixel, alpha, beta);
+            finish_tile(y + y_offset + at.image * y_image + pixel,
+                        products[0] + (i / TILES * 2 + side) * TILES + i % TILES, out_h - at.h, out_w - at.w, out_w,
+                        load_block(block, bias), residual + at.image * image + pixel, alpha, beta);
         }
     }
 }

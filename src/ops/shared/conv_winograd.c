@@ -7,9 +7,11 @@
 
 #define TILE            4  /* outputs along each side */
 #define PRODUCTS        36 /* (TILE + 2)^2 */
-#define GAP             16 /* floats between rows of the transformed input: see DEPTH in the kernels */
-#define MOST_GROUPS     8
-#define CHUNK_BYTES     ((int64_t)4 << 20)
+#define GAP             16 /* floats between rows of the transformed input, as in the kernels */
+#define MOST_GROUPS     8  /* that a work-item multiplies with the same weights */
+#define FEW_GROUPS      4
+#define CACHED_BYTES    ((int64_t)2 << 20) /* weights of this size stay in a cache while others come and go */
+#define CHUNK_BYTES     ((int64_t)4 << 20) /* of transformed input, or MOST_GROUPS where that is more */
 #define FEWEST_CHANNELS 4
 
 /* How the output is cut. */
@@ -31,24 +33,12 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What the registers of a device with this vector width hold, two accumulators a tile: 16 of them in AVX2, 32 in
- * AVX-512 and NEON. */
-static int64_t largest_group(int32_t block)
+/* What the registers of a device with this vector width hold, two accumulators a tile (16 registers in AVX2, 32 in
+ * AVX-512 and NEON); half of it where most would stay empty otherwise. */
+static int64_t group_size(int64_t tiles, int32_t block)
 {
-    return block == 16 ? 14 : block == 8 ? 6 : 8;
-}
-
-/* Full groups where there are many; fewer tiles each where that leaves less of the last group empty. */
-static int64_t choose_group(int64_t tiles, int32_t block)
-{
-    const int64_t largest = largest_group(block);
-    int64_t best = largest;
-    if (tiles > 8 * largest)
-        return largest;
-    for (int64_t size = largest - 1; size >= largest / 2 + 1; size--)
-        if (divide_up(tiles, size) * size < divide_up(tiles, best) * best)
-            best = size;
-    return best;
+    const int64_t most = block == 16 ? 14 : block == 8 ? 6 : 8, half = most / 2 + 1;
+    return divide_up(tiles, half) * half <= divide_up(tiles, most) * most * 3 / 4 ? half : most;
 }
 
 static tiling find_tiling(const thaw_conv_geometry *geometry)
@@ -56,12 +46,11 @@ static tiling find_tiling(const thaw_conv_geometry *geometry)
     const int32_t block = geometry->in_block;
     tiling t = {.rows = divide_up(geometry->out[1], TILE), .columns = divide_up(geometry->out[2], TILE)};
     t.tiles = geometry->n * t.rows * t.columns;
-    t.size = choose_group(t.tiles, block);
+    t.size = group_size(t.tiles, block);
     t.groups = divide_up(t.tiles, t.size);
-    t.group_bytes =
-        PRODUCTS * (divide_up(geometry->in_channels, block) * t.size * block + GAP) * (int64_t)sizeof(float);
+    t.group_bytes = PRODUCTS * divide_up(geometry->in_channels, block) * t.size * block * (int64_t)sizeof(float);
     const int64_t most = CHUNK_BYTES / t.group_bytes / MOST_GROUPS * MOST_GROUPS;
-    t.chunk = smaller(t.groups, most < MOST_GROUPS ? MOST_GROUPS : most);
+    t.chunk = smaller(t.groups, most ? most : MOST_GROUPS);
     return t;
 }
 
@@ -73,13 +62,14 @@ static bool fits(const thaw_conv_geometry *geometry)
             return false;
     return geometry->groups == 1 && geometry->out[0] == 1 && geometry->in_channels >= FEWEST_CHANNELS &&
            geometry->in_block == block && (block == 4 || block == 8 || block == 16) &&
+           geometry->in[1] * geometry->in[2] <= INT_MAX / block && thaw_conv_pixels(geometry) <= INT_MAX / block &&
            find_tiling(geometry).tiles <= INT_MAX / 2;
 }
 
 static size_t scratch_bytes(const thaw_conv_geometry *geometry)
 {
     const tiling t = find_tiling(geometry);
-    return (size_t)(t.chunk * t.group_bytes);
+    return (size_t)(t.chunk * t.group_bytes) + PRODUCTS * GAP * sizeof(float);
 }
 
 /* Queues the transformation of the weights into conv->packed. */
@@ -140,13 +130,23 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
     return pack_bias(node, conv);
 }
 
+/* Groups for one work-item: few, whose transformed input stays in a core's cache while all weights go by; more where
+ * weights come from memory; fewer if cores had nothing to do. */
+static int64_t groups_at_once(const thaw_node *node, const thaw_conv *conv, int64_t groups, int64_t pairs)
+{
+    const int64_t items = 4 * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
+    const int64_t most = (int64_t)thaw_buffer_bytes(conv->packed) > CACHED_BYTES ? MOST_GROUPS : FEW_GROUPS;
+    const int64_t shared = groups * pairs / items;
+    return shared < 1 ? 1 : smaller(shared, most);
+}
+
 static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const tiling *t, int64_t first,
                              int64_t count)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const int64_t in_blocks = divide_up(geometry->in_channels, geometry->in_block);
     const int64_t out_blocks = divide_up(geometry->out_channels, geometry->out_block);
-    const int64_t pairs = divide_up(out_blocks, 2), step = MOST_GROUPS;
+    const int64_t pairs = divide_up(out_blocks, 2), step = groups_at_once(node, conv, count, pairs);
     thaw_buffer *scratch = thaw_node_scratch(node);
     int64_t y_offset, y_image;
     const thaw_range input = {{(size_t)in_blocks, (size_t)count, 1}, {1, 1, 1}};
