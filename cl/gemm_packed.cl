@@ -33,47 +33,53 @@
 #endif
 #endif
 
-/* Four steps of a panel of `width` lanes, an even number. */
-inline void pack_four_steps(global float *packed, global const float *from, long stride, int width)
+/* One panel of `width` lanes, an even number, of which `lanes` exist, where a lane's elements lie side by side. */
+inline void pack_panel(global float *packed, global const float *from, long stride, int width, int lanes, int depth)
 {
-    for (int lane = 0; lane < width; lane += 2) {
-        const float4 x = vload4(0, from + lane * stride), y = vload4(0, from + (lane + 1) * stride);
-        vstore2((float2)(x.s0, y.s0), 0, packed + lane);
-        vstore2((float2)(x.s1, y.s1), 0, packed + lane + width);
-        vstore2((float2)(x.s2, y.s2), 0, packed + lane + 2 * width);
-        vstore2((float2)(x.s3, y.s3), 0, packed + lane + 3 * width);
-    }
+    int p = 0;
+    if (lanes == width)
+        for (; p + 4 <= depth; p += 4, packed += 4 * width)
+#pragma unroll
+            for (int lane = 0; lane < width; lane += 2) {
+                const float4 x = vload4(0, from + lane * stride + p), y = vload4(0, from + (lane + 1) * stride + p);
+                vstore2((float2)(x.s0, y.s0), 0, packed + lane);
+                vstore2((float2)(x.s1, y.s1), 0, packed + lane + width);
+                vstore2((float2)(x.s2, y.s2), 0, packed + lane + 2 * width);
+                vstore2((float2)(x.s3, y.s3), 0, packed + lane + 3 * width);
+            }
+    for (; p < depth; p++, packed += width)
+        for (int lane = 0; lane < width; lane++)
+            packed[lane] = lane < lanes ? from[lane * stride + p] : 0.0f;
 }
 
-/* Packing: a lane is a row of op(A) or a column of op(B), `width` of them make a panel, element p of it goes to
- * packed[packed_offset + panel * panel_stride + p * width + lane].
+/* Packing: a lane is a row of op(A) or a column of op(B), `width` (ROWS or COLUMNS) of them make a panel, element p of
+ * it goes to packed[packed_offset + panel * panel_stride + p * width + lane].
  *
  * Where a lane's elements lie side by side: (lane, p) is at from[offset + lane * stride + p]. Work-items: [panels]. */
 kernel void pack_along(global float *packed, long packed_offset, long panel_stride, int width, global const float *from,
                        long offset, long stride, int lanes, int depth)
 {
     const int first = (int)get_global_id(0) * width;
-    int start = 0;
     packed += packed_offset + get_global_id(0) * panel_stride;
     from += offset + first * stride;
-    if (first + width <= lanes)
-        for (; start + 4 <= depth; start += 4)
-            pack_four_steps(packed + start * width, from + start, stride, width);
-    for (int lane = 0; lane < width; lane++)
-        for (int p = start; p < depth; p++)
-            packed[p * width + lane] = first + lane < lanes ? from[lane * stride + p] : 0.0f;
+    if (width == ROWS)
+        pack_panel(packed, from, stride, ROWS, min(ROWS, lanes - first), depth);
+    else
+        pack_panel(packed, from, stride, COLUMNS, min(COLUMNS, lanes - first), depth);
 }
 
-/* Elements first to first + width - 1 of a row; zeros where it has ended. */
-inline void copy_lanes(global float *packed, global const float *from, int width, int first, int lanes)
+/* Elements first to first + width - 1 of rows [start, end); zeros where a row has ended. */
+inline void pack_rows(global float *packed, global const float *from, long stride, int width, int first, int lanes,
+                      int start, int end)
 {
-    if (width == COLUMNS && first + COLUMNS <= lanes) {
-        store(load(0, from + first), 0, packed);
-        store(load(1, from + first), 1, packed);
-        return;
-    }
-    for (int lane = 0; lane < width; lane++)
-        packed[lane] = first + lane < lanes ? from[first + lane] : 0.0f;
+    for (int p = start; p < end; p++)
+        if (first + width <= lanes)
+#pragma unroll
+            for (int lane = 0; lane < width; lane += 2)
+                vstore2(vload2(0, from + p * stride + first + lane), 0, packed + p * width + lane);
+        else
+            for (int lane = 0; lane < width; lane++)
+                packed[p * width + lane] = first + lane < lanes ? from[p * stride + first + lane] : 0.0f;
 }
 
 /* Where lanes lie side by side: (lane, p) is at from[offset + p * stride + lane]. Work-items: [ceil(depth / rows)]; each
@@ -86,8 +92,10 @@ kernel void pack_across(global float *packed, long packed_offset, long panel_str
     packed += packed_offset;
     from += offset;
     for (int first = 0; first < lanes; first += width, packed += panel_stride)
-        for (int p = start; p < end; p++)
-            copy_lanes(packed + p * width, from + p * stride, width, first, lanes);
+        if (width == ROWS)
+            pack_rows(packed, from, stride, ROWS, first, lanes, start, end);
+        else
+            pack_rows(packed, from, stride, COLUMNS, first, lanes, start, end);
 }
 
 /* sum += a tile's product of `depth` steps. */
@@ -121,16 +129,16 @@ inline void store_row(global float *c, const vector sum[2], float alpha, float b
 
 /* C = alpha * A B + beta * C over `depth` steps of the products; C is not read where beta is 0.
  *
- * a, b: panels of `depth` steps.
+ * a, b: panels of `depth` steps, those of b b_panel elements apart.
  * Work-items: [panels of op(B), ceil(m / rows)]; each goes through the tiles of `rows` (a multiple of ROWS) rows of C, so
  * that its part of a panel of op(B) stays in the first-level cache and the rows of op(A) in the second. */
 kernel void gemm_packed(int m, int n, int depth, float alpha, global const float *a, global const float *b,
-                        float beta, global float *c, long c_offset, long c_stride, int rows)
+                        long b_panel, float beta, global float *c, long c_offset, long c_stride, int rows)
 {
     const int column = (int)get_global_id(0) * COLUMNS;
     const int start = (int)get_global_id(1) * rows;
     const int end = min(start + rows, m);
-    b += (long)column * depth;
+    b += get_global_id(0) * b_panel;
     c += c_offset + column;
     for (int row = start; row < end; row += ROWS) {
         vector sum[ROWS][2];

@@ -7,14 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LARGEST 64
-#define PAD     3 /* between rows */
-#define OFFSET  5 /* before the first element */
-#define ROOM    (OFFSET + LARGEST * (LARGEST + PAD) + PAD)
-#define UNUSED  (-7.25f) /* around C: must be left alone */
+#define PAD                 3 /* between rows */
+#define OFFSET              5 /* before the first element */
+#define ROOM(rows, columns) (OFFSET + (rows) * ((columns) + PAD) + PAD)
+#define MOST_ROOM           ROOM(300, 513)
+#define UNUSED              (-7.25f) /* around C: must be left alone */
 
-/* A matrix in host memory; everything around its elements is NaN (A, B) or UNUSED (C). */
-static float host_a[ROOM], host_b[ROOM], host_c[ROOM], got[ROOM];
+/* A matrix in host memory, `room` elements of each; everything around its elements is NaN (A, B) or UNUSED (C). */
+static float host_a[MOST_ROOM], host_b[MOST_ROOM], host_c[MOST_ROOM], got[MOST_ROOM];
+static int room;
 static thaw_buffer *a, *b, *c;
 
 typedef struct product {
@@ -25,7 +26,7 @@ typedef struct product {
 
 static void make(float *matrix, float around, int rows, int columns, bool as_nan, thaw_random *random)
 {
-    for (int i = 0; i < ROOM; i++)
+    for (int i = 0; i < room; i++)
         matrix[i] = around;
     for (int row = 0; row < rows; row++)
         for (int column = 0; column < columns; column++)
@@ -55,7 +56,7 @@ static bool element_agrees(const product *p, int row, int column)
 
 static bool agrees(const product *p)
 {
-    for (int i = 0; i < ROOM; i++) {
+    for (int i = 0; i < room; i++) {
         const int row = (i - OFFSET) / (p->n + PAD), column = (i - OFFSET) % (p->n + PAD);
         const bool inside = i >= OFFSET && row < p->m && column < p->n;
         if (inside ? !element_agrees(p, row, column) : got[i] != UNUSED)
@@ -73,11 +74,11 @@ static bool check(const product *p, thaw_random *random)
     const thaw_gemm gemm = {
         p->transpose_a,  p->transpose_b,  p->m,      p->n, p->k, p->alpha, p->beta, a, b, c, OFFSET, OFFSET, OFFSET,
         a_columns + PAD, b_columns + PAD, p->n + PAD};
-    CU_ASSERT_EQUAL(thaw_buffer_write(a, 0, host_a, sizeof host_a), THAW_OK);
-    CU_ASSERT_EQUAL(thaw_buffer_write(b, 0, host_b, sizeof host_b), THAW_OK);
-    CU_ASSERT_EQUAL(thaw_buffer_write(c, 0, host_c, sizeof host_c), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_buffer_write(a, 0, host_a, (size_t)room * sizeof(float)), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_buffer_write(b, 0, host_b, (size_t)room * sizeof(float)), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_buffer_write(c, 0, host_c, (size_t)room * sizeof(float)), THAW_OK);
     CU_ASSERT_EQUAL(thaw_gemm_run(test_device(), &gemm), THAW_OK);
-    CU_ASSERT_EQUAL(thaw_buffer_read(c, 0, got, sizeof got), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_buffer_read(c, 0, got, (size_t)room * sizeof(float)), THAW_OK);
     if (agrees(p))
         return true;
     CU_FAIL("a product is wrong");
@@ -122,33 +123,38 @@ static void destroy_buffers(void)
     thaw_buffer_destroy(&c);
 }
 
+static void create_room(int elements)
+{
+    room = elements;
+    create_buffers((size_t)room * sizeof(float));
+}
+
+static void check_sizes(const char *algorithm)
+{
+    static const int sizes[] = {1, 7, 15, 16, 17, 31, 33, 64, 100}, tiny_sizes[] = {1, 7, 9};
+    create_room(ROOM(100, 100));
+    if (test_tiny())
+        check_all(algorithm, tiny_sizes, 3);
+    else
+        check_all(algorithm, sizes, 9);
+    destroy_buffers();
+}
+
 static void plain_products_agree(void)
 {
-    static const int sizes[] = {1, 7, 15, 16, 17, 31, 33, 64}, tiny_sizes[] = {1, 7, 9};
-    create_buffers(sizeof host_a);
-    if (test_tiny())
-        check_all("plain", tiny_sizes, 3);
-    else
-        check_all("plain", sizes, 8);
-    destroy_buffers();
+    check_sizes("plain");
 }
 
 static void packed_products_agree(void)
 {
-    static const int sizes[] = {1, 7, 15, 16, 17, 31, 33, 64}, tiny_sizes[] = {1, 7, 9};
-    create_buffers(sizeof host_a);
-    if (test_tiny())
-        check_all("packed", tiny_sizes, 3);
-    else
-        check_all("packed", sizes, 8);
-    destroy_buffers();
+    check_sizes("packed");
 }
 
 /* On a device where CLBlast does not run this is our kernel again. */
 static void clblast_products_agree(void)
 {
     static const int sizes[] = {1, 17, 33, 64}, tiny_sizes[] = {1, 7};
-    create_buffers(sizeof host_a);
+    create_room(ROOM(64, 64));
     if (test_tiny())
         check_all("clblast", tiny_sizes, 2);
     else
@@ -156,11 +162,49 @@ static void clblast_products_agree(void)
     destroy_buffers();
 }
 
+/* More than one block along each dimension, and the choice that Thaw makes itself. */
+static void large_products_agree(void)
+{
+    static const char *const algorithms[] = {NULL, "plain", "packed"};
+    static const product products[] = {
+        {false, false, 127, 255, 129, 1, 0},   {true, true, 300, 513, 257, -0.5f, 2}, {false, true, 33, 17, 2100, 1, 1},
+        {true, false, 17, 33, 2100, 0.25f, 0}, {false, false, 4100, 9, 5, 1, -1},     {true, true, 9, 4100, 5, 1, 0},
+    };
+    thaw_random random = {2};
+    if (test_tiny())
+        return;
+    create_room(MOST_ROOM);
+    for (int i = 0; i < 3; i++) {
+        environment_set("THAW_ALGORITHM", algorithms[i]);
+        for (size_t j = 0; j < sizeof products / sizeof *products; j++)
+            CU_ASSERT(check(&products[j], &random));
+        environment_restore();
+    }
+    destroy_buffers();
+}
+
+/* Tiles for every width of vectors, on a device that may have another. */
+static void packed_products_agree_for_every_width(void)
+{
+    static const char *const widths[] = {"4", "8", "16"};
+    static const product products[] = {{false, true, 31, 100, 33, 1, 0}, {true, false, 33, 31, 100, 2, 1}};
+    thaw_random random = {3};
+    create_room(ROOM(100, 100));
+    for (int i = 0; i < 3; i++) {
+        environment_set("THAW_ALGORITHM", "packed");
+        environment_set("THAW_LAYOUT", widths[i]);
+        for (int j = 0; j < (test_tiny() ? 1 : 2); j++)
+            CU_ASSERT(check(&products[j], &random));
+        environment_restore();
+    }
+    destroy_buffers();
+}
+
 static void empty_products_scale_or_do_nothing(void)
 {
     static const char *const algorithms[] = {"plain", "packed", "clblast"};
     const float before[6] = {1, 2, 3, 4, 5, 6}, undefined[6] = {NAN, NAN, NAN, NAN, NAN, NAN};
-    create_buffers(sizeof host_a);
+    create_room(ROOM(9, 9));
     for (int i = 0; i < 3; i++) {
         environment_set("THAW_ALGORITHM", algorithms[i]);
         thaw_gemm gemm = {.m = 2, .n = 3, .k = 0, .alpha = 1, .beta = 2, .c = c, .c_stride = 3};
@@ -235,6 +279,8 @@ static void products_outside_their_buffers_are_refused(void)
 static const test_entry tests[] = {
     {"plain products agree", plain_products_agree},
     {"packed products agree", packed_products_agree},
+    {"packed products agree for every width", packed_products_agree_for_every_width},
+    {"large products agree", large_products_agree},
     {"CLBlast's products agree", clblast_products_agree},
     {"empty products scale or do nothing", empty_products_scale_or_do_nothing},
     {"products outside their buffers are refused", products_outside_their_buffers_are_refused},

@@ -70,17 +70,16 @@ typedef struct block {
     int32_t width;          /* lanes to a panel */
 } block;
 
-/* Packs the block to `packed` from element `packed_offset` on, panel_stride elements from panel to panel. */
+/* Packs the block to `packed` from element `packed_offset` on, `stride` elements from panel to panel. */
 static thaw_status pack(thaw_device *device, const block *b, const thaw_buffer *packed, int64_t packed_offset,
-                        int64_t panel_stride)
+                        int64_t stride)
 {
     thaw_kernel *kernel;
     const int64_t offset = b->offset + (b->along ? b->lane * b->stride + b->first : b->first * b->stride + b->lane);
     THAW_TRY(get_kernel(device, b->along ? "pack_along" : "pack_across", &kernel));
-    const thaw_argument arguments[] = {THAW_BUFFER(packed),  THAW_LONG(packed_offset), THAW_LONG(panel_stride),
-                                       THAW_INT(b->width),   THAW_BUFFER(b->from),     THAW_LONG(offset),
-                                       THAW_LONG(b->stride), THAW_INT(b->lanes),       THAW_INT(b->depth),
-                                       THAW_INT(PACKED_ROWS)};
+    const thaw_argument arguments[] = {
+        THAW_BUFFER(packed), THAW_LONG(packed_offset), THAW_LONG(stride),  THAW_INT(b->width), THAW_BUFFER(b->from),
+        THAW_LONG(offset),   THAW_LONG(b->stride),     THAW_INT(b->lanes), THAW_INT(b->depth), THAW_INT(PACKED_ROWS)};
     const size_t count = sizeof arguments / sizeof *arguments;
     return b->along ? thaw_kernel_run(kernel, items(divide_up(b->lanes, b->width), 1), arguments, count - 1)
                     : thaw_kernel_run(kernel, items(divide_up(b->depth, PACKED_ROWS), 1), arguments, count);
@@ -98,6 +97,13 @@ typedef struct plan {
     thaw_buffer *a, *b;           /* scratch memory */
 } plan;
 
+/* From one panel of op(B) to the next: a little more than it takes, since at powers of two all would compete for the
+ * same places in the caches. */
+static int64_t panel_stride(const block *b)
+{
+    return (b->depth + 1) * b->width;
+}
+
 /* Rows [row, row + rows) of C in the columns of `b`, which is packed, over the steps of `b`. */
 static thaw_status multiply_rows(thaw_device *device, const thaw_gemm *g, const plan *p, const block *b, int64_t row,
                                  int64_t rows)
@@ -110,9 +116,9 @@ static thaw_status multiply_rows(thaw_device *device, const thaw_gemm *g, const 
     const int64_t at_once = even_part(rows, BLOCK_BYTES / (int64_t)sizeof(float) / most_steps(t), t.rows);
     return thaw_kernel_launch(kernel, items(divide_up(b->lanes, t.columns), divide_up(rows, at_once)), THAW_INT(rows),
                               THAW_INT(b->lanes), THAW_INT(b->depth), THAW_FLOAT(g->alpha), THAW_BUFFER(p->a),
-                              THAW_BUFFER(p->b), THAW_FLOAT(b->first == 0 ? g->beta : 1), THAW_BUFFER(g->c),
-                              THAW_LONG(g->c_offset + row * g->c_stride + b->lane), THAW_LONG(g->c_stride),
-                              THAW_INT(at_once));
+                              THAW_BUFFER(p->b), THAW_LONG(panel_stride(b)), THAW_FLOAT(b->first == 0 ? g->beta : 1),
+                              THAW_BUFFER(g->c), THAW_LONG(g->c_offset + row * g->c_stride + b->lane),
+                              THAW_LONG(g->c_stride), THAW_INT(at_once));
 }
 
 static thaw_status multiply(thaw_device *device, const thaw_gemm *g, const plan *p)
@@ -122,7 +128,7 @@ static thaw_status multiply(thaw_device *device, const thaw_gemm *g, const plan 
         for (b.first = 0; b.first < g->k; b.first += p->depth) {
             b.lanes = smaller(p->columns, g->n - b.lane);
             b.depth = smaller(p->depth, g->k - b.first);
-            THAW_TRY(pack(device, &b, p->b, 0, b.depth * b.width));
+            THAW_TRY(pack(device, &b, p->b, 0, panel_stride(&b)));
             for (int64_t row = 0; row < g->m; row += p->rows)
                 THAW_TRY(multiply_rows(device, g, p, &b, row, smaller(p->rows, g->m - row)));
         }
@@ -139,7 +145,7 @@ thaw_status thaw_gemm_run_packed(thaw_device *device, const thaw_gemm *g)
     };
     thaw_status status = thaw_buffer_create(device, (size_t)(p.rows * p.depth) * sizeof(float), &p.a);
     if (status == THAW_OK)
-        status = thaw_buffer_create(device, (size_t)(p.columns * p.depth) * sizeof(float), &p.b);
+        status = thaw_buffer_create(device, (size_t)(p.columns * (p.depth + 1)) * sizeof(float), &p.b);
     if (status == THAW_OK)
         status = multiply(device, g, &p);
     thaw_buffer_destroy(&p.a);
