@@ -25,19 +25,33 @@
 #ifndef MOST_COLUMNS
 #define MOST_COLUMNS 16
 #endif
-/* Of conv_tiled_image: stride_w, and the columns of the input that a tile reads. */
-#ifndef STRIDE
-#define STRIDE 1
-#endif
-#ifndef PATCH
-#define PATCH 8
-#endif
 
 #define GEOMETRY                                                                                                       \
     int in_h, int in_w, int out_h, int out_w, int kernel_h, int kernel_w, int stride_h, int stride_w, int dilation_h,  \
         int dilation_w, int pad_h, int pad_w
 
 #define INSIDE(at, size) ((at) >= 0 && (at) < (size))
+
+/* Stores `blocks` of the sums at most, the first at y[to[]]; what is added lies at residual[added[]]. */
+__attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE], global float *y, const long to[TILE],
+                                                         global const float *residual, const long added[TILE],
+                                                         int blocks, long plane, float alpha, float beta)
+{
+#pragma unroll
+    for (int k = 0; k < STACK; k++) {
+        if (k >= blocks)
+            break;
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+#ifdef RESIDUAL
+            sum[k][i] += load_block(0, residual + k * plane + added[i]);
+#endif
+            store_block(activate_v(sum[k][i], alpha, beta), 0, y + k * plane + to[i]);
+        }
+    }
+}
+
+#ifndef PATCH /* conv_tiled alone: compiling takes long */
 
 /* Stands for a place outside the image, also where a place inside is added to it. */
 #define OUTSIDE (-(1 << 30))
@@ -92,10 +106,12 @@ __attribute__((always_inline)) static inline void add_row(floatb sum[STACK][TILE
 }
 
 /* Adds up any tile. Its windows begin in rows h[], and in_column[s][] is where their column s lies in row 0. */
-__attribute__((always_inline)) static inline void
-add_windows(floatb sum[STACK][TILE], global const float *x, global const float *weight, global const float *zeros,
-            const int h[TILE], const int in_column[MOST_COLUMNS][TILE], int in_blocks, long in_plane, int in_h,
-            int in_w, int kernel_h, int kernel_w, int dilation_h)
+__attribute__((always_inline)) static inline void add_windows(floatb sum[STACK][TILE], global const float *x,
+                                                              global const float *weight, global const float *zeros,
+                                                              const int h[TILE],
+                                                              const int in_column[MOST_COLUMNS][TILE], int in_blocks,
+                                                              long in_plane, int in_h, int in_w, int kernel_h,
+                                                              int kernel_w, int dilation_h)
 {
     for (int r = 0; r < kernel_h; r++, weight += in_blocks * kernel_w * (STACK * BLOCK * BLOCK)) {
         int in_row[TILE];
@@ -119,25 +135,6 @@ add_windows(floatb sum[STACK][TILE], global const float *x, global const float *
                 }
                 add_products(sum, pixel, factors);
             }
-    }
-}
-
-/* Stores `blocks` of the sums at most, the first at y[to[]]; what is added lies at residual[added[]]. */
-__attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE], global float *y, const long to[TILE],
-                                                         global const float *residual, const long added[TILE],
-                                                         int blocks, long plane, float alpha, float beta)
-{
-#pragma unroll
-    for (int k = 0; k < STACK; k++) {
-        if (k >= blocks)
-            break;
-#pragma unroll
-        for (int i = 0; i < TILE; i++) {
-#ifdef RESIDUAL
-            sum[k][i] += load_block(0, residual + k * plane + added[i]);
-#endif
-            store_block(activate_v(sum[k][i], alpha, beta), 0, y + k * plane + to[i]);
-        }
     }
 }
 
@@ -208,6 +205,8 @@ kernel void conv_tiled(global float *restrict y, global const float *restrict x,
     }
 }
 
+#else /* conv_tiled_image: a tile reads PATCH columns of the input, stride_w is STRIDE */
+
 /* One row of a kernel: `numbers` are a row of one input channel, from the tile's first column on. A macro, because they
  * may be global or private. */
 #define ADD_KERNEL_ROW(sum, numbers, weight, kernel_w, dilation_w)                                                     \
@@ -222,7 +221,8 @@ kernel void conv_tiled(global float *restrict y, global const float *restrict x,
     }
 
 /* A row-major input of few channels; weights [stacks, kernel_h, channels, kernel_w, STACK * BLOCK]. Tiles keep to rows
- * of TILE pixels or more; the last one moves back to end with its row. Work-item (stack, `run` rows out of `row_count` in all images). */
+ * of TILE pixels or more; the last one moves back to end with its row. Work-item (stack, `run` rows out of `row_count`
+ * in all images). */
 kernel void conv_tiled_image(global float *restrict y, global const float *restrict x,
                              global const float *restrict weight, global const float *restrict bias,
                              global const float *residual, float alpha, float beta, long y_offset, long y_image,
@@ -274,3 +274,5 @@ kernel void conv_tiled_image(global float *restrict y, global const float *restr
         }
     }
 }
+
+#endif

@@ -30,7 +30,8 @@ void op_check(const char *type, const op_case *cases, size_t count, op_reference
               const char *algorithms);
 
 /* The same in fused programs whose activations lie in blocks of 4, 8 and 16 channels (THAW_LAYOUT) where the operator
- * takes them. Weights must be constants ("c:"). Channels that only fill a block up must come out finite. */
+ * takes them. Weights must be constants ("c:"). Channels that only fill a block up must come out finite. Where
+ * algorithms are listed, only those run. THAW_TEST_TINY: blocks of 4 only. */
 void op_check_blocked(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance,
                       const char *algorithms);
 
