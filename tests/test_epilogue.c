@@ -4,6 +4,7 @@
 #include "test.h"
 #include "base/random.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,6 +233,56 @@ static void test_gates(void)
         check_chain(&chains[i], true, NULL);
 }
 
+/* MaxPool(x) + 0, which takes blocks, and a gate behind it, or its activation alone. */
+static thaw_graph *build_gate(const thaw_shape *shape, bool gate)
+{
+    thaw_graph *graph;
+    const thaw_shape scalar = {0};
+    test_must(thaw_graph_create(test_context(), &graph));
+    graph->opset = 13;
+    thaw_value *x = add_input(graph, "x", shape), *zero = add_value(graph, "zero", &scalar);
+    test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, &scalar, &zero->constant));
+    thaw_tensor_set(zero->constant, 0, 0);
+    x = add_node(graph, "MaxPool", "kernel_shape=1,1", &x, 1);
+    x = add_node(graph, "Add", "", (thaw_value *[]){x, zero}, 2);
+    thaw_value *y = add_node(graph, "Sigmoid", "", &x, 1);
+    if (gate)
+        y = add_node(graph, "Mul", "", (thaw_value *[]){y, x}, 2);
+    test_must(thaw_graph_add_output(graph, y));
+    test_must(thaw_graph_finish(graph));
+    return graph;
+}
+
+/* The sigmoid and SiLU of numbers of every size, in blocks of channels, which have an exponential of their own. */
+static void test_extremes(void)
+{
+    static const float numbers[] = {-3e38f, -1e30f, -200, -104, -89, -88.6f, -88, -87, -17,   -1e-3f, -0.0f,    1e-30f,
+                                    0.5f,   3,      20,   87,   88,  88.6f,  89,  200, 1e30f, 3e38f,  INFINITY, NAN};
+    const thaw_shape shape = {4, {1, 4, 2, 3}};
+    for (int gate = 0; gate < 2; gate++) {
+        thaw_program *program;
+        thaw_tensor *x, *y;
+        trial_force_layout(8);
+        thaw_graph *graph = build_gate(&shape, gate);
+        test_must(thaw_program_create(graph, test_device(), &(thaw_program_options){.fuse = true}, &program));
+        test_must(thaw_tensor_borrow(test_context(), THAW_FLOAT32, &shape, numbers, &x));
+        test_must(thaw_program_write(program, 0, x));
+        test_must(thaw_program_forward(program));
+        test_must(thaw_program_read(program, 0, &y));
+        for (int64_t i = 0; i < y->count; i++) {
+            const double sigmoid = 1 / (1 + exp(-(double)numbers[i])), got = thaw_tensor_get(y, i);
+            const double wanted = gate ? numbers[i] * sigmoid : sigmoid;
+            CU_ASSERT(got == wanted || (isnan(got) && isnan(wanted)) ||
+                      fabs(got - wanted) <= 4e-7 * fabs(wanted) + 1e-35);
+        }
+        thaw_tensor_release(&x);
+        thaw_tensor_release(&y);
+        thaw_program_destroy(&program);
+        thaw_graph_destroy(&graph);
+    }
+    trial_force_layout(0);
+}
+
 static void test_others(void)
 {
     static const struct chain chains[] = {
@@ -249,6 +300,7 @@ void suite_epilogue(void)
     static const test_entry tests[] = {
         {"what follows a convolution", test_convolutions},
         {"x * gate(x)", test_gates},
+        {"gates of numbers of every size", test_extremes},
         {"what follows Gemm and batch norms", test_others},
     };
     TEST_SUITE("epilogue", tests);
