@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MOST_COLUMNS   16
+#define MOST_COLUMNS   16 /* as in cl/conv_tiled.cl */
 #define MOST_PATCH     1024
 #define ELEMENT_LIMIT  ((int64_t)1 << 30)
 #define ITEMS_PER_CORE 16
