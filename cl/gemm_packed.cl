@@ -21,7 +21,7 @@
 #define load            JOIN(vload, WIDTH)
 #define store           JOIN(vstore, WIDTH)
 
-/* Asks for the cache line at an address that is needed soon, or that may lie behind the end. OpenCL's own prefetch() does
+/* Asks for the cache line at an address, which may lie behind the end of the buffer. OpenCL's own prefetch() does
  * nothing in PoCL. */
 #define FETCH(address)
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -82,8 +82,8 @@ inline void pack_rows(global float *packed, global const float *from, long strid
                 packed[p * width + lane] = first + lane < lanes ? from[p * stride + first + lane] : 0.0f;
 }
 
-/* Where lanes lie side by side: (lane, p) is at from[offset + p * stride + lane]. Work-items: [ceil(depth / rows)]; each
- * takes `rows` of p and goes through all panels, so that it reads from end to end. */
+/* Where lanes lie side by side: (lane, p) is at from[offset + p * stride + lane]. Work-items: [ceil(depth / rows)];
+ * each takes `rows` of p and goes through all panels, so that it reads from end to end. */
 kernel void pack_across(global float *packed, long packed_offset, long panel_stride, int width,
                         global const float *from, long offset, long stride, int lanes, int depth, int rows)
 {
@@ -130,8 +130,8 @@ inline void store_row(global float *c, const vector sum[2], float alpha, float b
 /* C = alpha * A B + beta * C over `depth` steps of the products; C is not read where beta is 0.
  *
  * a, b: panels of `depth` steps, those of b b_panel elements apart.
- * Work-items: [panels of op(B), ceil(m / rows)]; each goes through the tiles of `rows` (a multiple of ROWS) rows of C, so
- * that its part of a panel of op(B) stays in the first-level cache and the rows of op(A) in the second. */
+ * Work-items: [panels of op(B), ceil(m / rows)]; each goes through the tiles of `rows` (a multiple of ROWS) rows of C,
+ * so that its panel of op(B) stays close to the core and the rows of op(A) in the second-level cache. */
 kernel void gemm_packed(int m, int n, int depth, float alpha, global const float *a, global const float *b,
                         long b_panel, float beta, global float *c, long c_offset, long c_stride, int rows)
 {
@@ -216,8 +216,8 @@ inline void add_rows(float *sums, global const float *a, global const float *b, 
 }
 
 /* Rows [first, end), at most MOST_ROWS, of y = activation(scale * A B + bias_scale * bias), A [m, k], B in panels of k
- * steps, y [m, n]. The bias at (row, column) is bias[row * bias_row + column * bias_column]; BIAS is defined where there
- * is one. ACTIVATION: see common.clh. Work-items: [panels]. */
+ * steps, y [m, n]. The bias at (row, column) is bias[row * bias_row + column * bias_column]; BIAS is defined where
+ * there is one. ACTIVATION: see common.clh. Work-items: [panels]. */
 kernel void gemm_rows(int first, int end, int n, int k, float scale, global const float *a, global const float *b,
                       global const float *bias, long bias_row, long bias_column, float bias_scale, float alpha,
                       float beta, global float *y)

@@ -62,6 +62,33 @@ static void test_forward(void)
     op_check("Gemm", OP_CASES(more), reference, 2e-6, "plain");
 }
 
+/* Weights that are packed where the program is fused: rows one by one, several tiles of them, several launches; sums
+ * over several chunks; c in every form, constant or not; too few columns; a transposed, which is left alone. */
+static void test_constant_weights(void)
+{
+    static const op_case constants[] = {
+        {"transB=1", "1x64 c:33x64 c:33", 0, 0, NULL},
+        {"transB=1", "2x31 c:100x31 100", 0, 0, NULL},
+        {"", "3x17 c:17x15 c:1x15", 0, 0, NULL},
+        {"alpha=0.5 beta=2.0", "4x7 c:7x16 c:4x1", 0, 0, NULL},
+        {"beta=0.5", "5x9 c:9x17 5x17", 0, 0, NULL},
+        {"beta=0.0", "6x9 c:9x17 c:17", 0, 0, NULL},
+        {"transB=1 alpha=-2.0", "7x33 c:4x33 c:s", 0, 0, NULL},
+        {"transB=1", "8x100 c:31x100 c:8x31", 0, 0, NULL},
+        {"", "13x700 c:700x33 c:33", 0, 0, NULL},
+        {"transB=1", "29x515 c:18x515", 0, 0, NULL},
+        {"", "131x20 c:20x19 c:131x1", 0, 0, NULL},
+        {"", "5x8 c:8x3 c:3", 0, 0, NULL},
+        {"transA=1", "8x5 c:8x9 c:9", 0, 0, NULL},
+        {"", "1x1 c:1x4 c:4", 0, 0, NULL},
+        {"", "5x0 c:0x9 c:9", 0, 0, NULL},
+        {"", "0x5 c:5x9 c:9", 0, 0, NULL},
+        {"", "1x9 c:9x8 c:8", 0, 0, "nan"},
+        {"transB=1", "14x9 c:8x9 c:8", 0, 0, "nan"},
+    };
+    op_check("Gemm", OP_CASES(constants), reference, 2e-6, NULL);
+}
+
 static void test_gradient(void)
 {
     op_check_gradient("Gemm", OP_CASES(cases), reference, 1e-5);
@@ -85,6 +112,7 @@ void suite_gemm(void)
 {
     static const test_entry tests[] = {
         {"sizes, transposes, broadcast", test_forward},
+        {"constant weights", test_constant_weights},
         {"gradients", test_gradient},
         {"what does not fit is refused", test_refused},
     };

@@ -68,6 +68,13 @@ static void test_forward(void)
         {"", "3x0 0x2", 0, 0, NULL},
         {"", "0x3 3x2", 0, 0, NULL},
         {"", "2x0x3 3x2", 0, 0, NULL},
+        {"", "5 c:5x9", 0, 0, NULL},
+        {"", "4x5 c:5", 0, 0, NULL},
+        {"", "2x3x4x5 c:5x33", 0, 0, NULL},
+        {"", "2x3x4 c:1x4x5", 0, 0, NULL},
+        {"", "3x4 c:2x4x5", 0, 0, NULL},
+        {"", "9x600 c:600x17", 0, 0, NULL},
+        {"", "2x0x5 c:5x9", 0, 0, NULL},
         {"", "7x9 c:9x8", 0, 0, "nan"},
         {"", "7x9 c:9x8", 0, 0, "extreme"},
     };

@@ -22,7 +22,7 @@ typedef struct tile {
     int32_t width, rows, columns;
 } tile;
 
-/* What 16, 16 and 32 vector registers of 4, 8 and 16 floats take (NEON has 32 of 4, but 4 is also SSE). */
+/* What fits NEON's 32 registers of 4 floats, AVX2's 16 of 8 and AVX-512's 32 of 16. */
 static tile tile_of(const thaw_device *device)
 {
     const int32_t block = thaw_device_block(device);
@@ -196,7 +196,7 @@ thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *g, const 
     char options[160];
     const tile t = tile_of(device);
     const int64_t at_once = even_part(g->m, MOST_ROWS, 1);
-    const int64_t rows = divide_up(at_once, divide_up(at_once, t.rows));
+    const int64_t rows = at_once == 1 ? 1 : even_part(at_once, t.rows, 2); /* few programs for many counts */
     snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d %s", (int)t.width, (int)rows, finish->options);
     THAW_TRY(thaw_kernel_get(device, "gemm_packed", "gemm_rows", options, &kernel));
     for (int64_t row = 0; row < g->m; row += at_once)
