@@ -13,19 +13,11 @@
 #define TILES 6
 #endif
 
-/* Groups that a work-item multiplies with the same weights while these are in the cache. */
-#ifndef GROUPS
-#define GROUPS 4
-#endif
-
 #define PRODUCTS 36
 
 /* Floats behind each of the 36 rows of v, and of a work-item's products: without the gap, all that a tile has there
  * may fall on the same few lines of the cache. */
 #define GAP 16
-
-/* Vectors from one product of a tile to the next. */
-#define PITCH (GROUPS * 2 * TILES + GAP / BLOCK)
 
 /* Asks for `count` blocks of what the tile after next needs. OpenCL's prefetch() does nothing in PoCL, and elsewhere a
  * place outside the buffer may be an error. */
@@ -56,8 +48,10 @@ static inline place find_tile(int tile, int tile_rows, int tile_columns)
     return (place){row / tile_rows, row % tile_rows * 4, tile % tile_columns * 4};
 }
 
+#ifndef GROUPS /* --- transformations of weights and input --- */
+
 /* G of three rows. */
-static inline void transform_weights(const floatb g[3], floatb *restrict out)
+static inline void transform_weights(const floatb g[3], floatb *out)
 {
     const floatb near = fma(g[2], NEAR * NEAR, g[0]), far = fma(g[2], FAR * FAR, g[0]);
     out[0] = g[0] * (1.0f / (NEAR * NEAR * FAR * FAR));
@@ -96,7 +90,7 @@ kernel void winograd_weights(global float *restrict u, global const float *restr
 }
 
 /* B' of six rows. */
-static inline void transform_input(const floatb x[6], floatb *restrict out)
+static inline void transform_input(const floatb x[6], floatb *out)
 {
     const floatb near_even = fma(x[2], -FAR * FAR, x[4]), near_odd = fma(x[1], -FAR * FAR, x[3]);
     const floatb far_even = fma(x[2], -NEAR * NEAR, x[4]), far_odd = fma(x[1], -NEAR * NEAR, x[3]);
@@ -109,19 +103,19 @@ static inline void transform_input(const floatb x[6], floatb *restrict out)
 }
 
 /* Pixel (h, w) of a block of an image; 0 outside. */
-static inline floatb load_pixel(global const float *restrict x, int h, int w, int in_h, int in_w)
+static inline floatb load_pixel(global const float *x, int h, int w, int in_h, int in_w)
 {
     return h >= 0 && h < in_h && w >= 0 && w < in_w ? load_block(h * in_w + w, x) : (floatb)0.0f;
 }
 
 /* The 6x6 pixels of a tile's window, whose first is (h, w), to v: one to each of 36 rows, `pitch` floats apart. x: a
  * block of an image. */
-static inline void transform_window(global float *restrict v, size_t pitch, global const float *restrict x, int h,
-                                    int w, int in_h, int in_w)
+static inline void transform_window(global float *v, size_t pitch, global const float *x, int h, int w, int in_h,
+                                    int in_w)
 {
     floatb half_done[6][6], out[6], column[6];
     if (h >= 0 && w >= 0 && h + 6 <= in_h && w + 6 <= in_w) {
-        global const float *restrict first = x + (h * in_w + w) * BLOCK;
+        global const float *first = x + (h * in_w + w) * BLOCK;
         for (int i = 2; i < 6; i++)
             fetch_ahead(first + (i * in_w + 10) * BLOCK, 4);
 #pragma unroll
@@ -165,9 +159,13 @@ kernel void winograd_input(global float *restrict v, global const float *restric
     }
 }
 
+#else /* --- products and output; GROUPS: how many groups a work-item takes at most --- */
+
+/* Vectors from one product of a tile to the next. */
+#define PITCH (GROUPS * 2 * TILES + GAP / BLOCK)
+
 /* out[2][TILES] = the sums over all input channels of one of the 36 products, for two output blocks. */
-static inline void multiply(floatb *restrict out, global const float *restrict v, global const float *restrict u,
-                            int in_blocks)
+static inline void multiply(floatb *out, global const float *v, global const float *u, int in_blocks)
 {
     floatb low[TILES], high[TILES];
 #pragma unroll
@@ -195,7 +193,7 @@ static inline void multiply(floatb *restrict out, global const float *restrict v
 }
 
 /* A' of six rows. */
-static inline void transform_output(const floatb m[6], floatb *restrict out)
+static inline void transform_output(const floatb m[6], floatb *out)
 {
     const floatb near_sum = m[1] + m[2], near = m[1] - m[2], far_sum = m[3] + m[4], far = m[3] - m[4];
     out[0] = m[0] + near_sum + far_sum;
@@ -205,8 +203,8 @@ static inline void transform_output(const floatb m[6], floatb *restrict out)
 }
 
 /* A tile's pixel of one output block, finished. */
-static inline void store_pixel(global float *restrict y, size_t at, floatb value, global const float *residual,
-                               float alpha, float beta)
+static inline void store_pixel(global float *y, size_t at, floatb value, global const float *residual, float alpha,
+                               float beta)
 {
 #ifdef RESIDUAL
     value += load_block(at, residual);
@@ -215,7 +213,7 @@ static inline void store_pixel(global float *restrict y, size_t at, floatb value
 }
 
 /* One output block's 4x4 pixels, or as many as there are, from y on. m: its 36 products, PITCH vectors apart. */
-static inline void finish_tile(global float *restrict y, const floatb *m, int rows, int columns, int out_w, floatb bias,
+static inline void finish_tile(global float *y, const floatb *m, int rows, int columns, int out_w, floatb bias,
                                global const float *residual, float alpha, float beta)
 {
     floatb half_done[6][4], out[4];
@@ -282,3 +280,5 @@ kernel void winograd_output(global float *restrict y, global const float *restri
         }
     }
 }
+
+#endif

@@ -119,10 +119,10 @@ static thaw_status pack_bias(const thaw_node *node, thaw_conv *conv)
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
     const tiling t = find_tiling(&conv->geometry);
-    char sizes[64], epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 64];
-    snprintf(sizes, sizeof sizes, "-DBLOCK=%d -DTILES=%d -DGROUPS=%d", (int)conv->geometry.out_block, (int)t.size,
-             MOST_GROUPS);
-    snprintf(options, sizeof options, "%s %s", sizes, thaw_epilogue_options(node, false, epilogue));
+    char sizes[48], epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 64];
+    snprintf(sizes, sizeof sizes, "-DBLOCK=%d -DTILES=%d", (int)conv->geometry.out_block, (int)t.size);
+    snprintf(options, sizeof options, "%s -DGROUPS=%d %s", sizes, MOST_GROUPS,
+             thaw_epilogue_options(node, false, epilogue));
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_input", sizes, &conv->kernel));
     THAW_TRY(
         thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_output", options, &conv->second_kernel));
