@@ -98,7 +98,7 @@ static void slice_inputs(const thaw_node *concat)
     int64_t channel = 0;
     for (size_t i = 0; i < concat->input_count; i++) {
         thaw_value *value = concat->inputs[i];
-        if (value->uses == 1 && value->producer && (value->producer->op->flags & THAW_OP_SLICES)) {
+        if (value->uses == 1 && value->producer && value->producer->slices) {
             value->whole = whole;
             value->first_channel = channel;
         }

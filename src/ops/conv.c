@@ -137,6 +137,7 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
     }
     choose_variant(node, thaw_conv_tune(node, variant));
     node->packs_weights = true;
+    node->slices = variant->slices;
     wanted[0] = geometry->in_block;
     if (node->epilogue.residual)
         wanted[node->input_count - 1] = block;

@@ -76,7 +76,6 @@ typedef struct thaw_epilogue {
 #define THAW_OP_READS_SHAPE 4u  /* fold needs the inputs' shapes only, not their contents */
 #define THAW_OP_HOST        8u  /* exists only as fold: refused where its inputs are not constant */
 #define THAW_OP_ACTIVATION  16u /* node->state is a thaw_activation_state: can become an epilogue */
-#define THAW_OP_SLICES      32u /* in blocks, writes output 0 wherever thaw_value_place() says */
 
 typedef struct thaw_op {
     const char *name;      /* file name: src/ops/<name>.c */
@@ -122,6 +121,7 @@ struct thaw_node {
     int64_t flops;        /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
     bool packs_weights; /* set by layout: prepare reads constant inputs on the host, they need no buffers */
+    bool slices;        /* set by layout: output 0 goes wherever thaw_value_place() says */
     bool removed;       /* to be freed by the next thaw_graph_sweep() */
     size_t source;      /* 1 + its place among the nodes of the model file; 0: not from there */
 };

@@ -84,4 +84,4 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
         THAW_INT(geometry->dilation[2]), THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2]));
 }
 
-const thaw_conv_variant thaw_conv_depthwise_blocked = {"depthwise_blocked", fits, NULL, prepare, run};
+const thaw_conv_variant thaw_conv_depthwise_blocked = {"depthwise_blocked", fits, NULL, prepare, run, false};

@@ -232,4 +232,4 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
                                           t.tile * stride * t.in_blocks * t.block));
 }
 
-const thaw_conv_variant thaw_conv_tiled = {"tiled", fits, NULL, prepare, run};
+const thaw_conv_variant thaw_conv_tiled = {"tiled", fits, NULL, prepare, run, true};

@@ -236,10 +236,11 @@ static thaw_status im2col_run(const thaw_node *node, const thaw_conv *conv)
     return thaw_epilogue_run(node, &conv->epilogue);
 }
 
-static const thaw_conv_variant depthwise = {"depthwise", depthwise_fits, NULL, depthwise_prepare, depthwise_run};
-static const thaw_conv_variant pointwise = {"pointwise", pointwise_fits, NULL, prepare_product, pointwise_run};
-static const thaw_conv_variant im2col = {"im2col", im2col_fits, im2col_scratch_bytes, im2col_prepare, im2col_run};
-static const thaw_conv_variant direct = {"direct", direct_fits, NULL, direct_prepare, direct_run};
+static const thaw_conv_variant depthwise = {"depthwise", depthwise_fits, NULL, depthwise_prepare, depthwise_run, false};
+static const thaw_conv_variant pointwise = {"pointwise", pointwise_fits, NULL, prepare_product, pointwise_run, false};
+static const thaw_conv_variant im2col = {"im2col",       im2col_fits, im2col_scratch_bytes,
+                                         im2col_prepare, im2col_run,  false};
+static const thaw_conv_variant direct = {"direct", direct_fits, NULL, direct_prepare, direct_run, false};
 
 static const thaw_conv_variant *const row_major[] = {&depthwise, &pointwise, &im2col, &direct, NULL};
 static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd, &thaw_conv_depthwise_blocked, &thaw_conv_tiled,

@@ -36,6 +36,7 @@ struct thaw_conv_variant {
     size_t (*scratch_bytes)(const thaw_conv_geometry *geometry); /* NULL: none */
     thaw_status (*prepare)(const thaw_node *node, thaw_conv *conv);
     thaw_status (*run)(const thaw_node *node, const thaw_conv *conv);
+    bool slices; /* writes its output wherever thaw_value_place() says */
 };
 
 /* The one that THAW_ALGORITHM names if it fits, else the first that does. Row-major storage: never NULL. */

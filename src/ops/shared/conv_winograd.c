@@ -172,4 +172,4 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
     return THAW_OK;
 }
 
-const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run};
+const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true};
