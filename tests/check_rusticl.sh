@@ -4,7 +4,7 @@
 set -u
 tests=$1
 shift
-suite_seconds=120
+suite_seconds=240
 known_failures=""
 
 export RUSTICL_ENABLE=llvmpipe THAW_DEVICE=rusticl THAW_TEST_TINY=1

@@ -172,11 +172,12 @@ static void check_chain_in(const struct chain *chain, bool gate, const char *alg
     trial_force_layout(0);
 }
 
-/* Algorithms are named where the row-major ones are meant. */
+/* Algorithms are named where the row-major ones are meant. Simulators and slow compilers get one width of blocks. */
 static void check_chain(const struct chain *chain, bool gate, const char *algorithm)
 {
     static const int32_t layouts[] = {1, 4, 8, 16};
-    for (size_t i = 0; i < (algorithm ? 1 : sizeof layouts / sizeof *layouts); i++)
+    const size_t count = test_tiny() ? 2 : sizeof layouts / sizeof *layouts;
+    for (size_t i = 0; i < (algorithm ? 1 : count); i++)
         check_chain_in(chain, gate, algorithm, layouts[i]);
 }
 
