@@ -294,3 +294,9 @@ const char *cli_class_name(const thaw_model *model, size_t index, char number[24
     snprintf(number, 24, "%zu", index);
     return number;
 }
+
+const char *cli_name_end(const char *name)
+{
+    const size_t length = strlen(name);
+    return length > CLI_NAME_WIDTH ? name + length - CLI_NAME_WIDTH : name;
+}

@@ -83,6 +83,10 @@ THAW_MUST_CHECK thaw_status cli_check_output(cli_state *cli, const char *path);
 /* Gives the model the folders' names as classes if it has none of its own and as many outputs. */
 THAW_MUST_CHECK thaw_status cli_name_classes(cli_state *cli, thaw_model *model, const thaw_dataset *dataset,
                                              const thaw_preprocess *preprocess);
+#define CLI_NAME_WIDTH 40
+/* At most CLI_NAME_WIDTH characters of a layer's name: its end tells more than its beginning, since nets share
+ * prefixes. */
+const char *cli_name_end(const char *name);
 /* The name of an output, or its number where the model has no names. */
 const char *cli_class_name(const thaw_model *model, size_t index, char number[24]);
 

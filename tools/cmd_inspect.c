@@ -16,8 +16,6 @@ static const cli_option table[] = {
 };
 static const cli_group groups[] = {CLI_GROUP("Options", table, 0)};
 
-#define NAME_WIDTH_MOST 40 /* longer names are shown by their end */
-
 static void defaults(void *options)
 {
     *(inspect_options *)options = (inspect_options){0};
@@ -60,14 +58,7 @@ static int name_width(const thaw_layer_list *list)
     for (size_t i = 0; i < list->count; i++)
         if (strlen(list->layers[i].name) > width)
             width = strlen(list->layers[i].name);
-    return (int)(width < NAME_WIDTH_MOST ? width : NAME_WIDTH_MOST);
-}
-
-/* The end of a name tells more than its beginning: nets share prefixes. */
-static const char *name_end(const char *name)
-{
-    const size_t length = strlen(name);
-    return length > NAME_WIDTH_MOST ? name + length - NAME_WIDTH_MOST : name;
+    return (int)(width < CLI_NAME_WIDTH ? width : CLI_NAME_WIDTH);
 }
 
 static void print_table(const thaw_layer_list *list)
@@ -78,7 +69,7 @@ static void print_table(const thaw_layer_list *list)
     for (size_t i = 0; i < list->count; i++) {
         const thaw_layer *layer = &list->layers[i];
         shape_text(&layer->output, shape, sizeof shape);
-        printf("%-*s  %-18s %-18s %14s %10.3f  %s\n", width, name_end(layer->name), layer->op, shape,
+        printf("%-*s  %-18s %-18s %14s %10.3f  %s\n", width, cli_name_end(layer->name), layer->op, shape,
                grouped(layer->parameters, parameters), (double)layer->flops / 1e6, role(layer));
     }
     char trainable[32];

@@ -22,8 +22,6 @@ static const cli_option table[] = {
 #undef FIELD
 static const cli_group groups[] = {CLI_GROUP("Options", table, 0)};
 
-#define NAME_WIDTH_MOST 40 /* longer names are shown by their end */
-
 static void defaults(void *all_options)
 {
     profile_options *options = all_options;
@@ -37,13 +35,7 @@ static int name_width(const thaw_profile *profile)
     for (size_t i = 0; i < profile->layer_count; i++)
         if (strlen(profile->layers[i].name) > width)
             width = strlen(profile->layers[i].name);
-    return (int)(width < NAME_WIDTH_MOST ? width : NAME_WIDTH_MOST);
-}
-
-static const char *name_end(const char *name)
-{
-    const size_t length = strlen(name);
-    return length > NAME_WIDTH_MOST ? name + length - NAME_WIDTH_MOST : name;
+    return (int)(width < CLI_NAME_WIDTH ? width : CLI_NAME_WIDTH);
 }
 
 static void print_layers(const thaw_profile *profile)
@@ -53,7 +45,7 @@ static void print_layers(const thaw_profile *profile)
            "% copy");
     for (size_t i = 0; i < profile->layer_count; i++) {
         const thaw_profile_layer *layer = &profile->layers[i];
-        printf("%-*s  %-18s %-18s %9.3f %9.1f %7.1f %9.3f %7.1f\n", width, name_end(layer->name), layer->op,
+        printf("%-*s  %-18s %-18s %9.3f %9.1f %7.1f %9.3f %7.1f\n", width, cli_name_end(layer->name), layer->op,
                layer->algorithm, layer->seconds * 1e3, layer->flops_per_second / 1e9, layer->percent_of_peak,
                layer->bytes / 1e6, layer->percent_of_copy);
     }

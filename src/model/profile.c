@@ -167,11 +167,15 @@ static thaw_status time_whole(thaw_program *program, double *seconds)
 static thaw_status measure_whole(thaw_program *program, int32_t repeats, double *median_seconds)
 {
     enum { WARM_UPS = 2 };
+    const double warm_seconds = 0.5; /* a driver's fresh threads may share one core for a while */
+    const double start = thaw_clock_seconds();
     double *seconds;
     THAW_TRY(thaw_allocate(program->graph->context, (size_t)repeats, sizeof *seconds, &seconds));
     thaw_status status = THAW_OK;
-    for (int32_t i = -WARM_UPS; i < repeats && status == THAW_OK; i++)
-        status = time_whole(program, &seconds[i < 0 ? 0 : i]);
+    for (int32_t i = 0; status == THAW_OK && (i < WARM_UPS || thaw_clock_seconds() - start < warm_seconds); i++)
+        status = time_whole(program, &seconds[0]);
+    for (int32_t i = 0; i < repeats && status == THAW_OK; i++)
+        status = time_whole(program, &seconds[i]);
     if (status == THAW_OK)
         *median_seconds = median(seconds, (size_t)repeats);
     free(seconds);
@@ -203,17 +207,29 @@ static thaw_status measure_layer(thaw_node *node, double *median_seconds)
     return THAW_OK;
 }
 
+/* Every tensor's bytes once. An input that is stored inside the output already is neither read nor written. */
+static double moved_bytes(const thaw_node *node)
+{
+    double bytes = 0;
+    for (size_t i = 0; i < node->output_count; i++)
+        bytes += node->outputs[i] ? (double)value_bytes(node->outputs[i]) : 0;
+    for (size_t i = 0; i < node->input_count; i++) {
+        const thaw_value *input = node->inputs[i];
+        if (input && input->whole && input->whole == node->outputs[0])
+            bytes -= (double)value_bytes(input);
+        else if (input && (!input->constant || is_weight(input)))
+            bytes += (double)value_bytes(input);
+    }
+    return bytes;
+}
+
 static thaw_status fill_layer(thaw_node *node, thaw_profile_layer *layer)
 {
     THAW_TRY(thaw_copy_text(thaw_node_context(node), node->name, &layer->name));
     layer->op = node->op->onnx_type ? node->op->onnx_type : node->op->name;
     layer->algorithm = node->op->algorithm ? node->op->algorithm(node) : "default";
     layer->flops = (double)node->flops;
-    for (size_t i = 0; i < node->input_count; i++)
-        if (node->inputs[i] && (!node->inputs[i]->constant || is_weight(node->inputs[i])))
-            layer->bytes += (double)value_bytes(node->inputs[i]);
-    for (size_t i = 0; i < node->output_count; i++)
-        layer->bytes += node->outputs[i] ? (double)value_bytes(node->outputs[i]) : 0;
+    layer->bytes = moved_bytes(node);
     return measure_layer(node, &layer->seconds);
 }
 
