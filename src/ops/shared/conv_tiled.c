@@ -124,21 +124,6 @@ static thaw_status pack_weights(const thaw_node *node, thaw_conv *conv)
     return status;
 }
 
-/* Zeros up to the end of the last stack. */
-static thaw_status pack_bias(const thaw_node *node, thaw_conv *conv)
-{
-    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
-    const tiling t = cut(&conv->geometry);
-    const int64_t count = (conv->geometry.groups * t.out_blocks + t.stack) * t.block;
-    float *packed;
-    THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *packed, &packed));
-    for (int64_t i = 0; bias && i < conv->geometry.out_channels; i++)
-        packed[i] = (float)thaw_tensor_get(bias->constant, i);
-    const thaw_status status = make_buffer(node, packed, count, &conv->packed_bias);
-    free(packed);
-    return status;
-}
-
 /* --- running --- */
 
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
@@ -158,7 +143,8 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_tiled", image ? "conv_tiled_image" : "conv_tiled", options,
                              &conv->kernel));
     THAW_TRY(pack_weights(node, conv));
-    return pack_bias(node, conv);
+    /* zeros up to the end of the last stack */
+    return thaw_conv_pack_bias(node, conv, (geometry->groups * t.out_blocks + t.stack) * t.block);
 }
 
 /* Of `count` pieces, as many as one work-item takes: so many that weights are worth fetching, but whose input stays in

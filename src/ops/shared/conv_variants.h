@@ -54,6 +54,9 @@ const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant
 
 extern const thaw_conv_variant thaw_conv_winograd, thaw_conv_tiled, thaw_conv_depthwise_blocked;
 
+/* Makes conv->packed_bias of `count` numbers, at least the output channels: the bias, zeros where there is none. */
+THAW_MUST_CHECK thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t count);
+
 /* Elements of one channel in the output; weights of one output channel. */
 int64_t thaw_conv_pixels(const thaw_conv_geometry *geometry);
 int64_t thaw_conv_depth(const thaw_conv_geometry *geometry);

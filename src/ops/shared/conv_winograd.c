@@ -98,24 +98,6 @@ static thaw_status transform_weights(const thaw_node *node, thaw_conv *conv, con
     return status;
 }
 
-/* conv->packed_bias: zeros where there is none. */
-static thaw_status pack_bias(const thaw_node *node, thaw_conv *conv)
-{
-    const thaw_conv_geometry *geometry = &conv->geometry;
-    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
-    const int64_t channels = divide_up(geometry->out_channels, geometry->out_block) * geometry->out_block;
-    const size_t bytes = (size_t)channels * sizeof(float);
-    THAW_TRY(thaw_buffer_create(thaw_node_device(node), bytes, &conv->packed_bias));
-    THAW_TRY(thaw_buffer_fill(conv->packed_bias, 0, 0, bytes));
-    if (!bias)
-        return THAW_OK;
-    thaw_tensor *values;
-    THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), bias->constant, &values));
-    const thaw_status status = thaw_buffer_write(conv->packed_bias, 0, values->data, values->bytes);
-    thaw_tensor_release(&values);
-    return status;
-}
-
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
     const tiling t = find_tiling(&conv->geometry);
@@ -127,7 +109,8 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
     THAW_TRY(
         thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_output", options, &conv->second_kernel));
     THAW_TRY(transform_weights(node, conv, sizes));
-    return pack_bias(node, conv);
+    const int64_t block = conv->geometry.out_block;
+    return thaw_conv_pack_bias(node, conv, divide_up(conv->geometry.out_channels, block) * block);
 }
 
 /* Groups for one work-item: few, whose transformed input stays in a core's cache while all weights go by; more where
