@@ -48,7 +48,7 @@ static thaw_status bind_input(thaw_graph *graph, size_t index, const thaw_progra
 
 static bool is_constant(const thaw_value *value)
 {
-    return value->constant && !value->trainable;
+    return value->constant && !value->trainable && !value->updated;
 }
 
 /* Can the host compute it now? */

@@ -92,6 +92,7 @@ static thaw_status copy_values(extraction *e)
         copy->shape = value->shape;
         copy->shape_known = value->shape_known;
         copy->trainable = value->trainable;
+        copy->updated = value->updated;
         if (value->constant && !e->begins[i])
             copy->constant = thaw_tensor_retain(value->constant);
     }

@@ -3,10 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_changed(const thaw_value *value)
+{
+    return value->trainable || value->updated;
+}
+
 static bool depends(const thaw_node *node, const bool *from_trained)
 {
     for (size_t i = 0; i < node->input_count; i++)
-        if (node->inputs[i] && (node->inputs[i]->trainable || from_trained[node->inputs[i]->index]))
+        if (node->inputs[i] && (is_changed(node->inputs[i]) || from_trained[node->inputs[i]->index]))
             return true;
     return false;
 }
@@ -68,7 +73,7 @@ thaw_hash thaw_graph_hash_frozen(const thaw_graph *graph)
     thaw_hash hash = {0, 0};
     for (size_t i = 0; i < graph->value_count; i++) {
         const thaw_value *value = graph->values[i];
-        if (!value->constant || value->trainable)
+        if (!value->constant || is_changed(value))
             continue;
         hash = thaw_hash_extend(hash, value->name, strlen(value->name));
         hash = thaw_hash_extend(hash, value->constant->data, value->constant->bytes);

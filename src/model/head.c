@@ -207,7 +207,7 @@ thaw_status thaw_head_replace(thaw_graph *graph, size_t classes, const char *at,
                          "a new head needs features [n, c] or [n, c, h, w], but '%s' is %s", head.features->name,
                          thaw_shape_text(&shape, text));
     for (size_t i = 0; i < graph->value_count; i++)
-        graph->values[i]->trainable = false;
+        graph->values[i]->trainable = graph->values[i]->updated = false;
     char *output_name;
     THAW_TRY(thaw_copy_text(graph->context, graph->outputs[0]->name, &output_name));
     if (strcmp(output_name, head.features->name) == 0) /* --head-at names the output itself */

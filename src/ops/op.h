@@ -20,7 +20,8 @@ typedef struct thaw_value {
     thaw_tensor *constant; /* weights and folded values; NULL: only known at run time */
     thaw_node *producer;   /* NULL: input or weight */
     bool is_input;         /* of the graph, without a value in the file */
-    bool trainable;        /* a parameter that training changes */
+    bool trainable;        /* a parameter that training changes by its gradient */
+    bool updated;          /* a running statistic that training moves: its BatchNormalization uses the batch's own */
     int32_t block;         /* storage of [n, c, h, w]: 1 is row-major, b is [n][c/b][h][w][b], c padded to a multiple */
     struct thaw_value *whole; /* stored inside that value, its channels from first_channel on; NULL: by itself */
     int64_t first_channel;
@@ -143,6 +144,10 @@ struct thaw_graph {
     int64_t batch;        /* what a program runs with; 0 in the model's own graph */
     thaw_device *device;  /* NULL in the model's own graph */
     thaw_buffer *scratch; /* owned by the program */
+    /* The next forward of a differentiable program is a step of training, number `step` (from 1) of a run with this seed:
+     * Dropout drops, a BatchNormalization with `updated` statistics uses the batch's. Otherwise both are as at inference. */
+    bool training;
+    uint64_t seed, step;
 };
 
 /* Facts that operators may ask of their surroundings. */
