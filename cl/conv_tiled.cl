@@ -76,7 +76,7 @@ __attribute__((always_inline)) static inline void add_products(floatb sum[STACK]
                                                                global const float *const pixel[TILE],
                                                                global const float *weight)
 {
-#pragma unroll 8 /* more takes long to compile */
+#pragma unroll 4 /* with more, LLVM loads so far ahead that the sums leave the registers */
     for (int c = 0; c < BLOCK; c++) {
         floatb factor[STACK];
 #pragma unroll
