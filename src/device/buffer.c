@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/pages.h"
 
 #define SMALLEST_BYTES 256
 
@@ -37,18 +38,27 @@ static thaw_buffer *take_idle(thaw_pool *pool, size_t capacity)
     return NULL;
 }
 
-/* A buffer's memory from the driver. Many drivers allocate at first use only: moving it to the device at once makes a
- * lack of memory show here, where its size is known. */
-static cl_int allocate_memory(thaw_device *device, size_t capacity, cl_mem *memory)
+/* A buffer's memory: ours where that suits the driver, else the driver's, which many allocate at first use only: moving
+ * it to the device at once makes a lack of memory show here, where its size is known. */
+static cl_int allocate_memory(thaw_device *device, size_t capacity, thaw_buffer *buffer)
 {
     cl_int code = CL_SUCCESS;
-    *memory = clCreateBuffer(device->opencl, CL_MEM_READ_WRITE, capacity, NULL, &code);
-    if (code != CL_SUCCESS)
-        return code;
-    code = clEnqueueMigrateMemObjects(device->queue, 1, memory, CL_MIGRATE_MEM_OBJECT_CONTENT_UNDEFINED, 0, NULL, NULL);
-    if (code == CL_SUCCESS || !thaw_opencl_lacks_memory(code))
-        return CL_SUCCESS;
-    clReleaseMemObject(*memory);
+    if (device->quirks.host_memory && capacity >= THAW_HUGE_PAGE_BYTES) {
+        buffer->host = thaw_pages_allocate(capacity);
+        if (!buffer->host)
+            return CL_OUT_OF_HOST_MEMORY;
+    }
+    const cl_mem_flags flags = CL_MEM_READ_WRITE | (buffer->host ? CL_MEM_USE_HOST_PTR : 0);
+    buffer->memory = clCreateBuffer(device->opencl, flags, capacity, buffer->host, &code);
+    if (code == CL_SUCCESS) {
+        code = clEnqueueMigrateMemObjects(device->queue, 1, &buffer->memory, CL_MIGRATE_MEM_OBJECT_CONTENT_UNDEFINED, 0,
+                                          NULL, NULL);
+        if (code == CL_SUCCESS || !thaw_opencl_lacks_memory(code))
+            return CL_SUCCESS;
+        clReleaseMemObject(buffer->memory);
+    }
+    free(buffer->host);
+    buffer->host = NULL;
     return code;
 }
 
@@ -60,7 +70,7 @@ static bool within_limit(const thaw_device *device, size_t capacity)
 }
 
 /* The same, after the pool gave up its idle buffers if need be. */
-static cl_int allocate_or_trim(thaw_device *device, size_t capacity, cl_mem *memory)
+static cl_int allocate_or_trim(thaw_device *device, size_t capacity, thaw_buffer *buffer)
 {
     if (capacity > device->info.max_alloc_bytes)
         return CL_INVALID_BUFFER_SIZE;
@@ -68,10 +78,10 @@ static cl_int allocate_or_trim(thaw_device *device, size_t capacity, cl_mem *mem
         thaw_buffer_pool_trim(device);
     if (!within_limit(device, capacity))
         return CL_MEM_OBJECT_ALLOCATION_FAILURE;
-    cl_int code = allocate_memory(device, capacity, memory);
+    cl_int code = allocate_memory(device, capacity, buffer);
     if (thaw_opencl_lacks_memory(code) && device->pool.idle) {
         thaw_buffer_pool_trim(device);
-        code = allocate_memory(device, capacity, memory);
+        code = allocate_memory(device, capacity, buffer);
     }
     return code;
 }
@@ -93,7 +103,7 @@ thaw_status thaw_buffer_create(thaw_device *device, size_t bytes, thaw_buffer **
     thaw_buffer *taken = take_idle(pool, capacity);
     if (!taken) {
         THAW_TRY(thaw_allocate(device->context, 1, sizeof *taken, &taken));
-        const cl_int code = allocate_or_trim(device, capacity, &taken->memory);
+        const cl_int code = allocate_or_trim(device, capacity, taken);
         if (code != CL_SUCCESS) {
             free(taken);
             return fail_without_memory(device, bytes, code);
@@ -113,7 +123,10 @@ thaw_status thaw_buffer_create(thaw_device *device, size_t bytes, thaw_buffer **
 
 static void release(thaw_buffer *buffer)
 {
-    clReleaseMemObject(buffer->memory); /* after the commands that use it, as OpenCL promises */
+    if (buffer->host)
+        clFinish(buffer->device->queue); /* the driver waits with its own memory, ours it leaves to us */
+    clReleaseMemObject(buffer->memory);
+    free(buffer->host);
     free(buffer);
 }
 

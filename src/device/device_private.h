@@ -47,6 +47,7 @@ struct thaw_device {
 struct thaw_buffer {
     thaw_device *device;
     cl_mem memory;
+    void *host;      /* where it lies in memory of ours; NULL: the driver's */
     size_t bytes;    /* as asked for */
     size_t capacity; /* as allocated */
     thaw_buffer *next;

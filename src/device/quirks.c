@@ -17,7 +17,9 @@ static const struct {
     /* Caches compiled kernels itself; reading a program's binary costs another build. Compiles each kernel again for
      * each work-group size, so these must be few. CLBlast is not tuned for it: 2 to 7 GFLOP/s where cl/gemm.cl gives 15
      * to 60 (two cores with AVX2). */
-    {"Portable Computing Language", "", {.clblast_runs = true, .max_auto_group = 64, .score_factor = 1}},
+    {"Portable Computing Language",
+     "",
+     {.clblast_runs = true, .host_memory = true, .max_auto_group = 64, .score_factor = 1}},
     /* Binaries are PTX, which the driver compiles again; it caches by source itself. */
     {"NVIDIA", "", {.clblast_runs = true, .clblast_fast = true, .score_factor = 1}},
     {"", "", {.clblast_runs = true, .clblast_fast = true, .cache_binaries = true, .score_factor = 1}},
