@@ -93,9 +93,8 @@ kernel void conv_depthwise(global float *restrict y, global const float *restric
             for (int i = 0; i < TILE; i++) {
                 if (w + i == out_w)
                     break;
-#ifdef RESIDUAL
-                sum[i] += load_block(row + w + i, residual);
-#endif
+                if (residual)
+                    sum[i] += load_block(row + w + i, residual);
                 store_block(activate_v(sum[i], alpha, beta), row + w + i, y);
             }
         }

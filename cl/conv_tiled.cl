@@ -32,7 +32,7 @@
 
 #define INSIDE(at, size) ((at) >= 0 && (at) < (size))
 
-/* Stores `blocks` of the sums at most, the first at y[to[]]; what is added lies at residual[added[]]. */
+/* Stores `blocks` of the sums at most, the first at y[to[]]; what is added, if anything, lies at residual[added[]]. */
 __attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE], global float *y, const long to[TILE],
                                                          global const float *residual, const long added[TILE],
                                                          int blocks, long plane, float alpha, float beta)
@@ -41,13 +41,13 @@ __attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE]
     for (int k = 0; k < STACK; k++) {
         if (k >= blocks)
             break;
+        if (residual)
 #pragma unroll
-        for (int i = 0; i < TILE; i++) {
-#ifdef RESIDUAL
-            sum[k][i] += load_block(0, residual + k * plane + added[i]);
-#endif
+            for (int i = 0; i < TILE; i++)
+                sum[k][i] += load_block(0, residual + k * plane + added[i]);
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
             store_block(activate_v(sum[k][i], alpha, beta), 0, y + k * plane + to[i]);
-        }
     }
 }
 
@@ -155,9 +155,8 @@ kernel void conv_tiled(global float *restrict y, global const float *restrict x,
     x += group * in_blocks * in_plane;
     bias += (group * out_blocks + block) * BLOCK;
     y += y_offset + (group * out_blocks + block) * out_plane;
-#ifdef RESIDUAL
-    residual += (group * out_blocks + block) * out_plane;
-#endif
+    if (residual)
+        residual += (group * out_blocks + block) * out_plane;
 
     const int begin = (int)get_global_id(1) * run, end = min(begin + run, pixel_count);
     place at = {begin / (out_h * out_w), begin / out_w % out_h, begin % out_w};
@@ -233,9 +232,8 @@ kernel void conv_tiled_image(global float *restrict y, global const float *restr
     weight += get_global_id(0) * kernel_h * channels * kernel_w * (STACK * BLOCK);
     bias += block * BLOCK;
     y += y_offset + block * out_plane;
-#ifdef RESIDUAL
-    residual += block * out_plane;
-#endif
+    if (residual)
+        residual += block * out_plane;
     const int begin = (int)get_global_id(1) * run, end = min(begin + run, row_count);
     for (int row = begin; row < end; row++) {
         const int image = row / out_h, h = row % out_h * stride_h - pad_h;

@@ -4,9 +4,13 @@
  *
  * Activations are blocked, [n][blocks][h][w][BLOCK], the last block's spare channels holding any finite values.
  * Tiles are counted row by row, image by image, and worked on in groups of TILES; the last group repeats the last tile.
- *   u  [pairs of output blocks][36][input channels][2 * BLOCK]      transformed weights, 0 for spare channels
+ *   w  [pairs of output blocks][input channels][9][2 * BLOCK]       weights, 0 for spare channels
+ *   u  [pairs of output blocks][36][input channels][2 * BLOCK]      transformed weights
  *   v  [36]: [groups][input blocks][TILES][BLOCK] and a gap         transformed input of some groups
- * Any sizes; the number of tiles fits an int. */
+ * Any sizes; the number of tiles fits an int.
+ *
+ * LATE: large weights are transformed where they are used, a part of the channels at a time: reading four times as many
+ * numbers would take longer than making them. */
 
 /* TILES x 2 accumulators of BLOCK floats, two weights and a broadcast fill the registers. */
 #ifndef TILES
@@ -48,45 +52,52 @@ static inline place find_tile(int tile, int tile_rows, int tile_columns)
     return (place){row / tile_rows, row % tile_rows * 4, tile % tile_columns * 4};
 }
 
-#ifndef GROUPS /* --- transformations of weights and input --- */
+/* --- weights --- */
+
+#ifdef LATE
+#define TRANSFORMED private
+#else
+#define TRANSFORMED global
+#endif
 
 /* G of three rows. */
-static inline void transform_weights(const floatb g[3], floatb *out)
+static inline void transform_column(floatb g0, floatb g1, floatb g2, floatb out[6])
 {
-    const floatb near = fma(g[2], NEAR * NEAR, g[0]), far = fma(g[2], FAR * FAR, g[0]);
-    out[0] = g[0] * (1.0f / (NEAR * NEAR * FAR * FAR));
-    out[1] = fma(g[1], NEAR, near) * (0.5f / (NEAR * NEAR * (NEAR * NEAR - FAR * FAR)));
-    out[2] = fma(g[1], -NEAR, near) * (0.5f / (NEAR * NEAR * (NEAR * NEAR - FAR * FAR)));
-    out[3] = fma(g[1], FAR, far) * (0.5f / (FAR * FAR * (FAR * FAR - NEAR * NEAR)));
-    out[4] = fma(g[1], -FAR, far) * (0.5f / (FAR * FAR * (FAR * FAR - NEAR * NEAR)));
-    out[5] = g[2];
+    const floatb near = fma(g2, NEAR * NEAR, g0), far = fma(g2, FAR * FAR, g0);
+    out[0] = g0 * (1.0f / (NEAR * NEAR * FAR * FAR));
+    out[1] = fma(g1, NEAR, near) * (0.5f / (NEAR * NEAR * (NEAR * NEAR - FAR * FAR)));
+    out[2] = fma(g1, -NEAR, near) * (0.5f / (NEAR * NEAR * (NEAR * NEAR - FAR * FAR)));
+    out[3] = fma(g1, FAR, far) * (0.5f / (FAR * FAR * (FAR * FAR - NEAR * NEAR)));
+    out[4] = fma(g1, -FAR, far) * (0.5f / (FAR * FAR * (FAR * FAR - NEAR * NEAR)));
+    out[5] = g2;
 }
 
-/* u from weight [out_channels, in_channels, 3, 3], row-major. Work-item (input channel, output block): both counted
- * with the spare ones. */
-kernel void winograd_weights(global float *restrict u, global const float *restrict weight, int in_channels,
-                             int out_channels)
+/* One input channel's weights w[9][2 * BLOCK] of an output block, the first or the second of its pair, to u: one
+ * vector to each of 36 rows, `pitch` floats apart. */
+static inline void transform_weights(TRANSFORMED float *u, size_t pitch, global const float *w)
 {
-    const int channel = (int)get_global_id(0);
-    const int first = (int)get_global_id(1) * BLOCK;
-    float lanes[3][3][BLOCK];
-    for (int i = 0; i < 9; i++)
-        for (int lane = 0; lane < BLOCK; lane++)
-            lanes[i / 3][i % 3][lane] = channel < in_channels && first + lane < out_channels
-                                            ? weight[((size_t)(first + lane) * in_channels + channel) * 9 + i]
-                                            : 0.0f;
     floatb half_done[3][6], out[6];
-    for (int j = 0; j < 3; j++) {
-        const floatb column[3] = {load_block(0, lanes[0][j]), load_block(0, lanes[1][j]), load_block(0, lanes[2][j])};
-        transform_weights(column, half_done[j]);
-    }
-    u += ((get_global_id(1) / 2 * PRODUCTS * get_global_size(0) + channel) * 2 + get_global_id(1) % 2) * BLOCK;
+#pragma unroll
+    for (int j = 0; j < 3; j++)
+        transform_column(load_block(2 * j, w), load_block(2 * (3 + j), w), load_block(2 * (6 + j), w), half_done[j]);
+#pragma unroll
     for (int i = 0; i < 6; i++) {
-        const floatb row[3] = {half_done[0][i], half_done[1][i], half_done[2][i]};
-        transform_weights(row, out);
+        transform_column(half_done[0][i], half_done[1][i], half_done[2][i], out);
+#pragma unroll
         for (int j = 0; j < 6; j++)
-            store_block(out[j], (i * 6 + j) * get_global_size(0) * 2, u);
+            store_block(out[j], 0, u + (i * 6 + j) * pitch);
     }
+}
+
+#ifndef GROUPS /* --- transformations ahead of the products --- */
+
+/* u from w. Work-item (input channel, output block): both counted with the spare ones. */
+kernel void winograd_weights(global float *restrict u, global const float *restrict w)
+{
+    const size_t channel = get_global_id(0), channels = get_global_size(0);
+    const size_t pair = get_global_id(1) / 2, side = get_global_id(1) % 2;
+    transform_weights(u + (pair * PRODUCTS * channels + channel) * 2 * BLOCK + side * BLOCK, channels * 2 * BLOCK,
+                      w + (pair * channels + channel) * 9 * 2 * BLOCK + side * BLOCK);
 }
 
 /* B' of six rows. */
@@ -164,14 +175,25 @@ kernel void winograd_input(global float *restrict v, global const float *restric
 /* Vectors from one product of a tile to the next. */
 #define PITCH (GROUPS * 2 * TILES + GAP / BLOCK)
 
-/* out[2][TILES] = the sums over all input channels of one of the 36 products, for two output blocks. */
-static inline void multiply(floatb *out, global const float *v, global const float *u, int in_blocks)
+#ifdef LATE
+#define BLOCKS_AT_ONCE (64 / BLOCK) /* of input channels: their transformed weights stay in a core's cache */
+#define LATE_PITCH     (BLOCKS_AT_ONCE * BLOCK * 2 * BLOCK + GAP)
+
+#define WEIGHTS_PER_PAIR 9 /* of channels: in w, or in u */
+#else
+#define WEIGHTS_PER_PAIR PRODUCTS
+#endif
+
+/* Adds to out[2][TILES] the products of some input blocks, for two output blocks; `first`: there is nothing yet. */
+static inline void multiply(floatb *out, global const float *v, TRANSFORMED const float *u, int blocks, bool first)
 {
     floatb low[TILES], high[TILES];
 #pragma unroll
-    for (int t = 0; t < TILES; t++)
-        low[t] = high[t] = 0.0f;
-    for (int block = 0; block < in_blocks; block++) {
+    for (int t = 0; t < TILES; t++) {
+        low[t] = first ? (floatb)0.0f : out[t];
+        high[t] = first ? (floatb)0.0f : out[TILES + t];
+    }
+    for (int block = 0; block < blocks; block++) {
 #pragma unroll
         for (int lane = 0; lane < BLOCK; lane++) {
             const floatb low_weight = load_block(0, u), high_weight = load_block(1, u);
@@ -206,9 +228,8 @@ static inline void transform_output(const floatb m[6], floatb *out)
 static inline void store_pixel(global float *y, size_t at, floatb value, global const float *residual, float alpha,
                                float beta)
 {
-#ifdef RESIDUAL
-    value += load_block(at, residual);
-#endif
+    if (residual)
+        value += load_block(at, residual);
     store_block(activate_v(value, alpha, beta), at, y);
 }
 
@@ -219,9 +240,8 @@ static inline void finish_tile(global float *y, const floatb *m, int rows, int c
     floatb half_done[6][4], out[4];
     for (int i = 0; i < 4; i++) {
         fetch_ahead(y + (i * out_w + 8) * BLOCK, 4);
-#ifdef RESIDUAL
-        fetch_ahead(residual + (i * out_w + 8) * BLOCK, 4);
-#endif
+        if (residual)
+            fetch_ahead(residual + (i * out_w + 8) * BLOCK, 4);
     }
 #pragma unroll
     for (int j = 0; j < 6; j++) {
@@ -247,22 +267,44 @@ static inline void finish_tile(global float *y, const floatb *m, int rows, int c
     }
 }
 
-/* y from v of the groups [first_group, first_group + groups). Image i begins at y[y_offset + i * y_image]. Work-item
- * (pair of output blocks, `step` groups). */
-kernel void winograd_output(global float *restrict y, global const float *restrict v, global const float *restrict u,
-                            global const float *restrict bias, global const float *residual, float alpha, float beta,
-                            long y_offset, long y_image, int first_group, int groups, int step, int tiles,
-                            int tile_rows, int tile_columns, int in_blocks, int out_blocks, int out_h, int out_w)
+/* products[36][] of `count` groups: v and weights begin with the first group's and the first channel's. */
+static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const float *v, size_t pitch,
+                                global const float *weights, int count, int in_blocks)
 {
-    floatb products[PRODUCTS][PITCH];
-    const size_t group_floats = GROUP_FLOATS(in_blocks), pitch = groups * group_floats + GAP;
-    const size_t weights = (size_t)in_blocks * BLOCK * 2 * BLOCK;
-    const int first = (int)get_global_id(1) * step, count = min(step, groups - first);
-    v += first * group_floats;
-    u += get_global_id(0) * PRODUCTS * weights;
+    const size_t group_floats = GROUP_FLOATS(in_blocks);
+#ifdef LATE
+    float u[PRODUCTS * LATE_PITCH] __attribute__((aligned(64)));
+    for (int from = 0; from < in_blocks; from += BLOCKS_AT_ONCE) {
+        const int blocks = min(BLOCKS_AT_ONCE, in_blocks - from);
+        for (int i = 0; i < blocks * BLOCK * 2; i++)
+            transform_weights(u + i * BLOCK, LATE_PITCH, weights + ((from * BLOCK + i / 2) * 9 * 2 + i % 2) * BLOCK);
+        for (int p = 0; p < PRODUCTS; p++)
+            for (int g = 0; g < count; g++)
+                multiply(products[p] + g * 2 * TILES, v + p * pitch + g * group_floats + from * TILES * BLOCK,
+                         u + p * LATE_PITCH, blocks, from == 0);
+    }
+#else
     for (int p = 0; p < PRODUCTS; p++)
         for (int g = 0; g < count; g++)
-            multiply(products[p] + g * 2 * TILES, v + p * pitch + g * group_floats, u + p * weights, in_blocks);
+            multiply(products[p] + g * 2 * TILES, v + p * pitch + g * group_floats,
+                     weights + (size_t)p * in_blocks * BLOCK * 2 * BLOCK, in_blocks, true);
+#endif
+}
+
+/* y from v of the groups [first_group, first_group + groups) and from u, or from w if LATE. Image i begins at
+ * y[y_offset + i * y_image]. Work-item (pair of output blocks, `step` groups). */
+kernel void winograd_output(global float *restrict y, global const float *restrict v,
+                            global const float *restrict weights, global const float *restrict bias,
+                            global const float *residual, float alpha, float beta, long y_offset, long y_image,
+                            int first_group, int groups, int step, int tiles, int tile_rows, int tile_columns,
+                            int in_blocks, int out_blocks, int out_h, int out_w)
+{
+    floatb products[PRODUCTS][PITCH];
+    const size_t group_floats = GROUP_FLOATS(in_blocks);
+    const size_t pair_floats = (size_t)in_blocks * BLOCK * 2 * BLOCK * WEIGHTS_PER_PAIR;
+    const int first = (int)get_global_id(1) * step, count = min(step, groups - first);
+    multiply_all(products, v + first * group_floats, groups * group_floats + GAP,
+                 weights + get_global_id(0) * pair_floats, count, in_blocks);
     for (int side = 0; side < 2; side++) {
         const int block = (int)get_global_id(0) * 2 + side;
         if (block >= out_blocks)
@@ -276,7 +318,8 @@ kernel void winograd_output(global float *restrict y, global const float *restri
             const size_t image = (size_t)out_blocks * out_h * out_w * BLOCK;
             finish_tile(y + y_offset + at.image * y_image + pixel,
                         products[0] + (i / TILES * 2 + side) * TILES + i % TILES, out_h - at.h, out_w - at.w, out_w,
-                        load_block(block, bias), residual + at.image * image + pixel, alpha, beta);
+                        load_block(block, bias), residual ? residual + at.image * image + pixel : residual, alpha,
+                        beta);
         }
     }
 }

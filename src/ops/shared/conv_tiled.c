@@ -132,7 +132,7 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
     const tiling t = cut(geometry);
     const bool image = t.in_block == 1;
     char epilogue[THAW_EPILOGUE_OPTIONS], shape[64] = "", options[THAW_EPILOGUE_OPTIONS + 128];
-    thaw_epilogue_options(node, false, epilogue);
+    thaw_epilogue_few_options(node, epilogue);
     if (image)
         snprintf(shape, sizeof shape, " -DSTRIDE=%d -DPATCH=%d", (int)geometry->stride[2],
                  (int)patch_columns(geometry, &t));
@@ -163,6 +163,7 @@ static int64_t pieces_at_once(const thaw_node *node, const tiling *t, int64_t gr
 static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const tiling *t, int64_t count, int64_t at_once)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_epilogue epilogue = thaw_epilogue_few(node);
     const bool pointwise = t->in_block != 1 && is_pointwise(geometry);
     const int64_t pixels = thaw_conv_pixels(geometry);
     int64_t y_offset, y_image;
@@ -172,8 +173,8 @@ static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const ti
         THAW_BUFFER(conv->packed),
         THAW_BUFFER(conv->packed_bias),
         THAW_BUFFER(thaw_epilogue_residual(node)),
-        THAW_FLOAT(node->epilogue.alpha),
-        THAW_FLOAT(node->epilogue.beta),
+        THAW_FLOAT(epilogue.alpha),
+        THAW_FLOAT(epilogue.beta),
     };
     thaw_value_place(node->outputs[0], &y_offset, &y_image);
     const int64_t numbers[] = {

@@ -239,6 +239,22 @@ static thaw_status time_all(race *r)
     return THAW_OK;
 }
 
+static size_t packed_bytes(const candidate *c)
+{
+    return c->conv.packed ? thaw_buffer_bytes(c->conv.packed) : 0;
+}
+
+/* Whoever wants more than twice the memory must be faster by more than chance. */
+static bool beats(const candidate *c, const candidate *best)
+{
+    const double margin = 1.05;
+    if (packed_bytes(c) > 2 * packed_bytes(best))
+        return margin * c->seconds < best->seconds;
+    if (packed_bytes(best) > 2 * packed_bytes(c))
+        return c->seconds < margin * best->seconds;
+    return c->seconds < best->seconds;
+}
+
 static const thaw_conv_variant *winner(const race *r)
 {
     thaw_text times = {0};
@@ -246,7 +262,7 @@ static const thaw_conv_variant *winner(const race *r)
     for (size_t i = 0; i < r->count; i++) {
         const candidate *c = &r->candidates[i];
         thaw_text_append(&times, "%s%s %.3f ms", i ? ", " : "", c->variant->name, 1e3 * c->seconds);
-        best = c->seconds < best->seconds ? c : best;
+        best = c != best && beats(c, best) ? c : best;
     }
     if (times.data)
         thaw_log(thaw_node_context(r->node), THAW_LOG_DEBUG, "%s: %s", r->node->name, times.data);

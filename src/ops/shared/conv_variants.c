@@ -243,8 +243,8 @@ static const thaw_conv_variant im2col = {"im2col",       im2col_fits, im2col_scr
 static const thaw_conv_variant direct = {"direct", direct_fits, NULL, direct_prepare, direct_run, false};
 
 static const thaw_conv_variant *const row_major[] = {&depthwise, &pointwise, &im2col, &direct, NULL};
-static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd, &thaw_conv_depthwise_blocked, &thaw_conv_tiled,
-                                                   NULL};
+static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd, &thaw_conv_winograd_late,
+                                                   &thaw_conv_depthwise_blocked, &thaw_conv_tiled, NULL};
 
 static const thaw_conv_variant *choose(const thaw_conv_variant *const *variants, const thaw_conv_geometry *geometry)
 {

@@ -52,7 +52,8 @@ size_t thaw_conv_fitting_blocked(const thaw_conv_geometry *geometry,
  * (see device/tuning.h); `first` where nothing is to be measured. The node's geometry is set, its buffers are not. */
 const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first);
 
-extern const thaw_conv_variant thaw_conv_winograd, thaw_conv_tiled, thaw_conv_depthwise_blocked;
+extern const thaw_conv_variant thaw_conv_winograd, thaw_conv_winograd_late, thaw_conv_tiled,
+    thaw_conv_depthwise_blocked;
 
 /* Makes conv->packed_bias of `count` numbers, at least the output channels: the bias, zeros where there is none. */
 THAW_MUST_CHECK thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t count);

@@ -8,9 +8,11 @@
 #define TILE            4  /* outputs along each side */
 #define PRODUCTS        36 /* (TILE + 2)^2 */
 #define GAP             16 /* floats between rows of the transformed input, as in the kernels */
+#define FILTER          9  /* numbers in a kernel */
 #define MOST_GROUPS     8  /* that a work-item multiplies with the same weights */
 #define FEW_GROUPS      4
 #define CACHED_BYTES    ((int64_t)2 << 20) /* weights of this size stay in a cache while others come and go */
+#define LATE_BYTES      ((int64_t)1 << 20) /* of transformed weights, from which they may be made where they are used */
 #define CHUNK_BYTES     ((int64_t)4 << 20) /* of transformed input, or MOST_GROUPS where that is more */
 #define FEWEST_CHANNELS 4
 
@@ -33,12 +35,18 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What the registers of a device with this vector width hold, two accumulators a tile (16 registers in AVX2, 32 in
- * AVX-512 and NEON); half of it where most would stay empty otherwise. */
+/* Tiles in a group, two accumulators each. The first size fills the registers of a device with this vector width (16 in
+ * AVX2, 32 in AVX-512 and NEON); a smaller one is taken where much less of the last group stays empty. */
 static int64_t group_size(int64_t tiles, int32_t block)
 {
-    const int64_t most = block == 16 ? 14 : block == 8 ? 6 : 8, half = most / 2 + 1;
-    return divide_up(tiles, half) * half <= divide_up(tiles, most) * most * 3 / 4 ? half : most;
+    static const int64_t sizes[3][3] = {{8, 5, 4}, {6, 4, 3}, {14, 8, 4}};
+    const int64_t *candidates = sizes[block == 4 ? 0 : block == 8 ? 1 : 2];
+    int64_t best = candidates[0];
+    for (int i = 1; i < 3; i++) {
+        const int64_t now = divide_up(tiles, best) * best, then = divide_up(tiles, candidates[i]) * candidates[i];
+        best = then + then / 16 <= now ? candidates[i] : best;
+    }
+    return best;
 }
 
 static tiling find_tiling(const thaw_conv_geometry *geometry)
@@ -72,45 +80,92 @@ static size_t scratch_bytes(const thaw_conv_geometry *geometry)
     return (size_t)(t.chunk * t.group_bytes) + PRODUCTS * GAP * sizeof(float);
 }
 
-/* Queues the transformation of the weights into conv->packed. */
+/* Input and output channels with those that fill up the last block, the last pair of blocks. */
+static int64_t padded_in(const thaw_conv_geometry *geometry)
+{
+    return divide_up(geometry->in_channels, geometry->in_block) * geometry->in_block;
+}
+
+static int64_t padded_out(const thaw_conv_geometry *geometry)
+{
+    return divide_up(geometry->out_channels, 2 * geometry->out_block) * 2 * geometry->out_block;
+}
+
+static int64_t transformed_bytes(const thaw_conv_geometry *geometry)
+{
+    return PRODUCTS * padded_in(geometry) * padded_out(geometry) * (int64_t)sizeof(float);
+}
+
+static bool late_fits(const thaw_conv_geometry *geometry)
+{
+    return fits(geometry) && transformed_bytes(geometry) > LATE_BYTES;
+}
+
+static bool is_late(const thaw_conv *conv)
+{
+    return conv->variant == &thaw_conv_winograd_late;
+}
+
+/* From [out_channels, in_channels, 3, 3] to [pairs of output blocks][in_channels][9][2 blocks], zeros elsewhere. */
+static void pack(const thaw_conv_geometry *geometry, const float *weight, float *packed)
+{
+    const int64_t width = 2 * geometry->out_block, in_channels = padded_in(geometry);
+    for (int64_t k = 0; k < geometry->out_channels; k++)
+        for (int64_t c = 0; c < geometry->in_channels; c++)
+            for (int64_t i = 0; i < FILTER; i++)
+                packed[((k / width * in_channels + c) * FILTER + i) * width + k % width] = *weight++;
+}
+
+static thaw_status pack_weights(const thaw_node *node, const thaw_conv_geometry *geometry, thaw_buffer **buffer)
+{
+    thaw_context *context = thaw_node_context(node);
+    const size_t count = (size_t)(FILTER * padded_in(geometry) * padded_out(geometry));
+    thaw_tensor *weight;
+    float *packed;
+    THAW_TRY(thaw_tensor_to_float32(context, node->inputs[1]->constant, &weight));
+    thaw_status status = thaw_allocate(context, count, sizeof *packed, &packed);
+    if (status == THAW_OK) {
+        pack(geometry, weight->data, packed);
+        status = thaw_buffer_create(thaw_node_device(node), count * sizeof *packed, buffer);
+    }
+    if (status == THAW_OK)
+        status = thaw_buffer_write(*buffer, 0, packed, count * sizeof *packed);
+    free(packed);
+    thaw_tensor_release(&weight);
+    return status;
+}
+
+/* Makes conv->packed of the packed weights, and queues that. */
 static thaw_status transform_weights(const thaw_node *node, thaw_conv *conv, const char *options)
 {
-    const thaw_conv_geometry *geometry = &conv->geometry;
-    const int64_t block = geometry->out_block, in_channels = divide_up(geometry->in_channels, block) * block,
-                  out_blocks = divide_up(geometry->out_channels, 2 * block) * 2;
+    const int64_t in_channels = padded_in(&conv->geometry), out_channels = padded_out(&conv->geometry);
     thaw_device *device = thaw_node_device(node);
     thaw_kernel *kernel;
-    thaw_tensor *weight = NULL;
     thaw_buffer *plain = NULL;
     THAW_TRY(thaw_kernel_get(device, "conv_winograd", "winograd_weights", options, &kernel));
-    THAW_TRY(thaw_buffer_create(device, (size_t)(PRODUCTS * in_channels * out_blocks * block) * sizeof(float),
-                                &conv->packed));
-    THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), node->inputs[1]->constant, &weight));
-    thaw_status status = thaw_buffer_create(device, weight->bytes, &plain);
+    THAW_TRY(
+        thaw_buffer_create(device, (size_t)(PRODUCTS * in_channels * out_channels) * sizeof(float), &conv->packed));
+    thaw_status status = pack_weights(node, &conv->geometry, &plain);
     if (status == THAW_OK)
-        status = thaw_buffer_write(plain, 0, weight->data, weight->bytes);
-    if (status == THAW_OK)
-        status =
-            thaw_kernel_launch(kernel, THAW_RANGE_2(in_channels, out_blocks), THAW_BUFFER(conv->packed),
-                               THAW_BUFFER(plain), THAW_INT(geometry->in_channels), THAW_INT(geometry->out_channels));
+        status = thaw_kernel_launch(kernel, THAW_RANGE_2(in_channels, out_channels / conv->geometry.out_block),
+                                    THAW_BUFFER(conv->packed), THAW_BUFFER(plain));
     thaw_buffer_destroy(&plain);
-    thaw_tensor_release(&weight);
     return status;
 }
 
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
-    const tiling t = find_tiling(&conv->geometry);
-    char sizes[48], epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 64];
-    snprintf(sizes, sizeof sizes, "-DBLOCK=%d -DTILES=%d", (int)conv->geometry.out_block, (int)t.size);
-    snprintf(options, sizeof options, "%s -DGROUPS=%d %s", sizes, MOST_GROUPS,
-             thaw_epilogue_options(node, false, epilogue));
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const bool late = is_late(conv);
+    char sizes[48], epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 80];
+    snprintf(sizes, sizeof sizes, "-DBLOCK=%d -DTILES=%d", (int)geometry->out_block, (int)find_tiling(geometry).size);
+    snprintf(options, sizeof options, "%s -DGROUPS=%d%s %s", sizes, MOST_GROUPS, late ? " -DLATE" : "",
+             thaw_epilogue_few_options(node, epilogue));
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_input", sizes, &conv->kernel));
     THAW_TRY(
         thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_output", options, &conv->second_kernel));
-    THAW_TRY(transform_weights(node, conv, sizes));
-    const int64_t block = conv->geometry.out_block;
-    return thaw_conv_pack_bias(node, conv, divide_up(conv->geometry.out_channels, block) * block);
+    THAW_TRY(late ? pack_weights(node, geometry, &conv->packed) : transform_weights(node, conv, sizes));
+    return thaw_conv_pack_bias(node, conv, padded_out(geometry));
 }
 
 /* Groups for one work-item: few, whose transformed input stays in a core's cache while all weights go by; more where
@@ -118,7 +173,8 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 static int64_t groups_at_once(const thaw_node *node, const thaw_conv *conv, int64_t groups, int64_t pairs)
 {
     const int64_t items = 4 * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const int64_t most = (int64_t)thaw_buffer_bytes(conv->packed) > CACHED_BYTES ? MOST_GROUPS : FEW_GROUPS;
+    const bool many = is_late(conv) || (int64_t)thaw_buffer_bytes(conv->packed) > CACHED_BYTES;
+    const int64_t most = many ? MOST_GROUPS : FEW_GROUPS;
     const int64_t shared = groups * pairs / items;
     return shared < 1 ? 1 : smaller(shared, most);
 }
@@ -127,6 +183,7 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const
                              int64_t count)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_epilogue epilogue = thaw_epilogue_few(node);
     const int64_t in_blocks = divide_up(geometry->in_channels, geometry->in_block);
     const int64_t out_blocks = divide_up(geometry->out_channels, geometry->out_block);
     const int64_t pairs = divide_up(out_blocks, 2), step = groups_at_once(node, conv, count, pairs);
@@ -142,8 +199,8 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const
     return thaw_kernel_launch(
         conv->second_kernel, output, THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(scratch),
         THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
-        THAW_FLOAT(node->epilogue.alpha), THAW_FLOAT(node->epilogue.beta), THAW_LONG(y_offset), THAW_LONG(y_image),
-        THAW_INT(first), THAW_INT(count), THAW_INT(step), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns),
+        THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta), THAW_LONG(y_offset), THAW_LONG(y_image), THAW_INT(first),
+        THAW_INT(count), THAW_INT(step), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns),
         THAW_INT(in_blocks), THAW_INT(out_blocks), THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2]));
 }
 
@@ -156,3 +213,4 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 }
 
 const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true};
+const thaw_conv_variant thaw_conv_winograd_late = {"winograd_late", late_fits, scratch_bytes, prepare, run, true};

@@ -1,5 +1,6 @@
 #include "ops/shared/epilogue.h"
 
+#include <math.h>
 #include <stdio.h>
 
 thaw_value *thaw_epilogue_own_input(const thaw_node *node, size_t index)
@@ -13,6 +14,23 @@ const char *thaw_epilogue_options(const thaw_node *node, bool bias, char text[TH
 {
     snprintf(text, THAW_EPILOGUE_OPTIONS, "-DACTIVATION=%d%s%s", (int)node->epilogue.activation, bias ? " -DBIAS" : "",
              node->epilogue.residual ? " -DRESIDUAL" : "");
+    return text;
+}
+
+thaw_epilogue thaw_epilogue_few(const thaw_node *node)
+{
+    thaw_epilogue epilogue = node->epilogue;
+    if (epilogue.activation == THAW_LINEAR || epilogue.activation == THAW_RELU) {
+        epilogue.alpha = epilogue.activation == THAW_RELU ? 0 : -INFINITY;
+        epilogue.beta = INFINITY;
+        epilogue.activation = THAW_CLAMP;
+    }
+    return epilogue;
+}
+
+const char *thaw_epilogue_few_options(const thaw_node *node, char text[THAW_EPILOGUE_OPTIONS])
+{
+    snprintf(text, THAW_EPILOGUE_OPTIONS, "-DACTIVATION=%d", (int)thaw_epilogue_few(node).activation);
     return text;
 }
 

@@ -22,6 +22,12 @@ thaw_value *thaw_epilogue_own_input(const thaw_node *node, size_t index);
 /* "-DACTIVATION=1 -DBIAS -DRESIDUAL": for kernels that finish their results themselves, with cl/common.clh. */
 const char *thaw_epilogue_options(const thaw_node *node, bool bias, char text[THAW_EPILOGUE_OPTIONS]);
 
+/* The same with fewer different programs, for kernels that look for a residual at run time: linear, Relu and Clip are
+ * all a Clip. */
+const char *thaw_epilogue_few_options(const thaw_node *node, char text[THAW_EPILOGUE_OPTIONS]);
+/* The node's epilogue with the parameters that belong to these options. */
+thaw_epilogue thaw_epilogue_few(const thaw_node *node);
+
 THAW_MUST_CHECK thaw_status thaw_epilogue_prepare(const thaw_node *node, thaw_epilogue_pass *pass);
 /* Queues the pass over output 0, in place. */
 THAW_MUST_CHECK thaw_status thaw_epilogue_run(const thaw_node *node, const thaw_epilogue_pass *pass);
