@@ -73,8 +73,8 @@ static inline void transform_column(floatb g0, floatb g1, floatb g2, floatb out[
 }
 
 /* One input channel's weights w[9][2 * BLOCK] of an output block, the first or the second of its pair, to u: one
- * vector to each of 36 rows, `pitch` floats apart. */
-static inline void transform_weights(TRANSFORMED float *u, size_t pitch, global const float *w)
+ * vector to each of 36 rows, `pitch` vectors apart. */
+static inline void transform_weights(TRANSFORMED floatb *u, size_t pitch, global const float *w)
 {
     floatb half_done[3][6], out[6];
 #pragma unroll
@@ -85,18 +85,18 @@ static inline void transform_weights(TRANSFORMED float *u, size_t pitch, global 
         transform_column(half_done[0][i], half_done[1][i], half_done[2][i], out);
 #pragma unroll
         for (int j = 0; j < 6; j++)
-            store_block(out[j], 0, u + (i * 6 + j) * pitch);
+            u[(i * 6 + j) * pitch] = out[j];
     }
 }
 
 #ifndef GROUPS /* --- transformations ahead of the products --- */
 
 /* u from w. Work-item (input channel, output block): both counted with the spare ones. */
-kernel void winograd_weights(global float *restrict u, global const float *restrict w)
+kernel void winograd_weights(global floatb *restrict u, global const float *restrict w)
 {
     const size_t channel = get_global_id(0), channels = get_global_size(0);
     const size_t pair = get_global_id(1) / 2, side = get_global_id(1) % 2;
-    transform_weights(u + (pair * PRODUCTS * channels + channel) * 2 * BLOCK + side * BLOCK, channels * 2 * BLOCK,
+    transform_weights(u + (pair * PRODUCTS * channels + channel) * 2 + side, channels * 2,
                       w + (pair * channels + channel) * 9 * 2 * BLOCK + side * BLOCK);
 }
 
@@ -175,17 +175,26 @@ kernel void winograd_input(global float *restrict v, global const float *restric
 /* Vectors from one product of a tile to the next. */
 #define PITCH (GROUPS * 2 * TILES + GAP / BLOCK)
 
-#ifdef LATE
-#define BLOCKS_AT_ONCE (64 / BLOCK) /* of input channels: their transformed weights stay in a core's cache */
-#define LATE_PITCH     (BLOCKS_AT_ONCE * BLOCK * 2 * BLOCK + GAP)
-
-#define WEIGHTS_PER_PAIR 9 /* of channels: in w, or in u */
+/* The transformed weights of SPAN channels lie side by side for each product, two vectors a channel. What follows are
+ * late ones of the next product, so that a channel's 36 lie on few pages; in u, those of the next channels. */
+#if BLOCK < 8
+#define SPAN BLOCK
 #else
+#define SPAN 8
+#endif
+
+#ifdef LATE
+#define FILTER_FLOATS    (9 * 2 * BLOCK)       /* of an input channel in w */
+#define BLOCKS_AT_ONCE   (64 / BLOCK)          /* of input channels: their transformed weights stay in a core's cache */
+#define SPAN_STEP        (PRODUCTS * SPAN * 2) /* vectors from one span of channels to the next */
+#define WEIGHTS_PER_PAIR 9                     /* of channels: in w, or in u */
+#else
+#define SPAN_STEP        (SPAN * 2)
 #define WEIGHTS_PER_PAIR PRODUCTS
 #endif
 
 /* Adds to out[2][TILES] the products of some input blocks, for two output blocks; `first`: there is nothing yet. */
-static inline void multiply(floatb *out, global const float *v, TRANSFORMED const float *u, int blocks, bool first)
+static inline void multiply(floatb *out, global const float *v, TRANSFORMED const floatb *u, int blocks, bool first)
 {
     floatb low[TILES], high[TILES];
 #pragma unroll
@@ -196,8 +205,8 @@ static inline void multiply(floatb *out, global const float *v, TRANSFORMED cons
     for (int block = 0; block < blocks; block++) {
 #pragma unroll
         for (int lane = 0; lane < BLOCK; lane++) {
-            const floatb low_weight = load_block(0, u), high_weight = load_block(1, u);
-            u += 2 * BLOCK;
+            TRANSFORMED const floatb *weight = u + lane / SPAN * SPAN_STEP + lane % SPAN * 2;
+            const floatb low_weight = weight[0], high_weight = weight[1];
 #pragma unroll
             for (int t = 0; t < TILES; t++) {
                 const floatb x = v[t * BLOCK + lane];
@@ -205,6 +214,7 @@ static inline void multiply(floatb *out, global const float *v, TRANSFORMED cons
                 high[t] = fma(x, high_weight, high[t]);
             }
         }
+        u += BLOCK / SPAN * SPAN_STEP;
         v += TILES * BLOCK;
     }
 #pragma unroll
@@ -273,21 +283,29 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
 {
     const size_t group_floats = GROUP_FLOATS(in_blocks);
 #ifdef LATE
-    float u[PRODUCTS * LATE_PITCH] __attribute__((aligned(64)));
+    floatb u[BLOCKS_AT_ONCE * BLOCK / SPAN * SPAN_STEP];
     for (int from = 0; from < in_blocks; from += BLOCKS_AT_ONCE) {
         const int blocks = min(BLOCKS_AT_ONCE, in_blocks - from);
-        for (int i = 0; i < blocks * BLOCK * 2; i++)
-            transform_weights(u + i * BLOCK, LATE_PITCH, weights + ((from * BLOCK + i / 2) * 9 * 2 + i % 2) * BLOCK);
-        for (int p = 0; p < PRODUCTS; p++)
+        for (int i = 0; i < blocks * BLOCK * 2; i++) {
+            const int channel = i / 2, side = i % 2;
+            transform_weights(u + channel / SPAN * SPAN_STEP + channel % SPAN * 2 + side, SPAN * 2,
+                              weights + (from * BLOCK + channel) * FILTER_FLOATS + side * BLOCK);
+        }
+        /* What comes next is fetched meanwhile, evenly: the products leave the memory idle. */
+        global const float *ahead = weights + (from + blocks) * BLOCK * FILTER_FLOATS;
+        const int part = min(BLOCKS_AT_ONCE, in_blocks - from - blocks) * BLOCK * FILTER_FLOATS / PRODUCTS;
+        for (int p = 0; p < PRODUCTS; p++) {
+            fetch_ahead(ahead + p * part, part / BLOCK);
             for (int g = 0; g < count; g++)
                 multiply(products[p] + g * 2 * TILES, v + p * pitch + g * group_floats + from * TILES * BLOCK,
-                         u + p * LATE_PITCH, blocks, from == 0);
+                         u + p * SPAN * 2, blocks, from == 0);
+        }
     }
 #else
     for (int p = 0; p < PRODUCTS; p++)
         for (int g = 0; g < count; g++)
             multiply(products[p] + g * 2 * TILES, v + p * pitch + g * group_floats,
-                     weights + (size_t)p * in_blocks * BLOCK * 2 * BLOCK, in_blocks, true);
+                     (global const floatb *)weights + (size_t)p * in_blocks * BLOCK * 2, in_blocks, true);
 #endif
 }
 
