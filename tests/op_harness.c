@@ -295,7 +295,7 @@ static void check_row_gradient(op_trial *trial, op_reference reference, double t
     thaw_tensor *results[OP_MOST_OUTPUTS] = {0};
     const int64_t count = thaw_shape_size(&trial->subject.node->outputs[0]->shape);
     double *weights = test_allocate(count, sizeof *weights);
-    thaw_random random = {7};
+    thaw_random random = {1000003}; /* no row's: the functional must not look like an input */
     for (int64_t i = 0; i < count; i++)
         weights[i] = (double)(float)(2 * thaw_random_uniform(&random) - 1);
     trial_reference(trial, reference, trial->wanted);
