@@ -1,5 +1,6 @@
 /* Gather: the slices of the data along an axis that constant indices name. */
 #include "ops/shared/movement.h"
+#include "ops/shared/takers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,7 @@ typedef struct gather_state {
     int64_t outer, size, inner; /* the data as [outer, size, inner]: `size` along the axis */
     thaw_buffer *index;         /* int32 [count], counted from the front */
     thaw_kernel *kernel;
-    thaw_buffer *begin, *taker; /* for backward: see its kernel */
-    thaw_kernel *backward;
+    thaw_takers backward;
 } gather_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -86,66 +86,28 @@ static thaw_status fold(thaw_node *node)
     return THAW_OK;
 }
 
-static thaw_status upload(const thaw_node *node, const int32_t *list, int64_t count, thaw_buffer **buffer)
-{
-    thaw_buffer_destroy(buffer);
-    THAW_TRY(thaw_buffer_create(thaw_node_device(node), (size_t)count * sizeof *list, buffer));
-    return thaw_buffer_write(*buffer, 0, list, (size_t)count * sizeof *list);
-}
-
+/* The kernels' list, and for backward who is on it. */
 static thaw_status upload_indices(thaw_node *node, int32_t *list)
 {
     gather_state *state = node->state;
+    thaw_device *device = thaw_node_device(node);
     const int64_t count = node->inputs[1]->constant->count;
     for (int64_t i = 0; i < count; i++)
         list[i] = (int32_t)index_at(node, i);
-    return upload(node, list, count, &state->index);
-}
-
-/* Sorts the places by the slice that they take: begin[size + 1], which is 0 at first, and taker[count]. */
-static void sort_takers(const thaw_node *node, int32_t *begin, int32_t *taker)
-{
-    const gather_state *state = node->state;
-    const int64_t count = node->inputs[1]->constant->count;
-    for (int64_t i = 0; i < count; i++)
-        begin[index_at(node, i) + 1]++;
-    for (int64_t slice = 0; slice < state->size; slice++)
-        begin[slice + 1] += begin[slice];
-    for (int64_t i = 0; i < count; i++)
-        taker[begin[index_at(node, i)]++] = (int32_t)i;
-    for (int64_t slice = state->size; slice > 0; slice--) /* each begin has moved on to the next one's */
-        begin[slice] = begin[slice - 1];
-    begin[0] = 0;
-}
-
-static thaw_status prepare_backward(thaw_node *node)
-{
-    gather_state *state = node->state;
-    const int64_t count = node->inputs[1]->constant->count;
-    int32_t *begin = NULL, *taker = NULL;
-    if (count > INT32_MAX)
-        return thaw_node_fail(node, THAW_ERR_SIZE, "%lld indices", (long long)count);
-    thaw_status status = thaw_allocate(thaw_node_context(node), (size_t)state->size + 1, sizeof *begin, &begin);
-    if (status == THAW_OK)
-        status = thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *taker, &taker);
-    if (status == THAW_OK) {
-        sort_takers(node, begin, taker);
-        status = upload(node, begin, state->size + 1, &state->begin);
-    }
-    if (status == THAW_OK)
-        status = upload(node, taker, count, &state->taker);
-    free(begin);
-    free(taker);
-    THAW_TRY(status);
-    return thaw_kernel_get(thaw_node_device(node), "gather_backward", "gather_backward", "", &state->backward);
+    thaw_buffer_destroy(&state->index);
+    THAW_TRY(thaw_buffer_create(device, (size_t)count * sizeof *list, &state->index));
+    THAW_TRY(thaw_buffer_write(state->index, 0, list, (size_t)count * sizeof *list));
+    return node->inputs[0]->gradient ? thaw_takers_prepare(device, list, count, state->size, &state->backward)
+                                     : THAW_OK;
 }
 
 static thaw_status prepare(thaw_node *node)
 {
     gather_state *state = node->state;
     const int64_t count = node->inputs[1]->constant->count;
-    if (state->size > INT32_MAX)
-        return thaw_node_fail(node, THAW_ERR_SIZE, "an axis of %lld elements", (long long)state->size);
+    if (state->size > INT32_MAX || count > INT32_MAX)
+        return thaw_node_fail(node, THAW_ERR_SIZE, "an axis of %lld elements, of which %lld are taken",
+                              (long long)state->size, (long long)count);
     if (thaw_shape_size(&node->outputs[0]->shape) == 0)
         return THAW_OK;
     int32_t *list;
@@ -153,8 +115,6 @@ static thaw_status prepare(thaw_node *node)
     const thaw_status status = upload_indices(node, list);
     free(list);
     THAW_TRY(status);
-    if (node->inputs[0]->gradient)
-        THAW_TRY(prepare_backward(node));
     return thaw_kernel_get(thaw_node_device(node), "gather", "gather", "", &state->kernel);
 }
 
@@ -171,20 +131,15 @@ static thaw_status forward(thaw_node *node)
 static thaw_status backward(thaw_node *node)
 {
     const gather_state *state = node->state;
-    if (!state->backward)
-        return THAW_OK;
-    return thaw_kernel_launch(state->backward, THAW_RANGE_3(state->inner, state->size, state->outer),
-                              THAW_BUFFER(node->inputs[0]->gradient), THAW_BUFFER(node->outputs[0]->gradient),
-                              THAW_BUFFER(state->begin), THAW_BUFFER(state->taker),
-                              THAW_LONG(node->inputs[1]->constant->count));
+    return thaw_takers_run(&state->backward, state->outer, state->inner, node->outputs[0]->gradient,
+                           node->inputs[0]->gradient);
 }
 
 static void release(thaw_node *node)
 {
     gather_state *state = node->state;
     thaw_buffer_destroy(&state->index);
-    thaw_buffer_destroy(&state->begin);
-    thaw_buffer_destroy(&state->taker);
+    thaw_takers_release(&state->backward);
 }
 
 const thaw_op thaw_op_gather = {
