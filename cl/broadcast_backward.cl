@@ -48,23 +48,17 @@ typedef struct places {
     long to, from, p, q;
 } places;
 
-inline places begin(global const long *table)
-{
-    return (places){table[0], table[1], table[2], table[3]};
-}
-
 /* Moves `at` by the place that `row` names in `rank` dimensions of a table. */
-inline places locate(places at, long row, global const long *table, int rank)
+static inline void advance(places *at, long row, global const long *table, int rank)
 {
     for (int d = 0; d < rank; d++, table += 5) {
         const long place = row % table[0];
         row /= table[0];
-        at.to += place * table[1];
-        at.from += place * table[2];
-        at.p += place * table[3];
-        at.q += place * table[4];
+        at->to += place * table[1];
+        at->from += place * table[2];
+        at->p += place * table[3];
+        at->q += place * table[4];
     }
-    return at;
 }
 
 /* Nothing in `to` repeats. Work-items (extent_0, extent_1, the others together). */
@@ -72,23 +66,19 @@ kernel void add_terms(global float *to, global const float *from, global const f
                       float scale, global const long *table, long to_1, long from_1, long p_1, long q_1)
 {
     const long i = (long)get_global_id(0), j = (long)get_global_id(1);
-    places at = begin(table);
-    at = (places){at.to + j * to_1, at.from + j * from_1, at.p + j * p_1, at.q + j * q_1};
+    places at = {table[0] + j * to_1, table[1] + j * from_1, table[2] + j * p_1, table[3] + j * q_1};
 #if OUTER
-    at = locate(at, (long)get_global_id(2), table + 4, OUTER);
+    advance(&at, (long)get_global_id(2), table + 4, OUTER);
 #endif
     to[at.to + i * TO_0] += scale * VALUE(from[at.from + i * FROM_0], P(p[at.p + i * P_0]), Q(q[at.q + i * Q_0]));
 }
 
-/* The sum over a piece of a line, from `at` on. DENSE: its elements lie side by side, save that P_0 or Q_0 may be 0. */
-inline float line_sum(global const float *from, global const float *p, global const float *q, places at, long count,
-                      long from_step, long p_step, long q_step)
+/* The sum over a piece of a line. DENSE: its elements lie side by side, save that P_0 or Q_0 may be 0. */
+static inline float line_sum(global const float *from, global const float *p, global const float *q, long count,
+                             long from_step, long p_step, long q_step)
 {
     float sum = 0.0f;
     long i = 0;
-    from += at.from;
-    p += at.p;
-    q += at.q;
 #ifdef DENSE
 #if P_0
 #define P_8 vload8(0, p + i)
@@ -123,16 +113,16 @@ kernel void sum_terms(global float *to, global const float *from, global const f
                       long from_step, long p_step, long q_step, long units, global float *pieces)
 {
     const long place = (long)get_global_id(0), piece = (long)get_global_id(1), count = (long)get_global_size(1);
-    const places start = locate(begin(table), place, table + 4, kept);
+    places start = {table[0], table[1], table[2], table[3]};
+    advance(&start, place, table + 4, kept);
     const long segments = (line + segment - 1) / segment, end = units * (piece + 1) / count;
     float sum = 0.0f;
     for (long unit = units * piece / count; unit < end; unit++) {
         const long first = unit % segments * segment;
-        places at = locate(start, unit / segments, table + 4 + 5 * kept, summed);
-        at.from += first * from_step;
-        at.p += first * p_step;
-        at.q += first * q_step;
-        sum += line_sum(from, p, q, at, min(segment, line - first), from_step, p_step, q_step);
+        places at = start;
+        advance(&at, unit / segments, table + 4 + 5 * kept, summed);
+        sum += line_sum(from + at.from + first * from_step, p + at.p + first * p_step, q + at.q + first * q_step,
+                        min(segment, line - first), from_step, p_step, q_step);
     }
     if (count == 1)
         to[start.to] += scale * sum;
@@ -148,7 +138,9 @@ kernel void finish_sum(global float *to, global const float *pieces, float scale
     float sum = 0.0f;
     for (int i = 0; i < count; i++)
         sum += pieces[i * (long)get_global_size(0) + place];
-    to[locate(begin(table), place, table + 4, kept).to] += scale * sum;
+    places at = {table[0], 0, 0, 0};
+    advance(&at, place, table + 4, kept);
+    to[at.to] += scale * sum;
 }
 
 #ifdef BLOCK
