@@ -93,6 +93,11 @@ static void test_gradient(void)
         {"", "c:2x3x4 4x5", 0, 0, NULL},
     };
     op_check_gradient("MatMul", OP_CASES(cases), reference, 1e-5);
+    static const op_case packed[] = {
+        {"", "3x31 c:31x17", 0, 0, NULL},
+        {"", "2x3x4x5 c:5x9", 0, 0, NULL},
+    };
+    op_check_gradient_blocked("MatMul", OP_CASES(packed), reference, 1e-5);
 }
 
 static void test_refused(void)

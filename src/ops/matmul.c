@@ -9,6 +9,7 @@ typedef struct matmul_state {
     int64_t batch[THAW_MAX_RANK];                             /* of the output */
     int64_t a_stride[THAW_MAX_RANK], b_stride[THAW_MAX_RANK]; /* elements, per batch axis */
     thaw_buffer *panels; /* b, where it is one constant matrix in a program that is only run; NULL otherwise */
+    thaw_buffer *rows;   /* b as it stands, for the gradient of a, where there are panels */
 } matmul_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -148,7 +149,7 @@ static thaw_status backward_a(const thaw_node *node, const matmul_state *state, 
         .a_offset = index * state->m * state->n,
         .a_stride = state->n,
         .transpose_b = true,
-        .b = node->inputs[1]->buffer,
+        .b = state->rows ? state->rows : node->inputs[1]->buffer,
         .b_stride = state->n,
         .c = node->inputs[0]->gradient,
         .c_stride = state->k,
@@ -191,7 +192,11 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 static thaw_status prepare(thaw_node *node)
 {
     matmul_state *state = node->state;
-    return node->packs_weights ? thaw_weights_pack(node, 1, false, state->n, state->k, &state->panels) : THAW_OK;
+    if (!node->packs_weights)
+        return THAW_OK;
+    if (node->inputs[0]->gradient)
+        THAW_TRY(thaw_weights_upload(node, node->inputs[1], &state->rows));
+    return thaw_weights_pack(node, 1, false, state->n, state->k, &state->panels);
 }
 
 static thaw_status forward_panels(const thaw_node *node, const matmul_state *state)
@@ -236,6 +241,7 @@ static void release(thaw_node *node)
 {
     matmul_state *state = node->state;
     thaw_buffer_destroy(&state->panels);
+    thaw_buffer_destroy(&state->rows);
 }
 
 const thaw_op thaw_op_matmul = {
