@@ -15,7 +15,8 @@ typedef struct op_case {
     const char *inputs;
     int64_t opset;      /* 0: 13 */
     size_t outputs;     /* 0: 1 */
-    const char *values; /* how random inputs are drawn: NULL in [-2, 2); "positive" in [0.1, 2); "wide" in [-8, 8); "extreme" mixes
+    const char *values; /* how random inputs are drawn: NULL in [-2, 2); "positive" in [0.1, 2); "wide" in [-8, 8);
+                           "extreme" mixes
                            +-1e30, -0 and tiny into run-time inputs, "nan" NaN and infinities */
 } op_case;
 
