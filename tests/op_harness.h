@@ -7,14 +7,16 @@
 /* A row. Attributes: "group=2 strides=2,1 alpha=0.5 auto_pad=SAME_UPPER": a number with a point is a float, with commas
  * (also at the end: "axes=1,") a list, other text a string, "value=i:1,2@2" a tensor written as inputs are. Inputs,
  * separated by blanks: "2x3x7x7" a run-time tensor of that shape ("s" a scalar), "c:4x3x3x3" the same as a constant,
- * "i:1,2,-1" a constant int64 list ("i:" an empty one), "b:1,0" a constant bool list, "f:0.5" a constant float scalar
+ * "u:4" a constant that training updates (gradients are then checked in training), "i:1,2,-1" a constant int64 list
+ * ("i:" an empty one), "b:1,0" a constant bool list, "f:0.5" a constant float scalar
  * ("f:1,2" a list), "-" left out. "@" and a shape behind a list reshape it: "i:3@s" a scalar, "i:1,2,3,4@2x2". */
 typedef struct op_case {
     const char *attributes;
     const char *inputs;
     int64_t opset;      /* 0: 13 */
     size_t outputs;     /* 0: 1 */
-    const char *values; /* how random inputs are drawn: NULL in [-2, 2); "positive" in [0.1, 2); "extreme" mixes
+    const char *values; /* how random inputs are drawn: NULL in [-2, 2); "positive" in [0.1, 2); "wide" in [-8, 8);
+                           "extreme" mixes
                            +-1e30, -0 and tiny into run-time inputs, "nan" NaN and infinities */
 } op_case;
 
@@ -39,10 +41,15 @@ void op_check_blocked(const char *type, const op_case *cases, size_t count, op_r
 void op_check_amid_blocks(const char *type, const op_case *cases, size_t count, op_reference reference,
                           double tolerance);
 
-/* The gradients of every run-time input (constants stay frozen), against central differences of the reference (step
- * 1e-4 in double) on a random linear functional of output 0, accumulation (running backward twice doubles nothing that
- * should be zeroed, adding to a non-zero gradient adds) included. */
+/* Forward in a differentiable program, and the gradients of every run-time input (constants stay frozen), against
+ * central differences of the reference (step 1e-4 in double) on a random linear functional of output 0, accumulation
+ * (running backward twice doubles nothing that should be zeroed, adding to a non-zero gradient adds) included. */
 void op_check_gradient(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance);
+
+/* The same in programs whose activations lie in blocks of 4, 8 and 16 channels where the operator takes them: run-time
+ * inputs of rank 4 come from operators that do. What only fills a block up must neither become infinite nor count. */
+void op_check_gradient_blocked(const char *type, const op_case *cases, size_t count, op_reference reference,
+                               double tolerance);
 
 /* That infer or attributes refuse each case with `status`. */
 void op_check_refused(const char *type, const op_case *cases, size_t count, thaw_status status);

@@ -158,6 +158,8 @@ static double draw(thaw_random *random, const char *kind)
     const double uniform = thaw_random_uniform(random);
     if (kind && strcmp(kind, "positive") == 0)
         return 0.1 + 1.9 * uniform;
+    if (kind && strcmp(kind, "wide") == 0)
+        return 16 * uniform - 8;
     if (kind && strcmp(kind, "extreme") == 0 && thaw_random_below(random, 8) == 0)
         return extremes[thaw_random_below(random, sizeof extremes / sizeof *extremes)];
     if (kind && strcmp(kind, "nan") == 0 && thaw_random_below(random, 8) == 0)
@@ -181,7 +183,7 @@ static void add_input(op_subject *subject, size_t index, const char *word, const
 {
     if (strcmp(word, "-") == 0)
         return;
-    const bool constant = strncmp(word, "c:", 2) == 0;
+    const bool updated = strncmp(word, "u:", 2) == 0, constant = updated || strncmp(word, "c:", 2) == 0;
     thaw_tensor *tensor = parse_tensor(word);
     subject->at_run_time[index] = !tensor && !constant;
     if (!tensor)
@@ -199,6 +201,8 @@ static void add_input(op_subject *subject, size_t index, const char *word, const
         need(thaw_graph_add_input(subject->graph, value));
     else
         value->constant = thaw_tensor_retain(tensor);
+    value->updated = updated;
+    subject->graph->training = subject->graph->training || updated;
     thaw_node_set_input(subject->node, index, value);
 }
 
@@ -303,7 +307,8 @@ int64_t op_case_elements(const op_case *row)
     const size_t count = split_inputs(copy, words);
     int64_t most = 0;
     for (size_t i = 0; i < count; i++) {
-        const char *shape_text = strncmp(words[i], "c:", 2) == 0 ? words[i] + 2 : words[i];
+        const bool constant = strncmp(words[i], "c:", 2) == 0 || strncmp(words[i], "u:", 2) == 0;
+        const char *shape_text = constant ? words[i] + 2 : words[i];
         if (strchr(shape_text, ':') || strcmp(shape_text, "-") == 0)
             continue;
         const thaw_shape shape = parse_shape(shape_text);

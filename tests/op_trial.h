@@ -17,7 +17,7 @@ typedef struct op_trial {
     const char *type;
     const op_case *row;
     const char *algorithm; /* NULL: the operator's choice */
-    int32_t layout;        /* channels in a block, in a fused program; 0: not fused */
+    int32_t layout;        /* channels in a block, in a fused or differentiable program; 0: row-major, not fused */
     bool pooled;           /* op_subject_build_pooled() */
     op_subject subject;
     thaw_program *program;
@@ -41,7 +41,7 @@ void trial_force_layout(int32_t block);
  * for its reference; trial_end() also where it gives false. */
 bool trial_begin(op_trial *trial, uint64_t seed, bool differentiable);
 void trial_end(op_trial *trial);
-/* The node in the program; NULL where it was folded away. */
+/* The row's node in the program; NULL where it was folded away. */
 thaw_node *trial_node(const op_trial *trial);
 
 /* Runs the program with everything that is written, and scratch, full of NaN before; results[output_count], each

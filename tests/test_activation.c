@@ -130,6 +130,43 @@ static void test_blocks(void)
     op_check_amid_blocks("Clip", OP_CASES(bounds), clip, 0);
 }
 
+static void test_gradient(void)
+{
+    static const op_case cases[] = {{"", "s", 0, 0, NULL}, {"", "3x17x7", 0, 0, "wide"}, {"", "0x3", 0, 0, NULL}};
+    static const op_case leaky[] = {{"", "3x31", 0, 0, NULL}, {"alpha=-1.5", "3x31", 0, 0, NULL}};
+    static const op_case hard[] = {
+        {"", "3x31", 0, 0, "wide"}, {"alpha=0.5 beta=0.6", "3x31", 0, 0, NULL}, {"alpha=-0.75", "3x31", 0, 0, NULL}};
+    static const op_case bounds[] = {{"min=-0.5 max=0.75", "3x7x5", 6, 0, NULL},
+                                     {"", "2x31 f:-0.5 f:1.25", 11, 0, NULL},
+                                     {"", "64 - f:0.5", 12, 0, NULL},
+                                     {"", "64 f:1.5 f:-0.5", 13, 0, NULL},
+                                     {"", "64 f:0.5", 13, 0, NULL}};
+    static const op_case blocks[] = {{"", "2x17x3x5", 0, 0, "wide"}, {"", "1x3x1x7", 0, 0, NULL}};
+    op_check_gradient("Relu", OP_CASES(cases), relu, 1e-5);
+    op_check_gradient("LeakyRelu", OP_CASES(leaky), leaky_relu, 1e-5);
+    op_check_gradient("Sigmoid", OP_CASES(cases), sigmoid, 1e-5);
+    op_check_gradient("HardSigmoid", OP_CASES(hard), hard_sigmoid, 1e-5);
+    op_check_gradient("HardSwish", OP_CASES(cases), hard_swish, 1e-5);
+    op_check_gradient("Clip", OP_CASES(bounds), clip, 1e-5);
+    op_check_gradient_blocked("Relu", OP_CASES(blocks), relu, 1e-5);
+    op_check_gradient_blocked("Sigmoid", OP_CASES(blocks), sigmoid, 1e-5);
+    op_check_gradient_blocked("HardSwish", OP_CASES(blocks), hard_swish, 1e-5);
+}
+
+/* Clip's bounds are given, not learnt. */
+static void test_trained_bounds(void)
+{
+    static const op_case row = {"", "3x21 s", 13, 0, NULL};
+    op_subject subject;
+    thaw_program *program;
+    test_must(op_subject_build("Clip", &row, 1, &subject));
+    const thaw_shape shapes[] = {subject.tensors[0]->shape, subject.tensors[1]->shape};
+    const thaw_program_options options = {.shapes = shapes, .differentiable = true};
+    subject.graph->inputs[0]->trainable = true;
+    CU_ASSERT_EQUAL(thaw_program_create(subject.graph, test_device(), &options, &program), THAW_ERR_UNSUPPORTED);
+    op_subject_free(&subject);
+}
+
 static void test_refused(void)
 {
     static const op_case unknown[] = {{"alpha=0.5", "3", 0, 0, NULL}};
@@ -189,6 +226,8 @@ void suite_activation(void)
         {"Sigmoid, HardSigmoid and HardSwish", test_rounded},
         {"Clip", test_clip},
         {"in blocks of channels", test_blocks},
+        {"gradients", test_gradient},
+        {"Clip with bounds that are computed", test_trained_bounds},
         {"what is refused", test_refused},
         {"what fusion is told", test_description},
     };

@@ -1,4 +1,4 @@
-#include "op_harness.h"
+#include "op_trial.h"
 #include "test.h"
 
 #include <math.h>
@@ -37,7 +37,7 @@ static void reference(const thaw_node *node, const double *const *inputs, double
     const double momentum = (double)thaw_node_float(node, "momentum", 0.9f);
     for (int64_t channel = 0; channel < extent.channels; channel++) {
         double mean = inputs[MEAN][channel], variance = inputs[VARIANCE][channel];
-        if (thaw_node_int(node, "training_mode", 0)) {
+        if (thaw_node_int(node, "training_mode", 0) || (node->graph->training && node->inputs[MEAN]->updated)) {
             moments(inputs[X], extent, channel, &mean, &variance);
             if (node->output_count > 1)
                 outputs[1][channel] = inputs[MEAN][channel] * momentum + mean * (1 - momentum);
@@ -86,6 +86,100 @@ static void test_training(void)
     op_check("BatchNormalization", OP_CASES(cases), reference, 5e-6, NULL);
 }
 
+/* With statistics that stay, of parameters that do or do not; with the batch's, by the file's wish or in training. */
+static void test_gradient(void)
+{
+    static const op_case cases[] = {
+        {"", "1x1x1x1 1 1 c:1 c:1", 0, 0, "positive"},
+        {"", "2x7x5x3 c:7 c:7 c:7 c:7", 0, 0, "positive"},
+        {"", "2x17x3x5 17 17 c:17 c:17", 0, 0, "positive"},
+        {"", "2x3x3x5 3 c:3 c:3 c:3", 0, 0, "positive"},
+        {"", "2x3x3x5 c:3 3 c:3 c:3", 0, 0, "positive"},
+        {"", "c:2x3x3x5 3 3 c:3 c:3", 0, 0, "positive"},
+        {"epsilon=0.01", "33x4 4 4 c:4 c:4", 15, 0, "positive"},
+        {"", "0x3x4 3 3 c:3 c:3", 0, 0, "positive"},
+        {"training_mode=1", "2x3x4x5 3 3 c:3 c:3", 15, 3, "positive"},
+        {"", "2x3x4x5 3 3 u:3 u:3", 15, 0, "positive"},
+        {"", "3x17x1x3 17 17 u:17 u:17", 0, 0, "positive"},
+        {"epsilon=0.01", "7x5x3 c:5 c:5 u:5 u:5", 9, 0, "positive"},
+        {"", "33x4 4 4 u:4 u:4", 14, 0, "wide"},
+        {"", "c:2x3x4x5 3 3 u:3 u:3", 15, 0, "positive"},
+    };
+    static const op_case blocks[] = {
+        {"", "2x7x5x3 c:7 c:7 c:7 c:7", 0, 0, "positive"},
+        {"", "2x17x3x5 17 17 c:17 c:17", 0, 0, "positive"},
+        {"", "2x3x3x5 3 c:3 c:3 c:3", 0, 0, "positive"},
+        {"", "2x3x4x5 3 3 u:3 u:3", 0, 0, "positive"},
+        {"", "3x17x1x3 17 17 u:17 u:17", 0, 0, "positive"},
+        {"epsilon=0.01", "2x16x3x3 c:16 c:16 u:16 u:16", 0, 0, "wide"},
+        {"", "1x1x31x33 1 1 u:1 u:1", 0, 0, NULL},
+    };
+    op_check_gradient("BatchNormalization", OP_CASES(cases), reference, 2e-5);
+    op_check_gradient_blocked("BatchNormalization", OP_CASES(blocks), reference, 2e-5);
+}
+
+/* What a step of training leaves in one of the running statistics, buffer `index`. */
+static void check_running(const op_trial *trial, size_t index, double momentum)
+{
+    const thaw_node *node = trial->subject.node;
+    const struct extent extent = extent_of(node);
+    const double count = (double)(extent.n * extent.inner);
+    float running[64];
+    test_must(thaw_buffer_read(trial_node(trial)->inputs[index]->buffer, 0, running,
+                               (size_t)extent.channels * sizeof *running));
+    for (int64_t channel = 0; channel < extent.channels; channel++) {
+        double mean, variance;
+        moments(trial->inputs[X], extent, channel, &mean, &variance);
+        const double batch = index == MEAN ? mean : variance * count / (count - 1);
+        const double wanted = trial->inputs[index][channel] * momentum + batch * (1 - momentum);
+        CU_ASSERT_DOUBLE_EQUAL((double)running[channel], wanted, 1e-5 * fabs(wanted) + 1e-6);
+    }
+}
+
+/* A step moves them as in PyTorch (by the unbiased variance), and leaves them alone where it is none. */
+static void test_running(void)
+{
+    static const op_case row = {"momentum=0.75", "3x17x5x7 c:17 c:17 u:17 u:17", 15, 0, "positive"};
+    for (int32_t layout = 0; layout <= 4; layout += 4)
+        for (int training = 0; training < 2; training++) {
+            op_trial trial = {.type = "BatchNormalization", .row = &row, .layout = layout, .pooled = layout != 0};
+            thaw_tensor *results[OP_MOST_OUTPUTS] = {0};
+            if (trial_begin(&trial, 1, true)) {
+                trial.subject.graph->training = trial.program->graph->training = training;
+                trial_forward(&trial, results);
+                check_running(&trial, MEAN, training ? 0.75 : 1);
+                check_running(&trial, VARIANCE, training ? 0.75 : 1);
+                trial_reference(&trial, reference, trial.wanted);
+                trial_compare(&trial, "output", 0, &trial.subject.node->outputs[0]->shape, results[0], trial.wanted[0],
+                              1e-5);
+            }
+            thaw_tensor_release(&results[0]);
+            trial_end(&trial);
+        }
+}
+
+/* A mean far from 0 must not take the variance's digits. */
+static void test_offset(void)
+{
+    static const op_case row = {"", "2x4x23x29 c:4 c:4 u:4 u:4", 15, 0, NULL};
+    for (int32_t layout = 0; layout <= 4; layout += 4) {
+        op_trial trial = {.type = "BatchNormalization", .row = &row, .layout = layout, .pooled = layout != 0};
+        thaw_tensor *results[OP_MOST_OUTPUTS] = {0};
+        if (trial_begin(&trial, 1, true)) {
+            for (int64_t i = 0; i < trial.subject.tensors[X]->count; i++) {
+                thaw_tensor_set(trial.subject.tensors[X], i, trial.inputs[X][i] + 1000);
+                trial.inputs[X][i] = thaw_tensor_get(trial.subject.tensors[X], i);
+            }
+            trial_forward(&trial, results);
+            trial_reference(&trial, reference, trial.wanted);
+            trial_compare(&trial, "output", 0, &trial.subject.node->outputs[0]->shape, results[0], trial.wanted[0],
+                          1e-3);
+        }
+        thaw_tensor_release(&results[0]);
+        trial_end(&trial);
+    }
+}
+
 static void test_refused(void)
 {
     static const op_case shapes[] = {
@@ -115,6 +209,9 @@ void suite_batch_normalization(void)
     static const test_entry tests[] = {
         {"with given statistics", test_inference},
         {"with the batch's statistics", test_training},
+        {"gradients", test_gradient},
+        {"running statistics", test_running},
+        {"a mean far from 0", test_offset},
         {"what does not fit is refused", test_refused},
     };
     TEST_SUITE("batch_normalization", tests);

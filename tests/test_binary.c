@@ -127,6 +127,46 @@ static void test_blocks(void)
         op_check_amid_blocks(types[i], OP_CASES(exact), reference, 0);
 }
 
+static void test_gradient(void)
+{
+    static const op_case cases[] = {
+        {"", "s s", 0, 0, "positive"},
+        {"", "17x31 17x31", 13, 0, "positive"},
+        {"", "2x16x3x3 s", 0, 0, "positive"},
+        {"", "s 33x3", 0, 0, "positive"},
+        {"", "2x16x3x3 c:1x16x1x1", 0, 0, "positive"},
+        {"", "2x16x3x3 16x1x1", 0, 0, "positive"},
+        {"", "1x15x1x1 3x15x2x2", 0, 0, "positive"},
+        {"", "2x16x3x3 2x16x1x1", 0, 0, "positive"},
+        {"", "33x16 16", 0, 0, "positive"},
+        {"", "33x16 33x1", 0, 0, "positive"},
+        {"", "33x1 1x17", 0, 0, "positive"},
+        {"", "3x1x5 4x1", 0, 0, "positive"},
+        {"", "2x1x3x1x2x1x3x1 1x3x1x2x1x3x1x2", 0, 0, "positive"},
+        {"", "2x3x2x3x2x3 3", 0, 0, "positive"},
+        {"", "3x1x2x1x3x1x2x1 2", 0, 0, "positive"},
+        {"", "0x3 3", 0, 0, "positive"},
+        {"", "2x300 300", 0, 0, "positive"},
+        {"broadcast=1 axis=1", "2x3x4x5 3x4", 6, 0, "positive"},
+        {"broadcast=1 axis=0", "2x3x4 2", 6, 0, "positive"},
+    };
+    static const op_case blocks[] = {
+        {"", "2x17x3x5 2x17x3x5", 0, 0, "positive"}, {"", "2x17x3x5 2x17x1x1", 0, 0, "positive"},
+        {"", "2x16x1x1 2x16x3x5", 0, 0, "positive"}, {"", "1x17x1x1 2x17x3x5", 0, 0, "positive"},
+        {"", "2x17x3x5 1x17x3x5", 0, 0, "positive"}, {"", "2x17x3x5 2x1x3x5", 0, 0, "positive"},
+        {"", "2x3x3x5 2x1x3x5", 0, 0, "positive"},   {"", "2x1x3x5 2x17x1x1", 0, 0, "positive"},
+        {"", "2x1x3x5 2x1x3x5", 0, 0, "positive"},   {"", "2x17x3x5 1x1x1x1", 0, 0, "positive"},
+        {"", "2x17x3x5 s", 0, 0, "positive"},        {"", "2x17x3x5 f:0.25", 0, 0, "positive"},
+        {"", "2x16x3x5 c:16x1x1", 0, 0, "positive"}, {"", "2x16x3x5 16x1x1", 0, 0, "positive"},
+        {"", "2x16x1x1 2x16x1x1", 0, 0, "positive"}, {"", "2x17x3x5 2x17x3x1", 0, 0, "positive"},
+        {"", "2x16x3x5 5", 0, 0, "positive"},
+    };
+    for (size_t i = 0; i < TYPES; i++) {
+        op_check_gradient(types[i], OP_CASES(cases), reference, 2e-5);
+        op_check_gradient_blocked(types[i], OP_CASES(blocks), reference, 2e-5);
+    }
+}
+
 static void test_refused(void)
 {
     static const op_case shapes[] = {{"", "2x3 2", 0, 0, NULL}, {"", "3x4 4x3", 0, 0, NULL}, {"", "0 2", 0, 0, NULL}};
@@ -295,9 +335,9 @@ void suite_binary(void)
 {
     static const test_entry tests[] = {
         {"against the reference", test_forward},     {"bit by bit", test_bits},
-        {"in blocks of channels", test_blocks},      {"what is refused", test_refused},
-        {"integers of every width", test_integers},  {"division by zero", test_division_by_zero},
-        {"activations fused into them", test_fused},
+        {"in blocks of channels", test_blocks},      {"gradients", test_gradient},
+        {"what is refused", test_refused},           {"integers of every width", test_integers},
+        {"division by zero", test_division_by_zero}, {"activations fused into them", test_fused},
     };
     TEST_SUITE("binary", tests);
 }

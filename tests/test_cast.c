@@ -44,6 +44,13 @@ static void test_forward(void)
     op_check("Cast", OP_CASES(cases), reference, 0, NULL);
 }
 
+static void test_gradient(void)
+{
+    static const op_case cases[] = {
+        {"to=1", "3x7", 0, 0, NULL}, {"to=11", "17", 0, 0, NULL}, {"to=1", "0x3", 0, 0, NULL}};
+    op_check_gradient("Cast", OP_CASES(cases), reference, 1e-5);
+}
+
 static void test_folded(void)
 {
     static const struct {
@@ -113,10 +120,8 @@ static void test_refused(void)
 }
 
 static const test_entry tests[] = {
-    {"forward", test_forward},
-    {"folded", test_folded},
-    {"folded exactly", test_folded_exactly},
-    {"refused", test_refused},
+    {"forward", test_forward},    {"folded", test_folded},   {"folded exactly", test_folded_exactly},
+    {"gradients", test_gradient}, {"refused", test_refused},
 };
 
 void suite_cast(void)

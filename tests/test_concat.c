@@ -52,7 +52,13 @@ static void test_gradient(void)
         {"axis=0", "3x4 2x4", 0, 0, NULL},
         {"axis=-1", "3x2 3x5", 0, 0, NULL},
     };
+    static const op_case blocks[] = {
+        {"axis=1", "2x16x3x2 2x32x3x2", 0, 0, NULL},
+        {"axis=1", "2x17x3x2 2x3x3x2", 0, 0, NULL},
+        {"axis=2", "2x16x3x2 2x16x1x2", 0, 0, NULL},
+    };
     op_check_gradient("Concat", OP_CASES(cases), reference, 1e-4);
+    op_check_gradient_blocked("Concat", OP_CASES(blocks), reference, 1e-4);
 }
 
 static void test_folded(void)

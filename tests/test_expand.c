@@ -32,6 +32,22 @@ static void test_forward(void)
     op_check("Expand", OP_CASES(cases), reference, 0, "plain");
 }
 
+static void test_gradient(void)
+{
+    static const op_case cases[] = {
+        {"", "s i:7", 0, 0, NULL},
+        {"", "s i:9000", 0, 0, NULL},
+        {"", "3x1 i:2,1,6", 0, 0, NULL},
+        {"", "1x17x1x1 i:2,17,5,7", 0, 0, NULL},
+        {"", "2x1x16 i:1,3,1", 0, 0, NULL},
+        {"", "2x3 i:1", 0, 0, NULL},
+        {"", "2x1 i:2,0", 0, 0, NULL},
+        {"", "300x1 i:300,3", 0, 0, NULL},
+        {"", "2x1x2x1x2x1x2x1 i:2,2,2,2,2,2,2,2", 8, 0, NULL},
+    };
+    op_check_gradient("Expand", OP_CASES(cases), reference, 1e-5);
+}
+
 static void test_folded(void)
 {
     static const op_folded_case cases[] = {
@@ -55,6 +71,7 @@ static void test_refused(void)
 static const test_entry tests[] = {
     {"forward", test_forward},
     {"folded", test_folded},
+    {"gradients", test_gradient},
     {"refused", test_refused},
 };
 

@@ -35,6 +35,20 @@ static void test_forward(void)
     op_check("Gather", OP_CASES(cases), reference, 0, NULL);
 }
 
+static void test_gradient(void)
+{
+    static const op_case cases[] = {
+        {"", "7 i:3@s", 0, 0, NULL},
+        {"", "17x5 i:1,16,3,3,3,-1", 0, 0, NULL},
+        {"axis=1", "2x7x5 i:6,0,-2", 0, 0, NULL},
+        {"axis=-1", "3x16 i:15@s", 0, 0, NULL},
+        {"axis=1", "2x3x4 i:0,1,2,-1,-2,-3@2x3", 0, 0, NULL},
+        {"axis=0", "2x3x4 i:", 0, 0, NULL},
+        {"axis=2", "2x3x4x5 i:3,1", 7, 0, NULL},
+    };
+    op_check_gradient("Gather", OP_CASES(cases), reference, 1e-5);
+}
+
 static void test_folded(void)
 {
     static const op_folded_case cases[] = {
@@ -66,6 +80,7 @@ static void test_refused(void)
 static const test_entry tests[] = {
     {"forward", test_forward},
     {"folded", test_folded},
+    {"gradients", test_gradient},
     {"refused", test_refused},
 };
 

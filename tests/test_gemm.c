@@ -92,6 +92,12 @@ static void test_constant_weights(void)
 static void test_gradient(void)
 {
     op_check_gradient("Gemm", OP_CASES(cases), reference, 1e-5);
+    static const op_case packed[] = {
+        {"transB=1", "3x31 c:17x31 17", 0, 0, NULL},
+        {"alpha=0.5 beta=2.0", "4x7 c:7x16 c:4x1", 0, 0, NULL},
+        {"", "5x9 c:9x17", 0, 0, NULL},
+    };
+    op_check_gradient_blocked("Gemm", OP_CASES(packed), reference, 1e-5);
 }
 
 static void test_refused(void)

@@ -81,6 +81,25 @@ static void test_forward(void)
     op_check("MatMul", OP_CASES(cases), reference, 2e-6, "plain");
 }
 
+static void test_gradient(void)
+{
+    static const op_case cases[] = {
+        {"", "1x1 1x1", 0, 0, NULL},       {"", "7x15 15x16", 0, 0, NULL},      {"", "5 5", 0, 0, NULL},
+        {"", "5 5x3", 0, 0, NULL},         {"", "4x5 5", 0, 0, NULL},           {"", "2x3x4x5 5", 0, 0, NULL},
+        {"", "5 2x3x5x4", 0, 0, NULL},     {"", "2x3x4 4x5", 0, 0, NULL},       {"", "2x3x4 1x4x5", 0, 0, NULL},
+        {"", "3x4 2x4x5", 0, 0, NULL},     {"", "1x3x4 7x4x5", 0, 0, NULL},     {"", "2x3x4x5 2x3x5x2", 0, 0, NULL},
+        {"", "2x1x4x5 3x5x2", 0, 0, NULL}, {"", "3x1x3x4 1x2x4x2", 0, 0, NULL}, {"", "2x3x1x1x4 1x3x2x4x5", 0, 0, NULL},
+        {"", "0x3 3x2", 0, 0, NULL},       {"", "3x0 0x2", 0, 0, NULL},         {"", "17x31 c:31x3", 0, 0, NULL},
+        {"", "c:2x3x4 4x5", 0, 0, NULL},
+    };
+    op_check_gradient("MatMul", OP_CASES(cases), reference, 1e-5);
+    static const op_case packed[] = {
+        {"", "3x31 c:31x17", 0, 0, NULL},
+        {"", "2x3x4x5 c:5x9", 0, 0, NULL},
+    };
+    op_check_gradient_blocked("MatMul", OP_CASES(packed), reference, 1e-5);
+}
+
 static void test_refused(void)
 {
     static const op_case shapes[] = {
@@ -96,6 +115,7 @@ void suite_matmul(void)
 {
     static const test_entry tests[] = {
         {"ranks and broadcast", test_forward},
+        {"gradients", test_gradient},
         {"what does not fit is refused", test_refused},
     };
     TEST_SUITE("matmul", tests);

@@ -105,6 +105,16 @@ static void test_gradient(void)
         {"", "2x2x3x5 i:0,0,1,2,0,0,3,1 f:-1.5", 0, 0, NULL},
         {"", "5x7 i:-2,1,3,-4", 0, 0, NULL},
         {"", "4 i:0,0", 0, 0, NULL},
+        {"", "0 i:1,1", 0, 0, NULL},
+        {"mode=edge", "4 i:2,3", 0, 0, NULL},
+        {"mode=reflect", "2x2x3x5 i:0,0,2,1,0,0,1,3", 0, 0, NULL},
+        {"mode=reflect", "3 i:5,6", 0, 0, NULL},
+        {"mode=wrap", "3x4x2 i:1,2,0,4,1,0", 19, 0, NULL},
+        {"mode=edge", "5x7 i:-2,1,3,-4", 0, 0, NULL},
+        {"mode=edge", "5x7 i:-4,1,1,1", 0, 0, NULL},
+        {"mode=edge", "2x3x4 i:1,0,0,0,0,0", 0, 0, NULL},
+        {"mode=reflect", "5x7 i:-2,-1,0,-4", 0, 0, NULL},
+        {"mode=edge", "2x3 i:0,0,0,0", 0, 0, NULL},
     };
     op_check_gradient("Pad", OP_CASES(cases), reference, 1e-4);
 }

@@ -245,6 +245,84 @@ static void test_global(void)
     op_check_amid_blocks("GlobalAveragePool", OP_CASES(cases), global_reference, 1e-6);
 }
 
+/* With all elements 0 and gradients 1: an element gets as many as there are windows that begin at it, those that begin
+ * in the padding at the edge included. */
+static void check_tie(thaw_program *program)
+{
+    const thaw_value *x = program->graph->inputs[0], *y = program->graph->outputs[0];
+    float gradient[3 * 4 * 5];
+    test_must(thaw_buffer_fill(y->gradient, 0, 0x3f800000, 3 * 5 * 6 * sizeof(float)));
+    test_must(thaw_program_backward(program));
+    test_must(thaw_buffer_read(x->gradient, 0, gradient, sizeof gradient));
+    for (int i = 0; i < 3 * 4 * 5; i++) {
+        const int h = i / 5 % 4, w = i % 5;
+        CU_ASSERT_EQUAL(gradient[i], (float)((h == 0 ? 2 : 1) * (w == 0 ? 2 : 1)));
+    }
+}
+
+/* A tie goes to the first of the largest, in every window. */
+static void test_tie(void)
+{
+    static const op_case row = {"kernel_shape=2,2 pads=1,1,1,1", "1x3x4x5", 0, 0, NULL};
+    for (int32_t layout = 0; layout <= 4; layout += 4) {
+        op_trial trial = {.type = "MaxPool", .row = &row, .layout = layout};
+        thaw_tensor *results[OP_MOST_OUTPUTS] = {0};
+        if (trial_begin(&trial, 1, true)) {
+            for (int64_t i = 0; i < trial.subject.tensors[0]->count; i++)
+                thaw_tensor_set(trial.subject.tensors[0], i, 0);
+            trial_forward(&trial, results);
+            check_tie(trial.program);
+        }
+        thaw_tensor_release(&results[0]);
+        trial_end(&trial);
+    }
+}
+
+static void test_gradient(void)
+{
+    static const op_case cases[] = {
+        {"kernel_shape=3,", "2x3x7", 0, 0, NULL},
+        {"kernel_shape=1,1", "1x1x1x1", 7, 0, NULL},
+        {"kernel_shape=2,2 strides=2,2", "2x3x6x6", 0, 0, NULL},
+        {"kernel_shape=3,3 strides=2,2 pads=1,1,1,1", "2x5x7x9", 0, 0, NULL},
+        {"kernel_shape=3,2 strides=1,3 pads=2,0,1,1", "1x17x5x8", 0, 0, NULL},
+        {"kernel_shape=7,7", "3x5x7x7", 0, 0, NULL},
+        {"kernel_shape=2,2 strides=3,3", "1x2x7x8", 0, 0, NULL},
+        {"kernel_shape=3,3 strides=2,2 pads=0,0,1,1 ceil_mode=1", "1x2x8x11", 0, 0, NULL},
+        {"kernel_shape=2, strides=4, pads=1,1 ceil_mode=1", "1x2x9", 0, 0, NULL},
+        {"kernel_shape=2, strides=3, pads=1,1 dilations=2, ceil_mode=1", "1x1x5", 19, 0, NULL},
+        {"kernel_shape=3,3 dilations=2,3", "1x2x9x12", 19, 0, NULL},
+        {"kernel_shape=3,3 dilations=2,2 strides=3,3 ceil_mode=1", "1x2x11x10", 19, 0, NULL},
+        {"kernel_shape=2,2,2 strides=2,1,2 pads=1,0,1,0,1,1", "2x2x5x4x3", 0, 0, NULL},
+        {"kernel_shape=3,3,3 strides=3,2,2 dilations=2,1,1 ceil_mode=1", "1x2x8x5x4", 22, 0, NULL},
+        {"kernel_shape=3,3 strides=2,2 auto_pad=SAME_UPPER", "1x2x8x7", 0, 0, NULL},
+        {"kernel_shape=3,3 strides=2,2 auto_pad=SAME_LOWER", "1x2x8x7", 0, 0, NULL},
+        {"kernel_shape=2, dilations=2, pads=1,1", "1x1x1", 19, 0, NULL}, /* a window without any element */
+        {"kernel_shape=1, dilations=2147483647,", "1x1x5", 19, 0, NULL},
+        {"kernel_shape=2,2", "0x3x5x5", 0, 0, NULL},
+    };
+    static const op_case counting[] = {
+        {"kernel_shape=3,3 pads=1,1,1,1 count_include_pad=1", "2x3x5x5", 0, 0, NULL},
+        {"kernel_shape=3,3 strides=2,2 pads=2,0,1,1 count_include_pad=1", "2x3x7x6", 0, 0, NULL},
+        {"kernel_shape=3,3 strides=3,3 pads=1,1,1,1 count_include_pad=1 ceil_mode=1", "1x2x5x7", 0, 0, NULL},
+        {"kernel_shape=2, strides=4, pads=1,1 ceil_mode=1 count_include_pad=1", "1x2x9", 0, 0, NULL},
+        {"kernel_shape=3,3 dilations=2,2 strides=3,3 ceil_mode=1 count_include_pad=1", "1x2x8x9", 19, 0, NULL},
+    };
+    static const op_case global[] = {{"", "1x1x1x1", 7, 0, NULL},
+                                     {"", "2x17x3x5", 0, 0, NULL},
+                                     {"", "2x3x2x3x2", 0, 0, NULL},
+                                     {"", "2x16x3x3", 0, 0, NULL},
+                                     {"", "0x3x7x7", 0, 0, NULL}};
+    op_check_gradient("MaxPool", OP_CASES(cases), reference, 1e-5);
+    op_check_gradient("AveragePool", OP_CASES(cases), reference, 1e-5);
+    op_check_gradient("AveragePool", OP_CASES(counting), reference, 1e-5);
+    op_check_gradient("GlobalAveragePool", OP_CASES(global), global_reference, 1e-5);
+    op_check_gradient_blocked("MaxPool", OP_CASES(cases), reference, 1e-5);
+    op_check_gradient_blocked("AveragePool", OP_CASES(cases), reference, 1e-5);
+    op_check_gradient_blocked("AveragePool", OP_CASES(counting), reference, 1e-5);
+    op_check_gradient_blocked("GlobalAveragePool", OP_CASES(global), global_reference, 1e-5);
+}
+
 static void test_refused(void)
 {
     static const op_case model[] = {
@@ -297,6 +375,8 @@ void suite_pool(void)
         {"MaxPool's indices alone", test_indices_alone},
         {"AveragePool", test_average},
         {"GlobalAveragePool", test_global},
+        {"gradients", test_gradient},
+        {"a tie in MaxPool", test_tie},
         {"what is refused", test_refused},
     };
     TEST_SUITE("pool", tests);

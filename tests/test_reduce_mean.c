@@ -81,6 +81,32 @@ static void test_forward(void)
     op_check_amid_blocks("ReduceMean", OP_CASES(cases), reference, 1e-6);
 }
 
+static void test_gradient(void)
+{
+    static const op_case cases[] = {
+        {"axes=2,3", "2x17x3x5", 13, 0, NULL},
+        {"axes=2,3 keepdims=0", "2x16x7x3", 7, 0, NULL},
+        {"axes=0,", "33x5", 0, 0, NULL},
+        {"axes=0,2,3", "2x3x5x3", 0, 0, NULL},
+        {"axes=1,3 keepdims=0", "2x3x4x5", 0, 0, NULL},
+        {"axes=0,2", "2x3x4x5", 0, 0, NULL},
+        {"axes=3,1", "2x1x4x5", 0, 0, NULL},
+        {"axes=0,2,4,6", "2x2x2x2x2x2x2x2", 0, 0, NULL},
+        {"axes=1,3,5,7 keepdims=0", "2x2x1x2x2x2x2x3", 0, 0, NULL},
+        {"axes=1,2,5", "2x3x1x3x1x3x2x1", 0, 0, NULL},
+        {"", "3x7x5", 0, 0, NULL},
+        {"", "s", 0, 0, NULL},
+        {"keepdims=0", "2x3x5 i:-1,0", 18, 0, NULL},
+        {"noop_with_empty_axes=1", "2x3x5", 20, 0, NULL},
+        {"axes=1,", "0x3", 0, 0, NULL},
+    };
+    static const op_case blocks[] = {{"axes=2,3", "2x17x3x5", 13, 0, NULL},
+                                     {"axes=2,3 keepdims=0", "2x16x3x5", 13, 0, NULL},
+                                     {"axes=1,", "2x5x3x5", 13, 0, NULL}};
+    op_check_gradient("ReduceMean", OP_CASES(cases), reference, 1e-5);
+    op_check_gradient_blocked("ReduceMean", OP_CASES(blocks), reference, 1e-5);
+}
+
 static void test_refused(void)
 {
     static const op_case axes[] = {{"axes=2,", "2x3", 0, 0, NULL},
@@ -102,6 +128,7 @@ void suite_reduce_mean(void)
 {
     static const test_entry tests[] = {
         {"against the reference", test_forward},
+        {"gradients", test_gradient},
         {"what is refused", test_refused},
     };
     TEST_SUITE("reduce_mean", tests);

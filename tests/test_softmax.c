@@ -56,6 +56,16 @@ static void test_forward(void)
     op_check("Softmax", OP_CASES(cases), reference, 1e-6, NULL);
 }
 
+static void test_gradient(void)
+{
+    static const op_case cases[] = {
+        {"", "3x7", 13, 0, NULL},           {"axis=0", "15x3", 13, 0, NULL}, {"axis=1", "2x16x3x2", 13, 0, NULL},
+        {"axis=-1", "2x3x33", 13, 0, NULL}, {"", "2x3x4x2", 11, 0, NULL},    {"axis=2", "3x1x5", 12, 0, NULL},
+        {"", "1x1", 13, 0, NULL},           {"", "0x5", 13, 0, NULL},
+    };
+    op_check_gradient("Softmax", OP_CASES(cases), reference, 1e-5);
+}
+
 static void test_refused(void)
 {
     static const op_case axes[] = {{"axis=2", "2x3", 13, 0, NULL},
@@ -73,6 +83,7 @@ void suite_softmax(void)
 {
     static const test_entry tests[] = {
         {"against the reference", test_forward},
+        {"gradients", test_gradient},
         {"what is refused", test_refused},
     };
     TEST_SUITE("softmax", tests);

@@ -65,7 +65,8 @@ thaw_status thaw_program_forward(thaw_program *program)
 
 static size_t gradient_bytes(const thaw_value *value)
 {
-    return (size_t)thaw_shape_size(&value->shape) * sizeof(float);
+    const thaw_shape stored = thaw_value_stored(value);
+    return (size_t)thaw_shape_size(&stored) * sizeof(float);
 }
 
 static bool is_output_gradient(const thaw_graph *graph, const thaw_buffer *gradient)

@@ -9,18 +9,32 @@ static thaw_status attributes(thaw_node *node)
 
 static thaw_status prepare(thaw_node *node)
 {
+    THAW_TRY(thaw_pooling_prepare_backward(node, "average_pool_backward", false));
     return thaw_pooling_prepare(node, "average_pool", "");
 }
 
-static thaw_status forward(thaw_node *node)
+/* Along each axis, up to where elements count; -1: only those inside. */
+static void find_counted(const thaw_node *node, thaw_argument counted[THAW_WINDOW_AXES])
 {
     const thaw_pooling *pooling = node->state;
     const thaw_window *window = &pooling->window;
     const bool count_pads = thaw_node_int(node, "count_include_pad", 0) != 0;
-    thaw_argument counted[THAW_WINDOW_AXES];
     for (int axis = 0; axis < THAW_WINDOW_AXES; axis++)
         counted[axis] = THAW_INT(count_pads ? window->in[axis] + window->pad_end[axis] : -1);
+}
+
+static thaw_status forward(thaw_node *node)
+{
+    thaw_argument counted[THAW_WINDOW_AXES];
+    find_counted(node, counted);
     return thaw_pooling_run(node, counted, THAW_WINDOW_AXES);
+}
+
+static thaw_status backward(thaw_node *node)
+{
+    thaw_argument counted[THAW_WINDOW_AXES];
+    find_counted(node, counted);
+    return thaw_average_pooling_backward(node, counted);
 }
 
 const thaw_op thaw_op_average_pool = {
@@ -31,4 +45,5 @@ const thaw_op thaw_op_average_pool = {
     .layout = thaw_pooling_layout,
     .prepare = prepare,
     .forward = forward,
+    .backward = backward,
 };

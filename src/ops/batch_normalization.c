@@ -1,3 +1,4 @@
+#include "ops/shared/batch_normalization.h"
 #include "ops/shared/epilogue.h"
 
 #include <limits.h>
@@ -5,20 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* In training, moments are added up in this many pieces per channel: the same on every device. */
-#define PIECES 64
-
-enum { X, SCALE, SHIFT, MEAN, VARIANCE, INPUTS };
-
-typedef struct batch_normalization_state {
-    float epsilon, momentum;
-    bool training;
-    int64_t n, channels, inner; /* x as [n, channels, inner] */
-    int32_t block;              /* storage of input and output: see thaw_value */
-    thaw_buffer *factors;       /* in blocks: [2][channels to whole blocks], y = x * [0] + [1] */
-    thaw_kernel *normalize;
-    thaw_kernel *pieces, *moment, *running; /* in training */
-} batch_normalization_state;
+enum {
+    X = THAW_BATCH_X,
+    SCALE = THAW_BATCH_SCALE,
+    SHIFT = THAW_BATCH_SHIFT,
+    MEAN = THAW_BATCH_MEAN,
+    VARIANCE = THAW_BATCH_VARIANCE,
+    INPUTS = THAW_BATCH_INPUTS
+};
 
 /* What became of training mode over the opsets: 6 has is_test (default 0), 7 to 13 mean it by asking for more outputs,
  * 14 has an attribute. Only the last is supported. */
@@ -44,26 +39,16 @@ static thaw_status attributes(thaw_node *node)
                                               : opset >= 7 ? "epsilon,momentum,spatial"
                                                            : "epsilon,momentum,spatial,is_test"));
     THAW_TRY(thaw_node_arity(node, INPUTS, INPUTS, opset >= 14 ? 3 : 5));
-    THAW_TRY(thaw_allocate(thaw_node_context(node), 1, sizeof(batch_normalization_state), &node->state));
-    batch_normalization_state *state = node->state;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), 1, sizeof(thaw_batch_normalization), &node->state));
+    thaw_batch_normalization *state = node->state;
     state->epsilon = thaw_node_float(node, "epsilon", 1e-5f);
     state->momentum = thaw_node_float(node, "momentum", 0.9f);
     return read_training(node, &state->training);
 }
 
-/* Scratch in training: mean[channels], variance[channels], pieces[channels][PIECES]. */
-static thaw_status infer_scratch(thaw_node *node, int64_t channels)
-{
-    int64_t bytes;
-    if (!thaw_multiply(channels, (PIECES + 2) * (int64_t)sizeof(float), &bytes))
-        return thaw_node_fail(node, THAW_ERR_SIZE, "%lld channels", (long long)channels);
-    node->scratch_bytes = (size_t)bytes;
-    return THAW_OK;
-}
-
 static thaw_status infer(thaw_node *node)
 {
-    batch_normalization_state *state = node->state;
+    thaw_batch_normalization *state = node->state;
     const thaw_shape *x = &node->inputs[X]->shape;
     char text[THAW_SHAPE_TEXT], x_text[THAW_SHAPE_TEXT];
     THAW_TRY(thaw_node_float_inputs(node));
@@ -85,47 +70,56 @@ static thaw_status infer(thaw_node *node)
     if (thaw_shape_size(x) == 0)
         return thaw_node_fail(node, THAW_ERR_SHAPE, "no statistics of an empty X %s", thaw_shape_text(x, text));
     THAW_TRY(thaw_node_set_output(node, 1, node->inputs[MEAN]->dtype, &node->inputs[MEAN]->shape));
-    THAW_TRY(thaw_node_set_output(node, 2, node->inputs[VARIANCE]->dtype, &node->inputs[VARIANCE]->shape));
-    return infer_scratch(node, state->channels);
+    return thaw_node_set_output(node, 2, node->inputs[VARIANCE]->dtype, &node->inputs[VARIANCE]->shape);
 }
 
 static bool has_constant_parameters(const thaw_node *node)
 {
     for (size_t i = SCALE; i < INPUTS; i++)
-        if (!node->inputs[i]->constant || node->inputs[i]->trainable)
+        if (!node->inputs[i]->constant || node->inputs[i]->trainable || node->inputs[i]->updated)
             return false;
     return true;
 }
 
-/* In blocks where the input is, if all that is done to a channel is known. */
+/* In blocks where the input is; what is done to a channel is worked out on the host where it never changes. */
 static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
-    batch_normalization_state *state = node->state;
+    thaw_batch_normalization *state = node->state;
     const int32_t stored = node->inputs[X]->block;
     (void)block;
-    if (stored <= 1 || state->training || !has_constant_parameters(node) || state->inner > INT_MAX)
+    if (stored <= 1 || state->training || state->inner > INT_MAX)
         return 1;
-    node->packs_weights = true;
+    node->packs_weights = has_constant_parameters(node);
     if (node->epilogue.residual)
         wanted[INPUTS] = stored;
     return wanted[X] = state->block = stored;
 }
 
-static thaw_status pack(thaw_node *node)
+/* The rows of `factors`. */
+static void fill_factors(const thaw_node *node, float *factors)
 {
-    batch_normalization_state *state = node->state;
-    const int64_t padded = (state->channels + state->block - 1) / state->block * state->block;
-    const size_t bytes = 2 * (size_t)padded * sizeof(float);
-    float *factors;
-    THAW_TRY(thaw_allocate(thaw_node_context(node), 2 * (size_t)padded, sizeof *factors, &factors));
+    const thaw_batch_normalization *state = node->state;
     for (int64_t c = 0; c < state->channels; c++) {
         double parameter[INPUTS];
         for (size_t i = SCALE; i < INPUTS; i++)
             parameter[i] = thaw_tensor_get(node->inputs[i]->constant, c);
-        const double factor = parameter[SCALE] / sqrt(parameter[VARIANCE] + (double)state->epsilon);
+        const double inverse = 1 / sqrt(parameter[VARIANCE] + (double)state->epsilon);
+        const double factor = parameter[SCALE] * inverse;
         factors[c] = (float)factor;
-        factors[padded + c] = (float)(parameter[SHIFT] - parameter[MEAN] * factor);
+        factors[state->stride + c] = (float)(parameter[SHIFT] - parameter[MEAN] * factor);
+        factors[2 * state->stride + c] = (float)parameter[MEAN];
+        factors[3 * state->stride + c] = (float)inverse;
     }
+}
+
+static thaw_status pack(thaw_node *node)
+{
+    thaw_batch_normalization *state = node->state;
+    const size_t bytes = 4 * (size_t)state->stride * sizeof(float);
+    float *factors;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), 4 * (size_t)state->stride, sizeof *factors, &factors));
+    fill_factors(node, factors);
+    thaw_buffer_destroy(&state->factors);
     thaw_status status = thaw_buffer_create(thaw_node_device(node), bytes, &state->factors);
     if (status == THAW_OK && bytes)
         status = thaw_buffer_write(state->factors, 0, factors, bytes);
@@ -135,35 +129,30 @@ static thaw_status pack(thaw_node *node)
 
 static thaw_status prepare_blocked(thaw_node *node)
 {
-    batch_normalization_state *state = node->state;
+    thaw_batch_normalization *state = node->state;
     char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 16];
     snprintf(options, sizeof options, "%s -DBLOCK=%d", thaw_epilogue_options(node, false, epilogue), (int)state->block);
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "batch_normalization", "batch_normalize_blocked", options,
                              &state->normalize));
-    return pack(node);
+    return node->packs_weights ? pack(node) : THAW_OK;
 }
 
 static thaw_status prepare(thaw_node *node)
 {
-    batch_normalization_state *state = node->state;
-    thaw_device *device = thaw_node_device(node);
+    thaw_batch_normalization *state = node->state;
     char options[THAW_EPILOGUE_OPTIONS];
+    THAW_TRY(thaw_batch_prepare_training(node));
     if (state->block > 1)
         return prepare_blocked(node);
-    THAW_TRY(thaw_kernel_get(device, "batch_normalization", "batch_normalize",
-                             thaw_epilogue_options(node, false, options), &state->normalize));
-    if (!state->training)
-        return THAW_OK;
-    THAW_TRY(thaw_kernel_get(device, "batch_normalization", "add_pieces", "", &state->pieces));
-    THAW_TRY(thaw_kernel_get(device, "batch_normalization", "finish_moment", "", &state->moment));
-    return thaw_kernel_get(device, "batch_normalization", "move_average", "", &state->running);
+    return thaw_kernel_get(thaw_node_device(node), "batch_normalization", "batch_normalize",
+                           thaw_epilogue_options(node, false, options), &state->normalize);
 }
 
 /* With the mean at the front of one buffer and the variance `variance_offset` elements into another. */
 static thaw_status normalize(const thaw_node *node, const thaw_buffer *mean, const thaw_buffer *variance,
                              int64_t variance_offset)
 {
-    const batch_normalization_state *state = node->state;
+    const thaw_batch_normalization *state = node->state;
     if (thaw_shape_size(&node->inputs[X]->shape) == 0)
         return THAW_OK;
     return thaw_kernel_launch(state->normalize, THAW_RANGE_3(state->inner, state->channels, state->n),
@@ -174,72 +163,50 @@ static thaw_status normalize(const thaw_node *node, const thaw_buffer *mean, con
                               THAW_FLOAT(node->epilogue.alpha), THAW_FLOAT(node->epilogue.beta));
 }
 
-/* The batch's mean (power 1) or variance (power 2) per channel, into its place in scratch. */
-static thaw_status compute_moment(const thaw_node *node, int power)
-{
-    const batch_normalization_state *state = node->state;
-    const thaw_buffer *scratch = thaw_node_scratch(node);
-    THAW_TRY(thaw_kernel_launch(state->pieces, THAW_RANGE_2(PIECES, state->channels), THAW_BUFFER(scratch),
-                                THAW_BUFFER(node->inputs[X]->buffer), THAW_LONG(state->n), THAW_LONG(state->inner),
-                                THAW_INT(power)));
-    return thaw_kernel_launch(state->moment, THAW_RANGE_1(state->channels), THAW_BUFFER(scratch), THAW_INT(PIECES),
-                              THAW_LONG(state->n * state->inner), THAW_INT(power));
-}
-
-/* Output 1 + which = input * momentum + batch's * (1 - momentum): which is 0 for the mean, 1 for the variance. */
-static thaw_status update_running(const thaw_node *node, size_t which)
-{
-    const batch_normalization_state *state = node->state;
-    const thaw_value *running = thaw_node_output(node, 1 + which);
-    if (!running)
-        return THAW_OK;
-    return thaw_kernel_launch(state->running, THAW_RANGE_1(state->channels), THAW_BUFFER(running->buffer),
-                              THAW_BUFFER(node->inputs[MEAN + which]->buffer), THAW_BUFFER(thaw_node_scratch(node)),
-                              THAW_LONG(which * (size_t)state->channels), THAW_FLOAT(state->momentum));
-}
-
 static thaw_status normalize_blocked(const thaw_node *node)
 {
-    enum { PIXELS_AT_ONCE = 512 };
-    const batch_normalization_state *state = node->state;
+    const thaw_batch_normalization *state = node->state;
     const thaw_shape stored = thaw_value_stored(node->outputs[0]);
-    thaw_range range = THAW_RANGE_3((state->inner + PIXELS_AT_ONCE - 1) / PIXELS_AT_ONCE, stored.dims[1], state->n);
+    thaw_range range = THAW_RANGE_3((state->inner + THAW_BATCH_RUN - 1) / THAW_BATCH_RUN, stored.dims[1], state->n);
     range.local[0] = 1;
     if (thaw_shape_size(&stored) == 0)
         return THAW_OK;
     return thaw_kernel_launch(state->normalize, range, THAW_BUFFER(node->outputs[0]->buffer),
                               THAW_BUFFER(node->inputs[X]->buffer), THAW_BUFFER(state->factors),
                               THAW_BUFFER(thaw_epilogue_residual(node)), THAW_FLOAT(node->epilogue.alpha),
-                              THAW_FLOAT(node->epilogue.beta), THAW_INT(state->inner), THAW_INT(PIXELS_AT_ONCE));
+                              THAW_FLOAT(node->epilogue.beta), THAW_INT(state->inner), THAW_INT(THAW_BATCH_RUN));
 }
 
 static thaw_status forward(thaw_node *node)
 {
-    const batch_normalization_state *state = node->state;
+    const thaw_batch_normalization *state = node->state;
+    const bool own = thaw_batch_is_own(node) && thaw_shape_size(&node->inputs[X]->shape) > 0;
+    if (own)
+        THAW_TRY(thaw_batch_measure(node));
+    THAW_TRY(thaw_batch_make_factors(node));
     if (state->block > 1)
         return normalize_blocked(node);
-    if (!state->training)
-        return normalize(node, node->inputs[MEAN]->buffer, node->inputs[VARIANCE]->buffer, 0);
-    for (int power = 1; power <= 2; power++)
-        THAW_TRY(compute_moment(node, power));
-    for (size_t which = 0; which < 2; which++)
-        THAW_TRY(update_running(node, which));
-    return normalize(node, thaw_node_scratch(node), thaw_node_scratch(node), state->channels);
+    if (own)
+        return normalize(node, state->statistics, state->statistics, state->channels);
+    return normalize(node, node->inputs[MEAN]->buffer, node->inputs[VARIANCE]->buffer, 0);
 }
 
 static void release(thaw_node *node)
 {
-    thaw_buffer_destroy(&((batch_normalization_state *)node->state)->factors);
+    thaw_batch_normalization *state = node->state;
+    thaw_buffer_destroy(&state->factors);
+    thaw_buffer_destroy(&state->statistics);
 }
 
 const thaw_op thaw_op_batch_normalization = {
     .name = "batch_normalization",
     .onnx_type = "BatchNormalization",
-    .flags = THAW_OP_EPILOGUE,
+    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = infer,
     .layout = layout,
     .prepare = prepare,
     .forward = forward,
+    .backward = thaw_batch_backward,
     .release = release,
 };

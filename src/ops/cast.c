@@ -1,5 +1,5 @@
 /* Cast: any type to any other on the host; between floating types on the device, which computes in float32: there a
- * cast rounds to the type that the file names. */
+ * cast rounds to the type that the file names, and gradients pass as they are. */
 #include "ops/shared/movement.h"
 
 #include <string.h>
@@ -7,6 +7,7 @@
 typedef struct cast_state {
     thaw_dtype to;
     thaw_kernel *kernel; /* NULL: nothing is to be rounded */
+    thaw_mover backward;
 } cast_state;
 
 /* ONNX names for TensorProto.DataType, those that Thaw has no element type for. */
@@ -75,6 +76,10 @@ static thaw_status fold(thaw_node *node)
 static thaw_status prepare(thaw_node *node)
 {
     cast_state *state = node->state;
+    thaw_move move = thaw_move_into(&node->outputs[0]->shape);
+    memcpy(move.from_stride, move.to_stride, sizeof move.from_stride);
+    if (node->inputs[0]->gradient)
+        THAW_TRY(thaw_mover_prepare(thaw_node_device(node), &move, true, &state->backward));
     const char *name = state->to == THAW_FLOAT16    ? "round_to_float16"
                        : state->to == THAW_BFLOAT16 ? "round_to_bfloat16"
                                                     : NULL;
@@ -91,6 +96,12 @@ static thaw_status forward(thaw_node *node)
     return thaw_kernel_launch(state->kernel, THAW_RANGE_1(count), THAW_BUFFER(from), THAW_BUFFER(to));
 }
 
+static thaw_status backward(thaw_node *node)
+{
+    const cast_state *state = node->state;
+    return thaw_mover_run(&state->backward, node->outputs[0]->gradient, node->inputs[0]->gradient);
+}
+
 const thaw_op thaw_op_cast = {
     .name = "cast",
     .onnx_type = "Cast",
@@ -99,4 +110,5 @@ const thaw_op thaw_op_cast = {
     .fold = fold,
     .prepare = prepare,
     .forward = forward,
+    .backward = backward,
 };

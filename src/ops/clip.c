@@ -92,11 +92,12 @@ static thaw_status fold(thaw_node *node)
 const thaw_op thaw_op_clip = {
     .name = "clip",
     .onnx_type = "Clip",
-    .flags = THAW_OP_ACTIVATION,
+    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_READS_OUTPUT,
     .attributes = attributes,
     .infer = infer,
     .layout = thaw_activation_layout,
     .fold = fold,
     .prepare = thaw_activation_prepare,
     .forward = thaw_activation_forward,
+    .backward = thaw_activation_backward,
 };

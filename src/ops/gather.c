@@ -1,5 +1,6 @@
 /* Gather: the slices of the data along an axis that constant indices name. */
 #include "ops/shared/movement.h"
+#include "ops/shared/takers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@ typedef struct gather_state {
     int64_t outer, size, inner; /* the data as [outer, size, inner]: `size` along the axis */
     thaw_buffer *index;         /* int32 [count], counted from the front */
     thaw_kernel *kernel;
+    thaw_takers backward;
 } gather_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -84,23 +86,28 @@ static thaw_status fold(thaw_node *node)
     return THAW_OK;
 }
 
+/* The kernels' list, and for backward who is on it. */
 static thaw_status upload_indices(thaw_node *node, int32_t *list)
 {
     gather_state *state = node->state;
+    thaw_device *device = thaw_node_device(node);
     const int64_t count = node->inputs[1]->constant->count;
     for (int64_t i = 0; i < count; i++)
         list[i] = (int32_t)index_at(node, i);
     thaw_buffer_destroy(&state->index);
-    THAW_TRY(thaw_buffer_create(thaw_node_device(node), (size_t)count * sizeof *list, &state->index));
-    return thaw_buffer_write(state->index, 0, list, (size_t)count * sizeof *list);
+    THAW_TRY(thaw_buffer_create(device, (size_t)count * sizeof *list, &state->index));
+    THAW_TRY(thaw_buffer_write(state->index, 0, list, (size_t)count * sizeof *list));
+    return node->inputs[0]->gradient ? thaw_takers_prepare(device, list, count, state->size, &state->backward)
+                                     : THAW_OK;
 }
 
 static thaw_status prepare(thaw_node *node)
 {
     gather_state *state = node->state;
     const int64_t count = node->inputs[1]->constant->count;
-    if (state->size > INT32_MAX)
-        return thaw_node_fail(node, THAW_ERR_SIZE, "an axis of %lld elements", (long long)state->size);
+    if (state->size > INT32_MAX || count > INT32_MAX)
+        return thaw_node_fail(node, THAW_ERR_SIZE, "an axis of %lld elements, of which %lld are taken",
+                              (long long)state->size, (long long)count);
     if (thaw_shape_size(&node->outputs[0]->shape) == 0)
         return THAW_OK;
     int32_t *list;
@@ -121,9 +128,18 @@ static thaw_status forward(thaw_node *node)
                               THAW_BUFFER(node->outputs[0]->buffer), THAW_LONG(state->size));
 }
 
+static thaw_status backward(thaw_node *node)
+{
+    const gather_state *state = node->state;
+    return thaw_takers_run(&state->backward, state->outer, state->inner, node->outputs[0]->gradient,
+                           node->inputs[0]->gradient);
+}
+
 static void release(thaw_node *node)
 {
-    thaw_buffer_destroy(&((gather_state *)node->state)->index);
+    gather_state *state = node->state;
+    thaw_buffer_destroy(&state->index);
+    thaw_takers_release(&state->backward);
 }
 
 const thaw_op thaw_op_gather = {
@@ -134,5 +150,6 @@ const thaw_op thaw_op_gather = {
     .fold = fold,
     .prepare = prepare,
     .forward = forward,
+    .backward = backward,
     .release = release,
 };

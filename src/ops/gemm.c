@@ -10,6 +10,7 @@ typedef struct gemm_state {
     thaw_kernel *reduce; /* backward of c */
     thaw_buffer *panels; /* b, where it is a constant of a program that is only run; NULL otherwise */
     thaw_buffer *addend; /* c, where it is a constant too */
+    thaw_buffer *rows;   /* b as it stands, for the gradient of a, where there are panels */
     char options[THAW_EPILOGUE_OPTIONS];
 } gemm_state;
 
@@ -69,8 +70,9 @@ static thaw_status infer(thaw_node *node)
 static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
     const gemm_state *state = node->state;
+    const thaw_value *c = thaw_epilogue_own_input(node, 2);
     (void)block, (void)wanted;
-    node->packs_weights = !state->transpose_a && state->m > 0 && !node->epilogue.residual &&
+    node->packs_weights = !(c && c->trainable) && !state->transpose_a && state->m > 0 && !node->epilogue.residual &&
                           thaw_weights_fit(node, 1, state->n, state->k);
     return 1;
 }
@@ -82,6 +84,8 @@ static thaw_status prepare_panels(thaw_node *node)
     thaw_epilogue_options(node, c != NULL, state->options);
     if (c && c->constant)
         THAW_TRY(thaw_weights_upload(node, c, &state->addend));
+    if (node->inputs[0]->gradient)
+        THAW_TRY(thaw_weights_upload(node, node->inputs[1], &state->rows));
     return thaw_weights_pack(node, 1, state->transpose_b, state->n, state->k, &state->panels);
 }
 
@@ -98,10 +102,10 @@ static thaw_status prepare(thaw_node *node)
         .bias_column = c && state->c_columns > 1,
         .bias_scale = state->beta,
     };
-    if (node->packs_weights)
-        return prepare_panels(node);
     if (c && c->gradient)
         THAW_TRY(thaw_kernel_get(thaw_node_device(node), "gemm_backward", "reduce_rows", "", &state->reduce));
+    if (node->packs_weights)
+        return prepare_panels(node);
     return thaw_epilogue_prepare(node, &state->epilogue);
 }
 
@@ -155,6 +159,7 @@ static thaw_status forward(thaw_node *node)
 /* da [m, k] += alpha * dy op(b)^T, or its transpose [k, m] += alpha * op(b) dy^T. */
 static thaw_status backward_a(const thaw_node *node, const gemm_state *state)
 {
+    const thaw_buffer *b = state->rows ? state->rows : node->inputs[1]->buffer;
     thaw_gemm gemm = {
         .m = state->m,
         .n = state->k,
@@ -164,7 +169,7 @@ static thaw_status backward_a(const thaw_node *node, const gemm_state *state)
         .a = node->outputs[0]->gradient,
         .a_stride = state->n,
         .transpose_b = !state->transpose_b,
-        .b = node->inputs[1]->buffer,
+        .b = b,
         .b_stride = node->inputs[1]->shape.dims[1],
         .c = node->inputs[0]->gradient,
         .c_stride = node->inputs[0]->shape.dims[1],
@@ -173,7 +178,7 @@ static thaw_status backward_a(const thaw_node *node, const gemm_state *state)
         gemm.m = state->k;
         gemm.n = state->m;
         gemm.transpose_a = state->transpose_b;
-        gemm.a = node->inputs[1]->buffer;
+        gemm.a = b;
         gemm.a_stride = node->inputs[1]->shape.dims[1];
         gemm.transpose_b = true;
         gemm.b = node->outputs[0]->gradient;
@@ -232,12 +237,13 @@ static void release(thaw_node *node)
     gemm_state *state = node->state;
     thaw_buffer_destroy(&state->panels);
     thaw_buffer_destroy(&state->addend);
+    thaw_buffer_destroy(&state->rows);
 }
 
 const thaw_op thaw_op_gemm = {
     .name = "gemm",
     .onnx_type = "Gemm",
-    .flags = THAW_OP_EPILOGUE,
+    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = infer,
     .layout = layout,

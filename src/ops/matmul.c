@@ -9,6 +9,7 @@ typedef struct matmul_state {
     int64_t batch[THAW_MAX_RANK];                             /* of the output */
     int64_t a_stride[THAW_MAX_RANK], b_stride[THAW_MAX_RANK]; /* elements, per batch axis */
     thaw_buffer *panels; /* b, where it is one constant matrix in a program that is only run; NULL otherwise */
+    thaw_buffer *rows;   /* b as it stands, for the gradient of a, where there are panels */
 } matmul_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -97,7 +98,25 @@ static thaw_status infer(thaw_node *node)
     return THAW_OK;
 }
 
-/* The matrices of place `index` in the stack, counted row-major. */
+static int64_t stack_size(const matmul_state *state)
+{
+    int64_t size = 1;
+    for (int32_t axis = 0; axis < state->batch_rank; axis++)
+        size *= state->batch[axis];
+    return size;
+}
+
+/* Where the operands of place `index` in the stack, counted row-major, begin. */
+static void find_operands(const matmul_state *state, int64_t index, int64_t *a, int64_t *b)
+{
+    *a = *b = 0;
+    for (int32_t axis = state->batch_rank - 1; axis >= 0; axis--) {
+        *a += index % state->batch[axis] * state->a_stride[axis];
+        *b += index % state->batch[axis] * state->b_stride[axis];
+        index /= state->batch[axis];
+    }
+}
+
 static thaw_status multiply(const thaw_node *node, const matmul_state *state, int64_t index)
 {
     thaw_gemm gemm = {
@@ -113,11 +132,51 @@ static thaw_status multiply(const thaw_node *node, const matmul_state *state, in
         .c_offset = index * state->m * state->n,
         .c_stride = state->n,
     };
-    for (int32_t axis = state->batch_rank - 1; axis >= 0; axis--) {
-        gemm.a_offset += index % state->batch[axis] * state->a_stride[axis];
-        gemm.b_offset += index % state->batch[axis] * state->b_stride[axis];
-        index /= state->batch[axis];
-    }
+    find_operands(state, index, &gemm.a_offset, &gemm.b_offset);
+    return thaw_gemm_run(thaw_node_device(node), &gemm);
+}
+
+/* da [m, k] += dy b^T */
+static thaw_status backward_a(const thaw_node *node, const matmul_state *state, int64_t index)
+{
+    thaw_gemm gemm = {
+        .m = state->m,
+        .n = state->k,
+        .k = state->n,
+        .alpha = 1,
+        .beta = 1,
+        .a = node->outputs[0]->gradient,
+        .a_offset = index * state->m * state->n,
+        .a_stride = state->n,
+        .transpose_b = true,
+        .b = state->rows ? state->rows : node->inputs[1]->buffer,
+        .b_stride = state->n,
+        .c = node->inputs[0]->gradient,
+        .c_stride = state->k,
+    };
+    find_operands(state, index, &gemm.c_offset, &gemm.b_offset);
+    return thaw_gemm_run(thaw_node_device(node), &gemm);
+}
+
+/* db [k, n] += a^T dy */
+static thaw_status backward_b(const thaw_node *node, const matmul_state *state, int64_t index)
+{
+    thaw_gemm gemm = {
+        .m = state->k,
+        .n = state->n,
+        .k = state->m,
+        .alpha = 1,
+        .beta = 1,
+        .transpose_a = true,
+        .a = node->inputs[0]->buffer,
+        .a_stride = state->k,
+        .b = node->outputs[0]->gradient,
+        .b_offset = index * state->m * state->n,
+        .b_stride = state->n,
+        .c = node->inputs[1]->gradient,
+        .c_stride = state->n,
+    };
+    find_operands(state, index, &gemm.a_offset, &gemm.c_offset);
     return thaw_gemm_run(thaw_node_device(node), &gemm);
 }
 
@@ -133,7 +192,11 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 static thaw_status prepare(thaw_node *node)
 {
     matmul_state *state = node->state;
-    return node->packs_weights ? thaw_weights_pack(node, 1, false, state->n, state->k, &state->panels) : THAW_OK;
+    if (!node->packs_weights)
+        return THAW_OK;
+    if (node->inputs[0]->gradient)
+        THAW_TRY(thaw_weights_upload(node, node->inputs[1], &state->rows));
+    return thaw_weights_pack(node, 1, false, state->n, state->k, &state->panels);
 }
 
 static thaw_status forward_panels(const thaw_node *node, const matmul_state *state)
@@ -156,11 +219,21 @@ static thaw_status forward(thaw_node *node)
     const matmul_state *state = node->state;
     if (state->panels)
         return forward_panels(node, state);
-    int64_t count = 1;
-    for (int32_t axis = 0; axis < state->batch_rank; axis++)
-        count *= state->batch[axis];
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < stack_size(state); i++)
         THAW_TRY(multiply(node, state, i));
+    return THAW_OK;
+}
+
+/* A matrix that is repeated gets its gradient from one product after the other. */
+static thaw_status backward(thaw_node *node)
+{
+    const matmul_state *state = node->state;
+    for (int64_t i = 0; i < stack_size(state); i++) {
+        if (node->inputs[0]->gradient)
+            THAW_TRY(backward_a(node, state, i));
+        if (node->inputs[1]->gradient)
+            THAW_TRY(backward_b(node, state, i));
+    }
     return THAW_OK;
 }
 
@@ -168,15 +241,18 @@ static void release(thaw_node *node)
 {
     matmul_state *state = node->state;
     thaw_buffer_destroy(&state->panels);
+    thaw_buffer_destroy(&state->rows);
 }
 
 const thaw_op thaw_op_matmul = {
     .name = "matmul",
     .onnx_type = "MatMul",
+    .flags = THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = infer,
     .layout = layout,
     .prepare = prepare,
     .forward = forward,
+    .backward = backward,
     .release = release,
 };

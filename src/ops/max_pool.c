@@ -18,6 +18,7 @@ static thaw_status infer(thaw_node *node)
 
 static thaw_status prepare(thaw_node *node)
 {
+    THAW_TRY(thaw_pooling_prepare_backward(node, "max_pool_backward", true));
     return thaw_pooling_prepare(node, "max_pool", thaw_node_output(node, 1) ? "-DINDICES" : "");
 }
 
@@ -44,9 +45,11 @@ static thaw_status forward(thaw_node *node)
 const thaw_op thaw_op_max_pool = {
     .name = "max_pool",
     .onnx_type = "MaxPool",
+    .flags = THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = infer,
     .layout = thaw_pooling_layout,
     .prepare = prepare,
     .forward = forward,
+    .backward = thaw_max_pooling_backward,
 };

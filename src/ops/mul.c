@@ -8,11 +8,13 @@ static thaw_status attributes(thaw_node *node)
 const thaw_op thaw_op_mul = {
     .name = "mul",
     .onnx_type = "Mul",
-    .flags = THAW_OP_EPILOGUE,
+    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = thaw_binary_infer,
     .layout = thaw_binary_layout,
     .fold = thaw_binary_fold,
     .prepare = thaw_binary_prepare,
     .forward = thaw_binary_forward,
+    .backward = thaw_binary_backward,
+    .release = thaw_binary_release,
 };

@@ -77,6 +77,10 @@ typedef struct thaw_epilogue {
 #define THAW_OP_READS_SHAPE 4u  /* fold needs the inputs' shapes only, not their contents */
 #define THAW_OP_HOST        8u  /* exists only as fold: refused where its inputs are not constant */
 #define THAW_OP_ACTIVATION  16u /* node->state is a thaw_activation_state: can become an epilogue */
+/* What backward reads besides gradients and what the node keeps itself: the planner may give the memory of an
+ * activation to others once no forward, and no such backward, is still to come. */
+#define THAW_OP_BACKWARD_READS_INPUTS 32u /* any input's buffer */
+#define THAW_OP_BACKWARD_READS_OUTPUT 64u /* output 0's buffer */
 
 typedef struct thaw_op {
     const char *name;      /* file name: src/ops/<name>.c */
@@ -98,8 +102,8 @@ typedef struct thaw_op {
     thaw_status (*prepare)(thaw_node *node);
     /* Queues the work: reads inputs' buffers, writes outputs' buffers. NULL: view, or host only. */
     thaw_status (*forward)(thaw_node *node);
-    /* Queues: from outputs' gradients (and buffers kept), *adds* to the gradient of every input that has one.
-     * NULL: can only be frozen. */
+    /* Queues: from output 0's gradient (and the buffers that the flags name), *adds* to the gradient of every input
+     * that has one. NULL: can only be frozen. */
     thaw_status (*backward)(thaw_node *node);
     /* Which of its ways to compute was chosen, as THAW_ALGORITHM knows it: after prepare. NULL: there is only one. */
     const char *(*algorithm)(const thaw_node *node);
@@ -144,8 +148,9 @@ struct thaw_graph {
     int64_t batch;        /* what a program runs with; 0 in the model's own graph */
     thaw_device *device;  /* NULL in the model's own graph */
     thaw_buffer *scratch; /* owned by the program */
-    /* The next forward of a differentiable program is a step of training, number `step` (from 1) of a run with this seed:
-     * Dropout drops, a BatchNormalization with `updated` statistics uses the batch's. Otherwise both are as at inference. */
+    /* The next forward of a differentiable program is a step of training, number `step` (from 1) of a run with this
+     * seed: Dropout drops, a BatchNormalization with `updated` statistics uses the batch's. Otherwise both are as at
+     * inference. */
     bool training;
     uint64_t seed, step;
 };

@@ -1,6 +1,7 @@
 /* Pad: more elements at the ends of dimensions (constant, reflected, the edge repeated, or wrapped round), or fewer
  * where a pad is negative. */
 #include "ops/shared/movement.h"
+#include "ops/shared/takers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@ typedef enum pad_mode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP } pad_mode
 typedef struct pad_axis {
     int64_t extent; /* of the output */
     int64_t stride; /* of the input, elements */
+    int64_t size;   /* of the input */
     int64_t first;  /* of the input's places, the first that is kept */
     int64_t kept;   /* how many are kept */
     int64_t before; /* how many are put before them, not negative */
@@ -24,7 +26,8 @@ typedef struct pad_state {
     thaw_buffer *table;           /* see cl/pad.cl */
     thaw_buffer *constant;        /* `value` on the device */
     thaw_kernel *kernel;
-    thaw_mover backward; /* adds the gradient of what was kept */
+    thaw_mover backward;               /* adds the gradient of what was kept, where nothing is repeated; */
+    thaw_takers takers[THAW_MAX_RANK]; /* else that of an axis with pads */
 } pad_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -149,7 +152,7 @@ static void add_axis(pad_state *state, const pad_axis *axis)
     pad_axis *inner = state->rank ? &state->axes[state->rank - 1] : NULL;
     if (inner && is_whole(inner) && is_whole(axis)) {
         inner->extent *= axis->extent;
-        inner->kept = inner->extent;
+        inner->kept = inner->size = inner->extent;
     } else {
         state->axes[state->rank++] = *axis;
     }
@@ -166,7 +169,7 @@ static thaw_status infer(thaw_node *node)
     thaw_shape_strides(&shape, strides);
     state->rank = 0;
     for (int32_t d = shape.rank - 1; d >= 0; d--) {
-        pad_axis axis = {.stride = strides[d]};
+        pad_axis axis = {.stride = strides[d], .size = shape.dims[d]};
         THAW_TRY(pad_dimension(node, shape.dims[d], before[d], after[d], &axis));
         shape.dims[d] = axis.extent;
         add_axis(state, &axis);
@@ -267,12 +270,18 @@ static thaw_status fold(thaw_node *node)
     return THAW_OK;
 }
 
-/* With constant pads the gradient is that of the places kept. Otherwise places are read more than once. */
-static thaw_status prepare_backward(thaw_node *node)
+/* Does every place of the input go to one of the output at most? */
+static bool repeats_nothing(const pad_state *state)
+{
+    for (int32_t a = 0; a < state->rank && state->mode != PAD_CONSTANT; a++)
+        if (state->axes[a].extent != state->axes[a].kept)
+            return false;
+    return true;
+}
+
+static thaw_status prepare_mover(thaw_node *node)
 {
     pad_state *state = node->state;
-    if (state->mode != PAD_CONSTANT)
-        return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "can be trained through with constant pads only");
     thaw_move move = {.rank = state->rank};
     int64_t stride = 1;
     for (int32_t a = 0; a < state->rank; a++) {
@@ -286,6 +295,34 @@ static thaw_status prepare_backward(thaw_node *node)
         stride *= axis->extent;
     }
     return thaw_mover_prepare(thaw_node_device(node), &move, true, &state->backward);
+}
+
+static thaw_status prepare_takers(thaw_node *node, int32_t a)
+{
+    pad_state *state = node->state;
+    const pad_axis *axis = &state->axes[a];
+    int32_t *index;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)axis->extent, sizeof *index, &index));
+    for (int64_t i = 0; i < axis->extent; i++)
+        index[i] = (int32_t)(axis->first + source_place(axis, state->mode, i));
+    const thaw_status status =
+        thaw_takers_prepare(thaw_node_device(node), index, axis->extent, axis->size, &state->takers[a]);
+    free(index);
+    return status;
+}
+
+static thaw_status prepare_backward(thaw_node *node)
+{
+    pad_state *state = node->state;
+    if (repeats_nothing(state))
+        return prepare_mover(node);
+    for (int32_t a = 0; a < state->rank; a++) {
+        if (state->axes[a].extent > INT32_MAX)
+            return thaw_node_fail(node, THAW_ERR_SIZE, "pads a dimension to %lld", (long long)state->axes[a].extent);
+        if (!is_whole(&state->axes[a]))
+            THAW_TRY(prepare_takers(node, a));
+    }
+    return THAW_OK;
 }
 
 static thaw_status upload(const thaw_node *node, const void *bytes, size_t size, thaw_buffer **buffer)
@@ -349,11 +386,60 @@ static thaw_status forward(thaw_node *node)
                            sizeof arguments / sizeof *arguments);
 }
 
+/* Elements beside axis `a`, when those further out are back at the input's sizes. */
+static void find_extents(const pad_state *state, int32_t a, int64_t *outer, int64_t *inner)
+{
+    *outer = *inner = 1;
+    for (int32_t i = 0; i < state->rank; i++) {
+        *inner *= i < a ? state->axes[i].extent : 1;
+        *outer *= i > a ? state->axes[i].size : 1;
+    }
+}
+
+/* Brings axis `a` back to the input's size, in memory of its own. */
+static thaw_status fold_back_axis(const thaw_node *node, int32_t a, const thaw_buffer *from, thaw_buffer **to)
+{
+    const pad_state *state = node->state;
+    int64_t outer, inner;
+    find_extents(state, a, &outer, &inner);
+    const size_t bytes = (size_t)(outer * inner * state->axes[a].size) * sizeof(float);
+    THAW_TRY(thaw_buffer_create(thaw_node_device(node), bytes, to));
+    THAW_TRY(thaw_buffer_fill(*to, 0, 0, bytes));
+    return thaw_takers_run(&state->takers[a], outer, inner, from, *to);
+}
+
+/* One axis after the other, the outermost first, through memory that is handed back to whoever is queued behind. */
+static thaw_status fold_back(const thaw_node *node)
+{
+    const pad_state *state = node->state;
+    thaw_buffer *from = node->outputs[0]->gradient, *kept = NULL;
+    thaw_status status = THAW_OK;
+    int64_t outer, inner;
+    int32_t innermost = 0;
+    while (is_whole(&state->axes[innermost]))
+        innermost++;
+    for (int32_t a = state->rank - 1; a > innermost && status == THAW_OK; a--) {
+        thaw_buffer *to = NULL;
+        if (is_whole(&state->axes[a]))
+            continue;
+        status = fold_back_axis(node, a, from, &to);
+        thaw_buffer_destroy(&kept);
+        from = kept = to;
+    }
+    find_extents(state, innermost, &outer, &inner);
+    if (status == THAW_OK)
+        status = thaw_takers_run(&state->takers[innermost], outer, inner, from, node->inputs[0]->gradient);
+    thaw_buffer_destroy(&kept);
+    return status;
+}
+
 static thaw_status backward(thaw_node *node)
 {
     const pad_state *state = node->state;
-    if (!node->inputs[0]->gradient)
+    if (!node->inputs[0]->gradient || thaw_shape_size(&node->outputs[0]->shape) == 0)
         return THAW_OK;
+    if (!repeats_nothing(state))
+        return fold_back(node);
     return thaw_mover_run(&state->backward, node->outputs[0]->gradient, node->inputs[0]->gradient);
 }
 
@@ -363,6 +449,8 @@ static void release(thaw_node *node)
     thaw_tensor_release(&state->value);
     thaw_buffer_destroy(&state->table);
     thaw_buffer_destroy(&state->constant);
+    for (int32_t a = 0; a < THAW_MAX_RANK; a++)
+        thaw_takers_release(&state->takers[a]);
 }
 
 const thaw_op thaw_op_pad = {

@@ -52,4 +52,6 @@ const thaw_op thaw_op_reduce_mean = {
     .layout = thaw_reduce_layout,
     .prepare = thaw_reduce_prepare,
     .forward = thaw_reduce_forward,
+    .backward = thaw_reduce_backward,
+    .release = thaw_reduce_release,
 };

@@ -4,7 +4,7 @@
  * [outer, length, inner]. */
 typedef struct softmax_state {
     int64_t outer, length, inner;
-    thaw_kernel *kernel;
+    thaw_kernel *kernel, *backward;
 } softmax_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -35,6 +35,8 @@ static thaw_status infer(thaw_node *node)
 static thaw_status prepare(thaw_node *node)
 {
     softmax_state *state = node->state;
+    if (node->inputs[0]->gradient)
+        THAW_TRY(thaw_kernel_get(thaw_node_device(node), "softmax_backward", "softmax_backward", "", &state->backward));
     return thaw_kernel_get(thaw_node_device(node), "softmax", "softmax", "", &state->kernel);
 }
 
@@ -48,11 +50,23 @@ static thaw_status forward(thaw_node *node)
                               THAW_LONG(state->length));
 }
 
+static thaw_status backward(thaw_node *node)
+{
+    const softmax_state *state = node->state;
+    if (thaw_shape_size(&node->inputs[0]->shape) == 0)
+        return THAW_OK;
+    return thaw_kernel_launch(state->backward, THAW_RANGE_2(state->inner, state->outer),
+                              THAW_BUFFER(node->inputs[0]->gradient), THAW_BUFFER(node->outputs[0]->gradient),
+                              THAW_BUFFER(node->outputs[0]->buffer), THAW_LONG(state->length));
+}
+
 const thaw_op thaw_op_softmax = {
     .name = "softmax",
     .onnx_type = "Softmax",
+    .flags = THAW_OP_BACKWARD_READS_OUTPUT,
     .attributes = attributes,
     .infer = infer,
     .prepare = prepare,
     .forward = forward,
+    .backward = backward,
 };

@@ -15,4 +15,6 @@ const thaw_op thaw_op_sub = {
     .fold = thaw_binary_fold,
     .prepare = thaw_binary_prepare,
     .forward = thaw_binary_forward,
+    .backward = thaw_binary_backward,
+    .release = thaw_binary_release,
 };

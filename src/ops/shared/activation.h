@@ -8,7 +8,7 @@
 typedef struct thaw_activation_state {
     thaw_epilogue epilogue;  /* what it computes; no residual */
     bool bounds_at_run_time; /* Clip: inputs 1 and 2 are read on the device instead of alpha and beta */
-    thaw_kernel *kernel;
+    thaw_kernel *kernel, *backward;
 } thaw_activation_state;
 
 /* True if the node is one that an epilogue can do, which it then describes (residual NULL). To be asked after infer. */
@@ -22,5 +22,7 @@ THAW_MUST_CHECK thaw_status thaw_activation_infer(thaw_node *node);
 int32_t thaw_activation_layout(thaw_node *node, int32_t block, int32_t *wanted);
 THAW_MUST_CHECK thaw_status thaw_activation_prepare(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_activation_forward(thaw_node *node);
+/* From the output or the input, as the operator's flags say. */
+THAW_MUST_CHECK thaw_status thaw_activation_backward(thaw_node *node);
 
 #endif

@@ -256,6 +256,7 @@ thaw_status thaw_binary_prepare(thaw_node *node)
 {
     thaw_binary *binary = node->state;
     char options[96];
+    THAW_TRY(thaw_binary_prepare_backward(node));
     if (binary->block > 1)
         return prepare_blocked(node);
     snprintf(options, sizeof options, "-DARITHMETIC=%d -DA_INNER=%d -DB_INNER=%d -DACTIVATION=%d",

@@ -2,7 +2,7 @@
 #ifndef THAW_OPS_SHARED_BINARY_H
 #define THAW_OPS_SHARED_BINARY_H
 
-#include "ops/op.h"
+#include "ops/shared/terms.h"
 
 /* Numbers as in cl/binary.cl. */
 typedef enum thaw_arithmetic { THAW_ADD, THAW_SUBTRACT, THAW_MULTIPLY, THAW_DIVIDE } thaw_arithmetic;
@@ -23,6 +23,7 @@ typedef struct thaw_binary {
     int32_t block; /* storage of the output: see thaw_value; more than 1: the operands lie as this says: */
     thaw_binary_operand operand[2];
     thaw_kernel *kernel;
+    thaw_terms gradient[2], rest[2]; /* of each operand; what is left of a sum in blocks */
 } thaw_binary;
 
 /* The steps of an operator: all but the first are used as they are. */
@@ -34,5 +35,9 @@ THAW_MUST_CHECK thaw_status thaw_binary_fold(thaw_node *node);
 int32_t thaw_binary_layout(thaw_node *node, int32_t block, int32_t *wanted);
 THAW_MUST_CHECK thaw_status thaw_binary_prepare(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_binary_forward(thaw_node *node);
+/* For prepare: what backward needs, for the operands that have a gradient. */
+THAW_MUST_CHECK thaw_status thaw_binary_prepare_backward(thaw_node *node);
+THAW_MUST_CHECK thaw_status thaw_binary_backward(thaw_node *node);
+void thaw_binary_release(thaw_node *node);
 
 #endif

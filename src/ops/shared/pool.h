@@ -9,6 +9,7 @@ typedef struct thaw_pooling {
     int64_t planes, places; /* n * c; elements of one of them in the output */
     int32_t block;          /* storage of input and output: see thaw_value */
     thaw_kernel *kernel;
+    thaw_kernel *backward, *largest; /* the second one for MaxPool */
 } thaw_pooling;
 
 /* Checks the attributes (`known` lists them) and makes the state. */
@@ -22,5 +23,12 @@ THAW_MUST_CHECK thaw_status thaw_pooling_prepare(thaw_node *node, const char *na
 /* Queues it: the kernel gets output, input, these `count` (at most THAW_POOLING_OWN) arguments, and the window. */
 #define THAW_POOLING_OWN 4
 THAW_MUST_CHECK thaw_status thaw_pooling_run(const thaw_node *node, const thaw_argument *own, size_t count);
+
+/* For prepare: kernel `name` of cl/pool_backward.cl, or its counterpart for blocks, where the input has a gradient. */
+THAW_MUST_CHECK thaw_status thaw_pooling_prepare_backward(thaw_node *node, const char *name, bool finds_largest);
+THAW_MUST_CHECK thaw_status thaw_max_pooling_backward(thaw_node *node);
+/* `counted`: the arguments count_d, count_h, count_w of the kernels. */
+THAW_MUST_CHECK thaw_status thaw_average_pooling_backward(thaw_node *node,
+                                                          const thaw_argument counted[THAW_WINDOW_AXES]);
 
 #endif

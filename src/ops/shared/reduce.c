@@ -63,6 +63,8 @@ thaw_status thaw_reduce_prepare(thaw_node *node)
 {
     thaw_reduce *reduce = node->state;
     char options[32];
+    if (node->inputs[0]->gradient)
+        THAW_TRY(thaw_reduce_prepare_backward(node));
     if (reduce->block > 1) {
         snprintf(options, sizeof options, "-DBLOCK=%d", (int)reduce->block);
         return thaw_kernel_get(thaw_node_device(node), "reduce_mean", "reduce_mean_blocked", options, &reduce->kernel);

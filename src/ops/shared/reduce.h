@@ -2,7 +2,7 @@
 #ifndef THAW_OPS_SHARED_REDUCE_H
 #define THAW_OPS_SHARED_REDUCE_H
 
-#include "ops/op.h"
+#include "ops/shared/terms.h"
 
 #define THAW_REDUCE_GROUPS (THAW_MAX_RANK / 2) /* kept and reduced ones alternate */
 
@@ -18,6 +18,7 @@ typedef struct thaw_reduce {
     bool spatial;  /* [n, c, h, w] over h and w */
     int32_t block; /* storage of the input: see thaw_value */
     thaw_kernel *kernel;
+    thaw_terms backward;
 } thaw_reduce;
 
 THAW_MUST_CHECK thaw_status thaw_reduce_create(thaw_node *node);
@@ -27,5 +28,9 @@ THAW_MUST_CHECK thaw_status thaw_reduce_infer(thaw_node *node, const bool marked
 int32_t thaw_reduce_layout(thaw_node *node, int32_t block, int32_t *wanted);
 THAW_MUST_CHECK thaw_status thaw_reduce_prepare(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_reduce_forward(thaw_node *node);
+/* For prepare, where the input has a gradient. */
+THAW_MUST_CHECK thaw_status thaw_reduce_prepare_backward(thaw_node *node);
+THAW_MUST_CHECK thaw_status thaw_reduce_backward(thaw_node *node);
+void thaw_reduce_release(thaw_node *node);
 
 #endif

@@ -1,0 +1,24 @@
+/* dx[i] += dy[i] * (the slope of the activation at i), any number of elements; work-item i. ACTIVATION, alpha and beta:
+ * see common.clh.
+ *
+ * kept: the result y where it tells the slope (so that x need not be kept), else x. At a kink: as PyTorch. */
+#if ACTIVATION == 1
+#define SLOPED(dy, y) ((y) <= 0.0f ? 0.0f : (dy)) /* NaN must stay visible */
+#elif ACTIVATION == 2
+#define SLOPED(dy, x) ((x) > 0.0f ? (dy) : alpha * (dy))
+#elif ACTIVATION == 3
+#define SLOPED(dy, y) ((y) > alpha && (y) < beta ? (dy) : 0.0f)
+#elif ACTIVATION == 4
+#define SLOPED(dy, y) ((dy) * (y) * (1.0f - (y)))
+#elif ACTIVATION == 5
+#define SLOPED(dy, y) ((y) > 0.0f && (y) < 1.0f ? alpha * (dy) : 0.0f)
+#elif ACTIVATION == 6
+#define SLOPED(dy, x) ((x) <= -3.0f ? 0.0f : (x) >= 3.0f ? (dy) : (dy) * ((x) * (1.0f / 3.0f) + 0.5f))
+#endif
+
+kernel void activation_backward(global float *dx, global const float *dy, global const float *kept, float alpha,
+                                float beta)
+{
+    const size_t i = get_global_id(0);
+    dx[i] += SLOPED(dy[i], kept[i]);
+}
