@@ -15,7 +15,7 @@ typedef struct batch_normalization_state {
     bool training;
     int64_t n, channels, inner; /* x as [n, channels, inner] */
     int32_t block;              /* storage of input and output: see thaw_value */
-    thaw_buffer *factors;       /* in blocks: [2][channels to whole blocks], y = x * [0] + [1] */
+    thaw_buffer *factors;       /* in blocks, or NHWC: [2][channels to whole blocks], y = x * [0] + [1] */
     thaw_kernel *normalize;
     thaw_kernel *pieces, *moment, *running; /* in training */
 } batch_normalization_state;
@@ -114,7 +114,8 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 static thaw_status pack(thaw_node *node)
 {
     batch_normalization_state *state = node->state;
-    const int64_t padded = (state->channels + state->block - 1) / state->block * state->block;
+    const int64_t lanes = thaw_block_lanes(state->block, state->channels);
+    const int64_t padded = (state->channels + lanes - 1) / lanes * lanes;
     const size_t bytes = 2 * (size_t)padded * sizeof(float);
     float *factors;
     THAW_TRY(thaw_allocate(thaw_node_context(node), 2 * (size_t)padded, sizeof *factors, &factors));
@@ -137,9 +138,14 @@ static thaw_status prepare_blocked(thaw_node *node)
 {
     batch_normalization_state *state = node->state;
     char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 16];
-    snprintf(options, sizeof options, "%s -DBLOCK=%d", thaw_epilogue_options(node, false, epilogue), (int)state->block);
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "batch_normalization", "batch_normalize_blocked", options,
-                             &state->normalize));
+    const bool all = state->block == THAW_BLOCK_ALL;
+    thaw_epilogue_options(node, false, epilogue);
+    if (all)
+        snprintf(options, sizeof options, "%s -DNHWC", epilogue);
+    else
+        snprintf(options, sizeof options, "%s -DBLOCK=%d", epilogue, (int)state->block);
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "batch_normalization",
+                             all ? "batch_normalize_nhwc" : "batch_normalize_blocked", options, &state->normalize));
     return pack(node);
 }
 
@@ -213,9 +219,22 @@ static thaw_status normalize_blocked(const thaw_node *node)
                               THAW_FLOAT(node->epilogue.beta), THAW_INT(state->inner), THAW_INT(PIXELS_AT_ONCE));
 }
 
+static thaw_status normalize_nhwc(const thaw_node *node)
+{
+    const batch_normalization_state *state = node->state;
+    if (state->n == 0)
+        return THAW_OK;
+    return thaw_kernel_launch(
+        state->normalize, THAW_RANGE_2(state->inner * state->channels, state->n), THAW_BUFFER(node->outputs[0]->buffer),
+        THAW_BUFFER(node->inputs[X]->buffer), THAW_BUFFER(state->factors), THAW_BUFFER(thaw_epilogue_residual(node)),
+        THAW_FLOAT(node->epilogue.alpha), THAW_FLOAT(node->epilogue.beta), THAW_INT(state->channels));
+}
+
 static thaw_status forward(thaw_node *node)
 {
     const batch_normalization_state *state = node->state;
+    if (state->block == THAW_BLOCK_ALL)
+        return normalize_nhwc(node);
     if (state->block > 1)
         return normalize_blocked(node);
     if (!state->training)
