@@ -17,7 +17,7 @@ typedef struct op_trial {
     const char *type;
     const op_case *row;
     const char *algorithm; /* NULL: the operator's choice */
-    int32_t layout;        /* channels in a block, in a fused program; 0: not fused */
+    int32_t layout;        /* channels in a block (or THAW_BLOCK_ALL), in a fused program; 0: not fused */
     bool pooled;           /* op_subject_build_pooled() */
     op_subject subject;
     thaw_program *program;
