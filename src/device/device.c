@@ -39,21 +39,24 @@ static void CL_CALLBACK on_driver_message(const char *message, const void *extra
 }
 
 /* What the device has of something, or the less that a variable in the environment allows. */
-static uint64_t allowed(const char *variable, uint64_t most)
+static uint64_t allowed(thaw_device *device, const char *variable, uint64_t most)
 {
     const char *text = getenv(variable);
     const uint64_t wanted = text ? strtoull(text, NULL, 10) : 0;
-    return wanted > 0 && wanted < most ? wanted : most;
+    if (wanted == 0 || wanted >= most)
+        return most;
+    device->limited = true;
+    return wanted;
 }
 
 /* Smaller devices than there are: for tests, and to leave something to others. */
 static void limit(thaw_device *device)
 {
     thaw_device_info *info = &device->info;
-    device->pool.limit_bytes = allowed("THAW_DEVICE_MEMORY", info->global_bytes);
-    info->max_alloc_bytes = allowed("THAW_DEVICE_ALLOCATION", info->max_alloc_bytes);
-    info->local_bytes = allowed("THAW_DEVICE_LOCAL", info->local_bytes);
-    info->max_work_group = (size_t)allowed("THAW_DEVICE_WORK_GROUP", info->max_work_group);
+    device->pool.limit_bytes = allowed(device, "THAW_DEVICE_MEMORY", info->global_bytes);
+    info->max_alloc_bytes = allowed(device, "THAW_DEVICE_ALLOCATION", info->max_alloc_bytes);
+    info->local_bytes = allowed(device, "THAW_DEVICE_LOCAL", info->local_bytes);
+    info->max_work_group = (size_t)allowed(device, "THAW_DEVICE_WORK_GROUP", info->max_work_group);
 }
 
 static thaw_status open_entry(thaw_context *context, const thaw_device_entry *entry, thaw_device **device)
