@@ -26,7 +26,7 @@ static thaw_status create(thaw_device *device, thaw_program *program, const char
     if (clGetKernelWorkGroupInfo(made->opencl, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof made->max_work_group,
                                  &made->max_work_group, NULL) != CL_SUCCESS)
         made->max_work_group = 1;
-    if (made->max_work_group > device->info.max_work_group)
+    if (made->max_work_group > device->info.max_work_group || device->quirks.group_unknown)
         made->max_work_group = device->info.max_work_group;
     made->next = program->kernels;
     program->kernels = made;

@@ -122,6 +122,9 @@ static thaw_status prepare_from(const thaw_node *node, thaw_conv *conv, int firs
 {
     conv->tile = first;
     THAW_TRY(choose_tile(node, conv));
+    if (conv->tile != first)
+        thaw_log(thaw_node_context(node), THAW_LOG_DEBUG, "%s: %s is too large for the device: %s instead", node->name,
+                 conv->variant->name, conv->tile == TILE_COUNT ? thaw_conv_nhwc_direct.name : "a smaller tile");
     if (conv->tile == TILE_COUNT)
         return thaw_conv_nhwc_direct.prepare(node, conv);
     THAW_TRY(make_taps(node, conv));
