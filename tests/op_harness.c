@@ -80,7 +80,7 @@ static choices save_choices(void)
 static void restore_choices(choices saved)
 {
     trial_force_algorithm(saved.algorithm);
-    trial_force_layout(saved.layout ? atoi(saved.layout) : 0);
+    trial_force_layout(!saved.layout ? 0 : strcmp(saved.layout, "nhwc") == 0 ? THAW_BLOCK_ALL : atoi(saved.layout));
     free(saved.algorithm);
     free(saved.layout);
 }
@@ -129,6 +129,14 @@ void op_check_blocked(const char *type, const op_case *cases, size_t count, op_r
     restore_choices(saved);
 }
 
+void op_check_layout(const char *type, int32_t layout, const op_case *cases, size_t count, op_reference reference,
+                     double tolerance, const char *algorithms)
+{
+    const choices saved = save_choices();
+    check_rows((op_trial){.type = type, .layout = layout}, cases, count, reference, tolerance, algorithms);
+    restore_choices(saved);
+}
+
 void op_check_amid_blocks(const char *type, const op_case *cases, size_t count, op_reference reference,
                           double tolerance)
 {
@@ -136,6 +144,8 @@ void op_check_amid_blocks(const char *type, const op_case *cases, size_t count, 
     for (int32_t layout = 4; layout <= widest_layout(); layout *= 2)
         check_rows((op_trial){.type = type, .layout = layout, .pooled = true}, cases, count, reference, tolerance,
                    NULL);
+    check_rows((op_trial){.type = type, .layout = THAW_BLOCK_ALL, .pooled = true}, cases, count, reference, tolerance,
+               NULL);
     restore_choices(saved);
 }
 

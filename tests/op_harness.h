@@ -37,7 +37,11 @@ void op_check(const char *type, const op_case *cases, size_t count, op_reference
 void op_check_blocked(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance,
                       const char *algorithms);
 
-/* The same for operators that take blocks where these come from others. */
+/* The same with channels in another number side by side: 1, or THAW_BLOCK_ALL. */
+void op_check_layout(const char *type, int32_t layout, const op_case *cases, size_t count, op_reference reference,
+                     double tolerance, const char *algorithms);
+
+/* The same as op_check_blocked(), NHWC included, for operators that take blocks where these come from others. */
 void op_check_amid_blocks(const char *type, const op_case *cases, size_t count, op_reference reference,
                           double tolerance);
 

@@ -53,7 +53,9 @@ void trial_fail(const op_trial *trial, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    if (trial->layout)
+    if (trial->layout == THAW_BLOCK_ALL)
+        snprintf(layout, sizeof layout, " in NHWC");
+    else if (trial->layout)
         snprintf(layout, sizeof layout, " in blocks of %d", (int)trial->layout);
     snprintf(line, sizeof line, "%s {%s} on '%s'%s%s%s%s%s: %s", trial->type,
              trial->row->attributes ? trial->row->attributes : "", trial->row->inputs ? trial->row->inputs : "",
@@ -157,7 +159,7 @@ static void fill_with_nan(thaw_buffer *buffer)
 static void check_padding(const op_trial *trial, const thaw_value *value, const float *elements)
 {
     const thaw_shape stored = thaw_value_stored(value);
-    const int64_t block = value->block, pixels = thaw_shape_span(&stored, 2, 4);
+    const int64_t block = thaw_block_lanes(value->block, value->shape.dims[1]), pixels = thaw_shape_span(&stored, 2, 4);
     const int64_t rest = value->shape.dims[1] % block, image = pixels * stored.dims[1] * block;
     if (rest == 0)
         return;
@@ -205,7 +207,7 @@ void trial_force_algorithm(const char *name)
 void trial_force_layout(int32_t block)
 {
     char text[16];
-    snprintf(text, sizeof text, "%d", (int)block);
+    snprintf(text, sizeof text, block == THAW_BLOCK_ALL ? "nhwc" : "%d", (int)block);
     if (block)
         setenv("THAW_LAYOUT", text, 1);
     else

@@ -10,7 +10,7 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
 {
     thaw_graph *graph = program->graph;
     graph->device = device;
-    if (options->fuse && thaw_device_block(device) > 1)
+    if (options->fuse)
         THAW_TRY(thaw_graph_layout(graph, thaw_device_block(device)));
     thaw_tuning_save(device);
     THAW_TRY(thaw_program_plan(program, options->differentiable));

@@ -105,7 +105,7 @@ static thaw_status infer(thaw_node *node)
     THAW_TRY(thaw_node_set_output(node, 0, node->inputs[0]->dtype, &y));
     if (!thaw_multiply(2 * thaw_conv_depth(&conv->geometry), thaw_shape_size(&y), &node->flops))
         return thaw_node_fail(node, THAW_ERR_SIZE, "output %s is too large", thaw_shape_text(&y, text));
-    choose_variant(node, thaw_conv_choose(&conv->geometry));
+    choose_variant(node, thaw_conv_choose(&conv->geometry, NULL));
     return THAW_OK;
 }
 
@@ -114,30 +114,32 @@ static bool is_constant(const thaw_value *value)
     return !value || (value->constant && !value->trainable);
 }
 
-/* An image of few channels is read as it comes; everything else in blocks, where a variant does that. */
+/* An image of few channels is read as it comes; everything else as the device likes it, where a variant does that. */
 static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
     enum { FEW_CHANNELS = 4 };
     thaw_conv *conv = node->state;
     thaw_conv_geometry *geometry = &conv->geometry;
     const thaw_conv_geometry plain = *geometry;
+    const thaw_device *device = thaw_node_device(node);
     if (!is_constant(node->inputs[1]) || !is_constant(thaw_epilogue_own_input(node, 2)) ||
         node->inputs[0]->shape.rank != 4)
         return 1;
     geometry->out_block = block;
     geometry->in_block = geometry->in_channels <= FEW_CHANNELS && node->inputs[0]->block == 1 ? 1 : block;
-    const thaw_conv_variant *variant = thaw_conv_choose_blocked(geometry);
+    const thaw_conv_variant *variant = thaw_conv_choose(geometry, device);
     if (!variant && geometry->in_block == 1) {
         geometry->in_block = block;
-        variant = thaw_conv_choose_blocked(geometry);
+        variant = thaw_conv_choose(geometry, device);
     }
     if (!variant) {
         *geometry = plain;
-        return 1;
+        block = 1;
+        variant = thaw_conv_choose(geometry, device);
     }
     choose_variant(node, thaw_conv_tune(node, variant));
-    node->packs_weights = true;
-    node->slices = variant->slices;
+    node->packs_weights = block > 1;
+    node->slices = conv->variant->slices;
     wanted[0] = geometry->in_block;
     if (node->epilogue.residual)
         wanted[node->input_count - 1] = block;
@@ -164,9 +166,7 @@ static const char *algorithm(const thaw_node *node)
 
 static void release(thaw_node *node)
 {
-    thaw_conv *conv = node->state;
-    thaw_buffer_destroy(&conv->packed);
-    thaw_buffer_destroy(&conv->packed_bias);
+    thaw_conv_release(node->state);
 }
 
 const thaw_op thaw_op_conv = {

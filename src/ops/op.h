@@ -22,7 +22,9 @@ typedef struct thaw_value {
     bool is_input;         /* of the graph, without a value in the file */
     bool trainable;        /* a parameter that training changes by its gradient */
     bool updated;          /* a running statistic that training moves: its BatchNormalization uses the batch's own */
-    int32_t block;         /* storage of [n, c, h, w]: 1 is row-major, b is [n][c/b][h][w][b], c padded to a multiple */
+    /* Storage of [n, c, h, w]: 1 is row-major, b is [n][c/b][h][w][b], c padded to a multiple; THAW_BLOCK_ALL is
+     * [n][h][w][c], one block of all channels and no padding. */
+    int32_t block;
     struct thaw_value *whole; /* stored inside that value, its channels from first_channel on; NULL: by itself */
     int64_t first_channel;
     size_t index; /* place in the graph's values */
@@ -166,11 +168,16 @@ thaw_buffer *thaw_node_scratch(
 int64_t thaw_node_file_batch(const thaw_node *node);
 int64_t thaw_node_batch(const thaw_node *node);
 
+/* How many of `channels` lie side by side in that storage: at least 1. */
+int64_t thaw_block_lanes(int32_t block, int64_t channels);
+
 /* The shape in which a value lies in its buffer, row-major: [n, c/b, h, w, b] for blocks of b > 1. */
 thaw_shape thaw_value_stored(const thaw_value *value);
 
 /* Where image i of [n, c, ...] begins in the value's buffer: at offset + i * stride elements. */
 void thaw_value_place(const thaw_value *value, int64_t *offset, int64_t *stride);
+/* Elements from one pixel to the next there. */
+int64_t thaw_value_pixel(const thaw_value *value);
 
 /* Fails with "Type 'name': ..." put before the reason. */
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...) THAW_PRINTF(3, 4);

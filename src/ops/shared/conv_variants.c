@@ -246,39 +246,43 @@ static const thaw_conv_variant *const row_major[] = {&depthwise, &pointwise, &im
 static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd, &thaw_conv_winograd_late,
                                                    &thaw_conv_depthwise_blocked, &thaw_conv_tiled, NULL};
 
-static const thaw_conv_variant *choose(const thaw_conv_variant *const *variants, const thaw_conv_geometry *geometry)
+static const thaw_conv_variant *const nhwc[] = {
+    &thaw_conv_nhwc_depthwise,  &thaw_conv_nhwc_pointwise, &thaw_conv_implicit,    &thaw_conv_implicit_large,
+    &thaw_conv_implicit_middle, &thaw_conv_implicit_small, &thaw_conv_nhwc_direct, NULL};
+
+size_t thaw_conv_fitting(const thaw_conv_geometry *geometry, const thaw_device *device,
+                         const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS])
+{
+    _Static_assert(sizeof nhwc / sizeof *nhwc <= THAW_CONV_MOST_VARIANTS + 1, "too many variants");
+    const thaw_conv_variant *const *variants = geometry->out_block == THAW_BLOCK_ALL ? nhwc
+                                               : geometry->out_block > 1             ? blocked
+                                                                                     : row_major;
+    const uint64_t most_bytes = device ? thaw_device_describe(device)->max_alloc_bytes : UINT64_MAX;
+    size_t count = 0;
+    for (; *variants; variants++) {
+        const bool fits = (*variants)->fits(geometry);
+        if (fits && (!(*variants)->scratch_bytes || (*variants)->scratch_bytes(geometry) <= most_bytes))
+            fitting[count++] = *variants;
+    }
+    return count;
+}
+
+const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry, const thaw_device *device)
 {
     const char *wish = getenv("THAW_ALGORITHM");
-    const thaw_conv_variant *first = NULL;
-    for (; *variants; variants++) {
-        if (!(*variants)->fits(geometry))
-            continue;
-        if (wish && strcmp(wish, (*variants)->name) == 0)
-            return *variants;
-        first = first ? first : *variants;
-    }
-    return first;
+    const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS];
+    const size_t count = thaw_conv_fitting(geometry, device, fitting);
+    for (size_t i = 0; i < count && wish; i++)
+        if (strcmp(wish, fitting[i]->name) == 0)
+            return fitting[i];
+    return count ? fitting[0] : NULL;
 }
 
-const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry)
+void thaw_conv_release(thaw_conv *conv)
 {
-    return choose(row_major, geometry);
-}
-
-const thaw_conv_variant *thaw_conv_choose_blocked(const thaw_conv_geometry *geometry)
-{
-    return choose(blocked, geometry);
-}
-
-size_t thaw_conv_fitting_blocked(const thaw_conv_geometry *geometry,
-                                 const thaw_conv_variant *fitting[THAW_CONV_BLOCKED_MOST])
-{
-    _Static_assert(sizeof blocked / sizeof *blocked <= THAW_CONV_BLOCKED_MOST + 1, "too many variants");
-    size_t count = 0;
-    for (size_t i = 0; blocked[i]; i++)
-        if (blocked[i]->fits(geometry))
-            fitting[count++] = blocked[i];
-    return count;
+    thaw_buffer_destroy(&conv->packed);
+    thaw_buffer_destroy(&conv->packed_bias);
+    thaw_buffer_destroy(&conv->taps);
 }
 
 thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t count)

@@ -26,8 +26,10 @@ typedef struct thaw_conv {
     thaw_kernel *kernel;         /* im2col, or the one that does it all; NULL: none */
     thaw_kernel *second_kernel;  /* for those that work in two steps */
     thaw_epilogue_pass epilogue; /* after a matrix product */
-    thaw_buffer *packed;         /* weights as a blocked variant wants them; NULL: none */
-    thaw_buffer *packed_bias; /* [out_channels padded to out_block], zeros where there is no bias; blocked variants */
+    thaw_buffer *packed;         /* weights as a variant that is not row-major wants them; NULL: none */
+    thaw_buffer *packed_bias;    /* [out_channels filled up], zeros where there is no bias; for those too */
+    thaw_buffer *taps;           /* where each product's input lies, and */
+    int tile;                    /* which size of work-group: conv_implicit.c */
 } thaw_conv;
 
 struct thaw_conv_variant {
@@ -39,21 +41,27 @@ struct thaw_conv_variant {
     bool slices; /* writes its output wherever thaw_value_place() says */
 };
 
-/* The one that THAW_ALGORITHM names if it fits, else the first that does. Row-major storage: never NULL. */
-const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry);
-/* The same among those for blocks of channels; NULL if none fits. Weights and bias are constants. */
-const thaw_conv_variant *thaw_conv_choose_blocked(const thaw_conv_geometry *geometry);
+/* Of those for the geometry's storage whose scratch the device (NULL: not known yet) can give, the one that
+ * THAW_ALGORITHM names if it fits, else the first that does. NULL if none fits, which row-major storage never has. All
+ * but the row-major ones want constant weights and bias, and no buffers of them. */
+const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry, const thaw_device *device);
 
-#define THAW_CONV_BLOCKED_MOST 8 /* variants that may fit */
-/* All of those for blocks of channels that fit, the plainest last; their number. */
-size_t thaw_conv_fitting_blocked(const thaw_conv_geometry *geometry,
-                                 const thaw_conv_variant *fitting[THAW_CONV_BLOCKED_MOST]);
+#define THAW_CONV_MOST_VARIANTS 8 /* that may fit */
+/* All of them that fit, the plainest last; their number. */
+size_t thaw_conv_fitting(const thaw_conv_geometry *geometry, const thaw_device *device,
+                         const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS]);
 /* The fastest of them that computes what the plainest does, as measured on the node's device now or at an earlier start
  * (see device/tuning.h); `first` where nothing is to be measured. The node's geometry is set, its buffers are not. */
 const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first);
 
+/* Frees what prepare made. */
+void thaw_conv_release(thaw_conv *conv);
+
 extern const thaw_conv_variant thaw_conv_winograd, thaw_conv_winograd_late, thaw_conv_tiled,
     thaw_conv_depthwise_blocked;
+extern const thaw_conv_variant thaw_conv_nhwc_depthwise, thaw_conv_nhwc_pointwise, thaw_conv_nhwc_direct;
+extern const thaw_conv_variant thaw_conv_implicit, thaw_conv_implicit_large, thaw_conv_implicit_middle,
+    thaw_conv_implicit_small;
 
 /* Makes conv->packed_bias of `count` numbers, at least the output channels: the bias, zeros where there is none. */
 THAW_MUST_CHECK thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t count);
