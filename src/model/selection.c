@@ -218,8 +218,7 @@ static thaw_status choose(selection *s, char *globs)
 {
     thaw_context *context = s->graph->context;
     const thaw_freeze_options *o = s->options;
-    if ((o->until != NULL) + (o->unfreeze != 0) + (o->trainable != NULL) > 1)
-        return thaw_fail(context, THAW_ERR_USAGE, "freeze-until, unfreeze and trainable exclude each other");
+    THAW_TRY(thaw_freeze_check(context, o));
     THAW_TRY(thaw_allocate(context, s->graph->value_count, sizeof *s->origins, &s->origins));
     THAW_TRY(thaw_allocate(context, s->graph->value_count, sizeof *s->chosen, &s->chosen));
     THAW_TRY(thaw_allocate(context, s->graph->value_count, sizeof *s->pinned, &s->pinned));
@@ -234,6 +233,13 @@ static thaw_status choose(selection *s, char *globs)
     mark(s);
     THAW_TRY(check_patterns(s));
     return check_anything(s);
+}
+
+thaw_status thaw_freeze_check(thaw_context *context, const thaw_freeze_options *o)
+{
+    if ((o->until != NULL) + (o->unfreeze != 0) + (o->trainable != NULL) > 1)
+        return thaw_fail(context, THAW_ERR_USAGE, "freeze-until, unfreeze and trainable exclude each other");
+    return THAW_OK;
 }
 
 thaw_status thaw_graph_freeze(thaw_graph *graph, const thaw_freeze_options *options, const int32_t *stages)

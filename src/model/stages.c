@@ -64,7 +64,7 @@ static bool is_convolution(const thaw_node *node)
 static size_t before_widening(const numbering *n, size_t place)
 {
     size_t at = place;
-    while (at > 0 && n->crossing[at] == 1 && !is_convolution(n->graph->nodes[at - 1]))
+    while (at > 0 && !is_convolution(n->graph->nodes[at - 1]))
         at--;
     if (at < 2 || n->crossing[at] != 1 || n->crossing[at - 1] != 1)
         return place;
