@@ -5,11 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The whole model with shapes and folded constants, without a device: what only depends on constants is out of the way
- * there, so that it does not count as crossing the cut. */
+/* What goes into the loss: the output, before a Softmax. */
+static const char *logits_name(const thaw_graph *graph)
+{
+    const thaw_value *value = graph->outputs[0];
+    const bool softmax = value->producer && strcmp(value->producer->op->onnx_type, "Softmax") == 0;
+    return softmax ? value->producer->inputs[0]->name : value->name;
+}
+
+/* The model up to the logits with shapes and folded constants, without a device: what only depends on constants is out
+ * of the way there, so that it does not count as crossing the cut. */
 static thaw_status bind(const thaw_model *model, int32_t height, int32_t width, size_t batch, thaw_program **program)
 {
-    const thaw_program_options options = {.batch = (int64_t)batch, .height = height, .width = width};
+    const char *const logits = logits_name(model->graph);
+    const thaw_program_options options = {
+        .batch = (int64_t)batch, .height = height, .width = width, .outputs = &logits, .output_count = 1};
     return thaw_program_create(model->graph, NULL, &options, program);
 }
 
@@ -30,13 +40,6 @@ static thaw_status add(const thaw_model *model, const thaw_value *value, size_t 
         cut->shapes[i].dims[d - 1] = shape->dims[d];
     cut->widths[i] = (size_t)thaw_shape_size(&cut->shapes[i]);
     return THAW_OK;
-}
-
-static const char *logits_name(const thaw_graph *graph)
-{
-    const thaw_value *value = graph->outputs[0];
-    const bool softmax = value->producer && strcmp(value->producer->op->onnx_type, "Softmax") == 0;
-    return softmax ? value->producer->inputs[0]->name : value->name;
 }
 
 static thaw_status fill(const thaw_model *model, const thaw_split *split, size_t batch, thaw_cut *cut)
