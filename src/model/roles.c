@@ -32,6 +32,13 @@ static bool is_weight(const thaw_value *value)
     return value->constant && !value->producer && !value->is_input && thaw_dtype_is_float(value->constant->dtype);
 }
 
+const thaw_value *thaw_role_origin(const thaw_value *value)
+{
+    while (value && value->producer && thaw_role_is_carrier(value->producer))
+        value = value->producer->inputs[0];
+    return value && value->constant ? value : NULL;
+}
+
 void thaw_roles_trace(const thaw_graph *graph, thaw_value **origins)
 {
     for (size_t i = 0; i < graph->value_count; i++)

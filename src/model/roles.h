@@ -26,6 +26,8 @@ void thaw_roles_trace(const thaw_graph *graph, thaw_value **origins);
 thaw_reading thaw_role_of_input(const thaw_node *node, size_t index, thaw_value *const *origins);
 /* A Transpose or a view of a weight: not the one that uses it. */
 bool thaw_role_is_carrier(const thaw_node *node);
+/* The weight that a value is made of by Transposes and views alone, itself mostly; NULL if it is no weight. */
+const thaw_value *thaw_role_origin(const thaw_value *value);
 /* What one weight is to the nodes that read it: the first role that is found. */
 thaw_role thaw_role_of_value(const thaw_graph *graph, const thaw_value *value, thaw_value *const *origins);
 

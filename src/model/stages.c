@@ -1,6 +1,7 @@
 #include "model/stages.h"
 #include "model/head.h"
 #include "model/program.h"
+#include "model/roles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,7 @@ static bool has_weights(const thaw_node *node)
     static const char *const types[] = {"Conv", "Gemm", "MatMul"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (node->op->onnx_type && strcmp(node->op->onnx_type, types[i]) == 0)
-            return node->input_count > 1 && node->inputs[1] && node->inputs[1]->constant;
+            return node->input_count > 1 && thaw_role_origin(node->inputs[1]);
     return false;
 }
 
@@ -106,8 +107,11 @@ static void find_beginnings(numbering *n)
         if (now && (!area || now < area))
             area = now;
     }
-    for (size_t i = tail; i < n->head; i++)
-        n->begins[i] = has_weights(graph->nodes[i]);
+    bool weights = false; /* what comes before the first of them is no stage of its own */
+    for (size_t i = 0; i < n->head; i++) {
+        n->begins[i] = n->begins[i] || (i >= tail && weights && has_weights(graph->nodes[i]));
+        weights = weights || has_weights(graph->nodes[i]);
+    }
     if (n->head < graph->node_count)
         n->begins[n->head] = true;
 }
