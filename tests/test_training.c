@@ -275,6 +275,35 @@ static void saved(void)
     thaw_model_close(&loaded);
 }
 
+/* Losses recorded from PyTorch (tests/record_training.py): all images in one batch. */
+static void as_pytorch(void)
+{
+    static const double losses[] = {1.1246148, 1.1100043, 1.0929656, 1.0751722,
+                                    1.0567607, 1.0368981, 1.0144830, 0.9885927};
+    enum { EPOCHS = sizeof losses / sizeof losses[0] };
+    thaw_finetune_options options = pictures_options();
+    thaw_finetune_result result;
+    thaw_model *model = make_model();
+    thaw_dataset *dataset = pictures_open(0);
+    options.freeze.until = "none";
+    options.epochs = EPOCHS;
+    options.train_batch_size = 36;
+    options.optimizer = THAW_OPTIMIZER_SGD;
+    options.schedule = THAW_SCHEDULE_CONSTANT;
+    options.learning_rate = 0.02;
+    options.nesterov = true;
+    options.weight_decay = 0.01;
+    options.label_smoothing = 0.1;
+    options.clip_norm = 1;
+    CU_ASSERT_EQUAL_FATAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_OK);
+    for (int i = 0; i < EPOCHS; i++)
+        CU_ASSERT_DOUBLE_EQUAL(result.epochs[i].train_loss, losses[i], 2e-6);
+    CU_ASSERT_EQUAL(result.best_epoch, EPOCHS); /* nothing to validate with: the last one */
+    thaw_finetune_result_free(&result);
+    thaw_dataset_close(&dataset);
+    thaw_model_close(&model);
+}
+
 static void divergence(void)
 {
     thaw_model *model = make_model();
@@ -444,6 +473,7 @@ void suite_training(void)
         {"rates of stages", rates},
         {"from scratch", from_scratch},
         {"saved", saved},
+        {"as PyTorch", as_pytorch},
         {"divergence", divergence},
         {"learning rates", learning_rates},
         {"resumed", resumed},

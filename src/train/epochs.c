@@ -33,6 +33,7 @@ typedef struct run {
     double epoch_start;      /* on the clock */
     double learning_rate;    /* of the last step */
     double checkpoint_start; /* when the last checkpoint was written */
+    thaw_reporter reporter;  /* of steps */
 } run;
 
 /* Few images make short epochs: a head needs steps, not epochs. */
@@ -203,6 +204,7 @@ static thaw_status train_epoch(run *r, bool *stopped)
         const size_t step = (size_t)thaw_optimizer_steps(t->optimizer);
         r->learning_rate = o->learning_rate * thaw_schedule_rate(o->schedule, step, steps, (size_t)o->warmup_steps);
         THAW_TRY(thaw_trainer_step(t, r->learning_rate, &r->train));
+        thaw_reporter_update(&r->reporter, step + 1, 0.0);
         *stopped = thaw_context_interrupted(r->training->context) && t->position < t->epoch_rows;
         if (*stopped)
             return save_checkpoint(r);
@@ -258,8 +260,7 @@ static bool is_over(const run *r)
 static thaw_status run_epochs(run *r, bool resumed)
 {
     thaw_finetune_result *result = r->result;
-    thaw_reporter reporter;
-    thaw_reporter_start(&reporter, &r->options->job, "train", (size_t)r->epochs);
+    thaw_reporter_start(&r->reporter, &r->options->job, "train", (size_t)r->epochs * r->trainer->steps_per_epoch);
     if (resumed) {
         r->train = (thaw_loss_sums){r->sums[LOSS], (size_t)r->counters[CORRECT], (size_t)r->counters[COUNT]};
         r->epoch_start -= r->sums[EPOCH_SECONDS];
@@ -273,7 +274,6 @@ static thaw_status run_epochs(run *r, bool resumed)
         if (!stopped) {
             THAW_TRY(finish_epoch(r));
             THAW_TRY(close_epoch(r));
-            thaw_reporter_update(&reporter, result->epoch_count, 0.0);
         }
         result->interrupted = thaw_context_interrupted(r->training->context);
     }

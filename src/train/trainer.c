@@ -116,7 +116,8 @@ static thaw_status load_batch(thaw_trainer *t, int part, size_t from, size_t cou
 
 static thaw_status is_bad(const thaw_trainer *t, const thaw_value *value, bool *bad)
 {
-    const size_t count = (size_t)thaw_shape_size(&value->shape);
+    const thaw_shape stored = thaw_value_stored(value);
+    const size_t count = (size_t)thaw_shape_size(&stored);
     float *numbers;
     *bad = false;
     if (!value->buffer || !count || !thaw_dtype_is_float(value->dtype))
@@ -129,36 +130,53 @@ static thaw_status is_bad(const thaw_trainer *t, const thaw_value *value, bool *
     return status;
 }
 
-/* Weights and activations in the order in which the loss depends on them. NULL: all are numbers. */
-static thaw_status find_bad(const thaw_trainer *t, const thaw_value **found)
+/* Those of the values that are known before anything runs, if `known`, else the others. */
+static thaw_status find_among(const thaw_trainer *t, thaw_value *const *values, size_t count, bool known,
+                              const thaw_value **found)
 {
-    const thaw_graph *graph = t->program->graph;
-    *found = NULL;
-    for (size_t i = 0; i < graph->node_count && !*found; i++) {
-        const thaw_node *node = graph->nodes[i];
-        for (size_t j = 0; j < node->input_count + node->output_count && !*found; j++) {
-            const thaw_value *value = j < node->input_count ? node->inputs[j] : node->outputs[j - node->input_count];
-            bool bad = false;
-            if (value)
-                THAW_TRY(is_bad(t, value, &bad));
-            *found = bad ? value : NULL;
-        }
+    for (size_t i = 0; i < count && !*found; i++) {
+        bool bad = false;
+        if (values[i] && (values[i]->producer == NULL) == known)
+            THAW_TRY(is_bad(t, values[i], &bad));
+        *found = bad ? values[i] : NULL;
     }
     return THAW_OK;
 }
 
-static thaw_status fail_diverged(const thaw_trainer *t)
+/* Runs the batch again, node by node, and looks at what each reads and makes: later on its memory may be somebody
+ * else's. NULL: all are numbers. */
+static thaw_status find_bad(thaw_trainer *t, size_t count, const thaw_value **found)
+{
+    const thaw_graph *graph = t->program->graph;
+    double weight;
+    *found = NULL;
+    THAW_TRY(thaw_rows_begin(t->training->rows, t->order[THAW_PART_TRAIN] + t->position, count, t->batch));
+    THAW_TRY(load_batch(t, THAW_PART_TRAIN, t->position, count, &weight));
+    for (size_t i = 0; i < graph->node_count && !*found; i++) {
+        thaw_node *node = graph->nodes[i];
+        THAW_TRY(find_among(t, node->inputs, node->input_count, true, found));
+        if (!*found && node->op->forward && !(node->op->flags & THAW_OP_VIEW))
+            THAW_TRY(node->op->forward(node));
+        THAW_TRY(find_among(t, node->outputs, node->output_count, false, found));
+    }
+    return THAW_OK;
+}
+
+static const char *kind_of(const thaw_value *value)
+{
+    if (!value)
+        return "none but the loss of";
+    return value->producer ? "the output" : value->constant ? "the weight" : "the input";
+}
+
+static thaw_status fail_diverged(thaw_trainer *t, size_t count)
 {
     const thaw_value *bad;
-    THAW_TRY(find_bad(t, &bad));
+    THAW_TRY(find_bad(t, count, &bad));
     return thaw_fail(t->training->context, THAW_ERR_DIVERGED,
                      "the loss is no number at step %llu: the first tensor with NaN or infinities is %s '%s': try a "
                      "lower learning rate than %g",
-                     (unsigned long long)thaw_optimizer_steps(t->optimizer) + 1,
-                     !bad            ? "none but the loss of"
-                     : bad->producer ? "the output"
-                     : bad->constant ? "the weight"
-                                     : "the input",
+                     (unsigned long long)thaw_optimizer_steps(t->optimizer) + 1, kind_of(bad),
                      bad ? bad->name : t->training->cut.logits, t->training->options->learning_rate);
 }
 
@@ -178,7 +196,7 @@ static thaw_status run_batch(thaw_trainer *t, double *weight, thaw_loss_sums *su
     if (status == THAW_OK)
         status = thaw_loss_run(t->loss, logits->buffer, logits->gradient, count, &batch);
     if (status == THAW_OK && !isfinite(batch.loss))
-        status = fail_diverged(t);
+        status = fail_diverged(t, count);
     if (status == THAW_OK)
         status = thaw_program_backward(t->program);
     graph->training = false;
