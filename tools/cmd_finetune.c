@@ -164,14 +164,21 @@ static thaw_status train(cli_state *cli, const finetune_options *options, finetu
     return status;
 }
 
+static int64_t frozen_count(const thaw_layer_list *layers)
+{
+    return layers->parameters - layers->trainable_parameters - layers->updated_parameters;
+}
+
 static void print_text(const finetune_options *options, const finetune_state *state)
 {
     const thaw_finetune_result *result = &state->result;
     const thaw_layer_list *layers = state->layers;
-    printf("frozen  %lld parameters, %s\n", (long long)(layers->parameters - layers->trainable_parameters),
+    printf("frozen  %lld parameters, %s\n", (long long)frozen_count(layers),
            result->frozen_unchanged ? "unchanged" : "CHANGED");
     printf("trained %lld parameters on %zu images, %zu features each%s\n", (long long)layers->trainable_parameters,
            result->train_count, result->feature_count, result->features_kept ? "" : ", computed again in every epoch");
+    if (layers->updated_parameters > 0)
+        printf("updated %lld running statistics of batch norms\n", (long long)layers->updated_parameters);
     if (result->resumed_step > 0)
         printf("resumed after step %llu\n", (unsigned long long)result->resumed_step);
     if (result->bad_count > 0)
@@ -206,10 +213,10 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
         result->frozen_unchanged, "output", cli_json_text(options->output), "seconds", cli_json_number(result->seconds),
         "preprocess", cli_json_preprocess(&state->preprocess), "bad_images", cli_json_bad_images(cli), "feature_count",
         (json_int_t)result->feature_count, "features_kept", result->features_kept, "frozen_parameters",
-        (json_int_t)(state->layers->parameters - state->layers->trainable_parameters), "trained_parameters",
-        (json_int_t)state->layers->trainable_parameters, "stages", cli_stages_json(state->layers), "steps",
-        (json_int_t)result->steps, "resumed_step", (json_int_t)result->resumed_step, "interrupted", result->interrupted,
-        "peak_device_bytes", json_integer((json_int_t)thaw_device_peak_bytes(cli->device))));
+        (json_int_t)frozen_count(state->layers), "trained_parameters", (json_int_t)state->layers->trainable_parameters,
+        "stages", cli_stages_json(state->layers), "steps", (json_int_t)result->steps, "resumed_step",
+        (json_int_t)result->resumed_step, "interrupted", result->interrupted, "peak_device_bytes",
+        json_integer((json_int_t)thaw_device_peak_bytes(cli->device))));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */

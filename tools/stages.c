@@ -26,7 +26,7 @@ static stage *collect(const thaw_layer_list *layers, size_t *count)
         into->last = layer->name;
         into->parameters += layer->parameters;
         into->trained += layer->trained;
-        into->updated = into->updated || layer->updated;
+        into->updated = into->updated || layer->updated > 0;
     }
     return stages;
 }
@@ -76,7 +76,7 @@ static void tell_layers(cli_state *cli, const thaw_plan *plan)
         if (layer->parameters > 0)
             cli_note(cli, "%5d  %-40s %-18s %12lld %12lld  %s", layer->stage, cli_name_end(layer->name), layer->op,
                      (long long)layer->parameters, (long long)layer->trained,
-                     state(layer->trained, layer->updated, plan->rates[layer->stage], text));
+                     state(layer->trained, layer->updated > 0, plan->rates[layer->stage], text));
     }
 }
 

@@ -70,7 +70,7 @@ typedef struct thaw_layer {
     int64_t flops;      /* for one image; a multiply and an add count as two; 0 where nothing is computed */
     int64_t trained;    /* of these, elements that training changes by their gradient */
     bool trainable;     /* has a parameter that is trained */
-    bool updated;       /* has running statistics that training moves */
+    int64_t updated;    /* of these, elements of running statistics that training moves */
     bool frozen;        /* depends on nothing that is trained */
     bool cut;           /* frozen, and its output is what the trainable part reads */
 } thaw_layer;
@@ -78,7 +78,7 @@ typedef struct thaw_layer {
 typedef struct thaw_layer_list {
     thaw_layer *layers;
     size_t count;
-    int64_t parameters, trainable_parameters, flops;
+    int64_t parameters, trainable_parameters, updated_parameters, flops; /* updated: running statistics that move */
 } thaw_layer_list;
 
 /* The layer table, in running order, for images of the given size (0: the model's own, or 224). Freed with

@@ -18,7 +18,7 @@ static void count_parameters(const thaw_node *node, thaw_layer *layer)
         layer->parameters += value->constant->count;
         layer->trained += value->trainable ? value->constant->count : 0;
         layer->trainable = layer->trainable || value->trainable;
-        layer->updated = layer->updated || value->updated;
+        layer->updated += value->updated ? value->constant->count : 0;
     }
 }
 
@@ -43,6 +43,7 @@ static void fill_layer(thaw_layer_list *list, const thaw_node *node, const thaw_
     list->parameters += layer->parameters;
     list->flops += layer->flops;
     list->trainable_parameters += layer->trained;
+    list->updated_parameters += layer->updated;
 }
 
 static thaw_status number_layers(const thaw_graph *graph, thaw_layer_list *list)
