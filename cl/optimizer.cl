@@ -67,7 +67,7 @@ kernel void add_pieces(global const float *pieces, global float *sums, int count
 }
 
 /* factor[0] = scale * min(1, most / (norm + 1e-6)) with norm = scale * sqrt(sum of sums), as
- * torch.nn.utils.clip_grad_norm_ has it; factor[1] = norm. One work-item. */
+ * torch.nn.utils.clip_grad_norm_ has it. One work-item. */
 kernel void clip_factor(global const float *sums, global float *factor, int count, float scale, float most)
 {
     float sum = 0.0f;
@@ -75,7 +75,6 @@ kernel void clip_factor(global const float *sums, global float *factor, int coun
         sum += sums[i];
     const float norm = scale * sqrt(sum);
     factor[0] = scale * fmin(1.0f, most / (norm + 1e-6f));
-    factor[1] = norm;
 }
 
 /* The moving average of a weight: average += (weight - average) * left. */

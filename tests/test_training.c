@@ -321,6 +321,28 @@ static void divergence(void)
     thaw_model_close(&model);
 }
 
+/* One step a run: nobody asks for a loss after it, and no model comes out all the same. */
+static void divergence_at_the_end(void)
+{
+    for (int i = 0; i < 2; i++) {
+        thaw_model *model = make_model();
+        thaw_dataset *dataset = pictures_open(i ? 0.25 : 0);
+        thaw_finetune_options options = pictures_options();
+        thaw_finetune_result result;
+        options.freeze.until = "none";
+        options.optimizer = THAW_OPTIMIZER_SGD;
+        options.learning_rate = i ? 1e30 : 1e39;
+        options.train_batch_size = 36;
+        options.epochs = 1;
+        CU_ASSERT_EQUAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_ERR_DIVERGED);
+        CU_ASSERT_PTR_NOT_NULL(strstr(thaw_error_message(test_context()), "after step 1"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(thaw_error_message(test_context()), i ? "validation loss" : "first.weight"));
+        thaw_finetune_result_free(&result);
+        thaw_dataset_close(&dataset);
+        thaw_model_close(&model);
+    }
+}
+
 static void learning_rates(void)
 {
     thaw_model *model = make_model();
@@ -475,6 +497,7 @@ void suite_training(void)
         {"saved", saved},
         {"as PyTorch", as_pytorch},
         {"divergence", divergence},
+        {"divergence at the end", divergence_at_the_end},
         {"learning rates", learning_rates},
         {"resumed", resumed},
         {"other runs", other_runs},

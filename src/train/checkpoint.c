@@ -274,15 +274,17 @@ static bool is_finite(const item *i)
     return true;
 }
 
-static thaw_status fetch(const thaw_checkpoint *c, item *i)
+static thaw_status fetch(const thaw_checkpoint *c, uint64_t step, item *i)
 {
     if (!i->buffer)
         return THAW_OK;
     THAW_TRY(thaw_allocate(c->context, (size_t)i->count, sizeof(float), &i->memory));
     if (i->count)
         THAW_TRY(thaw_buffer_read(i->buffer, 0, i->memory, item_bytes(i)));
-    return is_finite(i) ? THAW_OK
-                        : thaw_fail(c->context, THAW_ERR_DIVERGED, "'%s' holds NaN or infinities: not saved", i->name);
+    if (is_finite(i))
+        return THAW_OK;
+    return thaw_fail(c->context, THAW_ERR_DIVERGED, "after step %" PRIu64 " '%s' holds NaN or infinities: not saved",
+                     step, i->name);
 }
 
 static thaw_status write_step(const thaw_checkpoint *c, uint64_t step, thaw_safetensor *tensors,
@@ -313,7 +315,7 @@ static thaw_status save(thaw_checkpoint *c, uint64_t step)
     thaw_safetensor *tensors = NULL;
     thaw_safetensors_note *notes = NULL;
     for (size_t i = 0; i < c->item_count; i++)
-        THAW_TRY(fetch(c, &c->items[i]));
+        THAW_TRY(fetch(c, step, &c->items[i]));
     thaw_status status = thaw_allocate(c->context, c->item_count, sizeof *tensors, &tensors);
     if (status == THAW_OK)
         status = thaw_allocate(c->context, c->note_count + 1, sizeof *notes, &notes);

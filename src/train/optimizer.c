@@ -24,7 +24,7 @@ struct thaw_optimizer {
     state *states; /* [parameters->count] */
     thaw_kernel *kernel, *accumulate;
     thaw_kernel *sum_squares, *add_pieces, *clip_factor;
-    thaw_buffer *pieces, *sums, *factor; /* [parameters][PIECES], [parameters], [2] */
+    thaw_buffer *pieces, *sums, *factor; /* [parameters][PIECES], [parameters], [1] */
     size_t trainable;                    /* how many parameters are */
     uint64_t steps;
     double added_weight;
@@ -107,7 +107,7 @@ static thaw_status prepare_clipping(thaw_optimizer *o, thaw_device *device)
     THAW_TRY(thaw_kernel_get(device, "optimizer", "clip_factor", "", &o->clip_factor));
     THAW_TRY(zeroed(device, o->trainable * PIECES, &o->pieces));
     THAW_TRY(zeroed(device, o->trainable, &o->sums));
-    return zeroed(device, 2, &o->factor);
+    return zeroed(device, 1, &o->factor);
 }
 
 static thaw_status prepare(thaw_optimizer *o, thaw_device *device)
@@ -188,15 +188,6 @@ thaw_status thaw_optimizer_step(thaw_optimizer *o, double learning_rate)
         if (p->trainable)
             THAW_TRY(o->rule->update(o, &u));
     }
-    return THAW_OK;
-}
-
-thaw_status thaw_optimizer_norm(const thaw_optimizer *o, double *norm)
-{
-    float factor[2] = {1.0f, NAN};
-    if (o->factor)
-        THAW_TRY(thaw_buffer_read(o->factor, 0, factor, sizeof factor));
-    *norm = factor[1];
     return THAW_OK;
 }
 

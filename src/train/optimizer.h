@@ -23,8 +23,6 @@ THAW_MUST_CHECK thaw_status thaw_optimizer_create(thaw_device *device, const tha
 THAW_MUST_CHECK thaw_status thaw_optimizer_add(thaw_optimizer *optimizer, double weight);
 /* Queues one update of every parameter: from its gradient, or from the mean of what was added, by weight. */
 THAW_MUST_CHECK thaw_status thaw_optimizer_step(thaw_optimizer *optimizer, double learning_rate);
-/* The gradients' norm before the last step clipped them. Waits for the device. */
-THAW_MUST_CHECK thaw_status thaw_optimizer_norm(const thaw_optimizer *optimizer, double *norm);
 void thaw_optimizer_destroy(thaw_optimizer **optimizer);
 
 /* What a checkpoint keeps: how many steps were made, and buffer `which` (from 0; NULL: no more) for parameter `index`,
