@@ -181,13 +181,6 @@ static bool is_better(const thaw_epoch *epoch, const thaw_epoch *best)
     return epoch->validation_top1 == best->validation_top1 && epoch->validation_loss < best->validation_loss;
 }
 
-/* The last step of an epoch has no loss after it that would show what it did. */
-static thaw_status fail_diverged(const run *r, const char *what)
-{
-    return thaw_fail(r->training->context, THAW_ERR_DIVERGED, "after step %llu %s: try a lower learning rate than %g",
-                     (unsigned long long)thaw_optimizer_steps(r->trainer->optimizer), what, r->options->learning_rate);
-}
-
 static bool is_finite(const thaw_tensor *tensor)
 {
     const float *numbers = tensor->data;
@@ -197,18 +190,19 @@ static bool is_finite(const thaw_tensor *tensor)
     return true;
 }
 
-/* Reads what was validated. */
+/* Reads what was validated. Without validation the last step has no loss after it that would show what it did. */
 static thaw_status keep_parameters(const run *r)
 {
     const thaw_trainer *t = r->trainer;
-    char what[256];
     for (size_t i = 0; i < t->parameters.count; i++) {
         const thaw_value *value = t->parameters.items[i].value;
         thaw_buffer *from = t->average ? thaw_average_buffer(t->average, i) : value->buffer;
         THAW_TRY(thaw_buffer_read(from, 0, r->best[i]->data, r->best[i]->bytes));
-        snprintf(what, sizeof what, "'%s' holds NaN or infinities", value->name);
         if (!is_finite(r->best[i]))
-            return fail_diverged(r, what);
+            return thaw_fail(
+                r->training->context, THAW_ERR_DIVERGED,
+                "after step %llu the weight '%s' holds NaN or infinities: try a lower learning rate than %g",
+                (unsigned long long)thaw_optimizer_steps(t->optimizer), value->name, r->options->learning_rate);
     }
     return THAW_OK;
 }
@@ -239,8 +233,6 @@ static thaw_status finish_epoch(run *r)
     thaw_finetune_result *result = r->result;
     thaw_loss_sums held_out = {0};
     THAW_TRY(thaw_trainer_validate(r->trainer, &held_out));
-    if (!isfinite(held_out.loss))
-        return fail_diverged(r, "the validation loss is no number");
     const double seconds = thaw_clock_seconds() - r->epoch_start;
     thaw_epoch *epoch = &result->epochs[result->epoch_count];
     *epoch = (thaw_epoch){.epoch = (int32_t)result->epoch_count + 1,

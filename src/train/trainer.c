@@ -145,13 +145,13 @@ static thaw_status find_among(const thaw_trainer *t, thaw_value *const *values, 
 
 /* Runs the batch again, node by node, and looks at what each reads and makes: later on its memory may be somebody
  * else's. NULL: all are numbers. */
-static thaw_status find_bad(thaw_trainer *t, size_t count, const thaw_value **found)
+static thaw_status find_bad(thaw_trainer *t, int part, size_t from, size_t count, const thaw_value **found)
 {
     const thaw_graph *graph = t->program->graph;
     double weight;
     *found = NULL;
-    THAW_TRY(thaw_rows_begin(t->training->rows, t->order[THAW_PART_TRAIN] + t->position, count, t->batch));
-    THAW_TRY(load_batch(t, THAW_PART_TRAIN, t->position, count, &weight));
+    THAW_TRY(thaw_rows_begin(t->training->rows, t->order[part] + from, count, t->batch));
+    THAW_TRY(load_batch(t, part, from, count, &weight));
     for (size_t i = 0; i < graph->node_count && !*found; i++) {
         thaw_node *node = graph->nodes[i];
         THAW_TRY(find_among(t, node->inputs, node->input_count, true, found));
@@ -169,14 +169,16 @@ static const char *kind_of(const thaw_value *value)
     return value->producer ? "the output" : value->constant ? "the weight" : "the input";
 }
 
-static thaw_status fail_diverged(thaw_trainer *t, size_t count)
+/* For the batch order[from .. from + count) of a part. */
+static thaw_status fail_diverged(thaw_trainer *t, int part, size_t from, size_t count)
 {
     const thaw_value *bad;
-    THAW_TRY(find_bad(t, count, &bad));
+    THAW_TRY(find_bad(t, part, from, count, &bad));
     return thaw_fail(t->training->context, THAW_ERR_DIVERGED,
-                     "the loss is no number at step %llu: the first tensor with NaN or infinities is %s '%s': try a "
+                     "the %sloss is no number at step %llu: the first tensor with NaN or infinities is %s '%s': try a "
                      "lower learning rate than %g",
-                     (unsigned long long)thaw_optimizer_steps(t->optimizer) + 1, kind_of(bad),
+                     part == THAW_PART_TRAIN ? "" : "validation ",
+                     (unsigned long long)thaw_optimizer_steps(t->optimizer) + (part == THAW_PART_TRAIN), kind_of(bad),
                      bad ? bad->name : t->training->cut.logits, t->training->options->learning_rate);
 }
 
@@ -196,7 +198,7 @@ static thaw_status run_batch(thaw_trainer *t, double *weight, thaw_loss_sums *su
     if (status == THAW_OK)
         status = thaw_loss_run(t->loss, logits->buffer, logits->gradient, count, &batch);
     if (status == THAW_OK && !isfinite(batch.loss))
-        status = fail_diverged(t, count);
+        status = fail_diverged(t, THAW_PART_TRAIN, t->position, count);
     if (status == THAW_OK)
         status = thaw_program_backward(t->program);
     graph->training = false;
@@ -231,6 +233,8 @@ static thaw_status validate(thaw_trainer *t, thaw_loss_sums *sums)
         THAW_TRY(load_batch(t, THAW_PART_HELD_OUT, from, count, &weight));
         THAW_TRY(thaw_program_forward(t->program));
         THAW_TRY(thaw_loss_run(t->loss, t->program->graph->outputs[0]->buffer, NULL, count, sums));
+        if (!isfinite(sums->loss))
+            return fail_diverged(t, THAW_PART_HELD_OUT, from, count);
     }
     return THAW_OK;
 }
