@@ -15,7 +15,7 @@
 enum { SECONDS, TRAIN_LOSS, VALIDATION_LOSS, VALIDATION_TOP1, RATE, LEARNING_RATE, METRICS };
 
 /* Where the run stands, as a checkpoint has it. */
-enum { EPOCHS_DONE, POSITION, STEPS, BATCHES, BEST_EPOCH, RANDOM, CORRECT, COUNT, COUNTERS };
+enum { EPOCHS_DONE, POSITION, STEPS, BATCHES, BEST_EPOCH, RANDOM, CORRECT, COUNT, ROWS_LOW, ROWS_HIGH, COUNTERS };
 enum { LOSS, EPOCH_SECONDS, LAST_RATE, SUMS };
 
 typedef struct run {
@@ -28,6 +28,7 @@ typedef struct run {
     int32_t epochs;
     uint64_t counters[COUNTERS];
     double sums[SUMS];
+    thaw_hash rows;          /* of what the frozen part makes of the images */
     double *metrics;         /* [epochs][METRICS] */
     thaw_loss_sums train;    /* of the epoch that runs */
     double epoch_start;      /* on the clock */
@@ -92,6 +93,8 @@ static thaw_status save_checkpoint(run *r)
                                          [CORRECT] = r->train.correct,
                                          [COUNT] = r->train.count};
     memcpy(r->counters, counters, sizeof counters);
+    r->counters[ROWS_LOW] = r->rows.low;
+    r->counters[ROWS_HIGH] = r->rows.high;
     r->sums[LOSS] = r->train.loss;
     r->sums[EPOCH_SECONDS] = thaw_clock_seconds() - r->epoch_start;
     r->sums[LAST_RATE] = r->learning_rate;
@@ -132,6 +135,11 @@ static thaw_status take_up(run *r)
     if (c[EPOCHS_DONE] > (uint64_t)r->epochs || c[BEST_EPOCH] > c[EPOCHS_DONE] || c[POSITION] > t->epoch_rows)
         return thaw_fail(r->training->context, THAW_ERR_IO, "%s: the checkpoint contradicts itself",
                          r->options->checkpoint);
+    if (!thaw_hash_equal(r->rows, (thaw_hash){c[ROWS_LOW], c[ROWS_HIGH]}))
+        thaw_log(
+            r->training->context, THAW_LOG_WARNING,
+            "the frozen part gives other bits than when the checkpoint was written (other algorithms were chosen for "
+            "this device since): so will the result");
     thaw_optimizer_set_steps(t->optimizer, c[STEPS]);
     t->batches = c[BATCHES];
     t->random.state = c[RANDOM];
@@ -304,6 +312,7 @@ static thaw_status open_run(run *r)
     thaw_context *context = r->training->context;
     r->epochs = r->options->epochs ? r->options->epochs : enough_epochs(r->trainer->steps_per_epoch);
     r->epoch_start = r->checkpoint_start = thaw_clock_seconds();
+    r->rows = thaw_rows_hash(r->training->rows);
     THAW_TRY(thaw_allocate(context, (size_t)r->epochs, sizeof *r->result->epochs, &r->result->epochs));
     THAW_TRY(thaw_allocate(context, (size_t)r->epochs, METRICS * sizeof *r->metrics, &r->metrics));
     for (size_t i = 0; i < r->trainer->parameters.count; i++)

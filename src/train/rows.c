@@ -144,6 +144,14 @@ float *thaw_rows_values(thaw_rows *rows, size_t which)
     return rows->values ? rows->values[which] : NULL;
 }
 
+thaw_hash thaw_rows_hash(const thaw_rows *rows)
+{
+    thaw_hash hash = {0, 0};
+    for (size_t i = 0; i < rows->options.cut->count && rows->values; i++)
+        hash = thaw_hash_extend(hash, rows->values[i], rows->count * rows->options.cut->widths[i] * sizeof(float));
+    return hash;
+}
+
 /* --- again and again ---------------------------------------------------------------------------------------------- */
 
 static thaw_status begin_loader(thaw_rows *r)

@@ -4,6 +4,7 @@
 #define THAW_TRAIN_ROWS_H
 
 #include <thaw/train.h>
+#include "base/hash.h"
 #include "train/cut.h"
 
 typedef struct thaw_rows thaw_rows;
@@ -28,6 +29,9 @@ size_t thaw_rows_count(const thaw_rows *rows);
 const size_t *thaw_rows_index(const thaw_rows *rows);
 /* The values of cut->names[which], [count][width], in memory; NULL where they are computed again and again. */
 float *thaw_rows_values(thaw_rows *rows, size_t which);
+
+/* One hash over all values in memory; zero where there are none. */
+thaw_hash thaw_rows_hash(const thaw_rows *rows);
 
 /* Announces order[0 .. count), which must stay until the next call, in batches of `batch`. */
 THAW_MUST_CHECK thaw_status thaw_rows_begin(thaw_rows *rows, const size_t *order, size_t count, size_t batch);
