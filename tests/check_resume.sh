@@ -6,7 +6,7 @@ set -u
 thaw=$1
 draw=$2
 wanted=${3:-4}
-[ $# -gt 3 ] && shift 3 || set -- --epochs 40 --ema 0.9 --clip-norm 1 --accumulate 2 --batch-size 8 --label-smoothing 0.1
+[ $# -gt 3 ] && shift 3 || set -- --epochs 20 --ema 0.9 --clip-norm 1 --accumulate 2 --batch-size 8 --label-smoothing 0.1
 base=$(cd "$(dirname "$0")/.." && pwd)/tools/demo/base.onnx
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
@@ -37,7 +37,7 @@ while [ $kills -lt "$wanted" ] || [ -e "run$run.state" ]; do
     (finetune "run$run" "$@") &
     process=$!
     if [ $kills -lt "$wanted" ]; then
-        sleep "$(awk -v r="$(random)" -v ms=$milliseconds 'BEGIN { printf "%.3f", r / 32768 * ms / 1000 }')"
+        sleep "$(awk -v r="$(random)" -v ms=$milliseconds 'BEGIN { printf "%.3f", r / 32768 * 0.7 * ms / 1000 }')"
         kill -9 $process 2>/dev/null && kills=$((kills + 1))
     fi
     wait $process 2>/dev/null
