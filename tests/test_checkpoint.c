@@ -176,6 +176,10 @@ static void others(void)
     CU_ASSERT_EQUAL(open_subject(&s, folder, "m", FLOATS - 1), THAW_OK);
     CU_ASSERT_EQUAL(load(&s, THAW_ERR_USAGE), 0);
     close_subject(&s);
+    CU_ASSERT_EQUAL(open_subject(&s, folder, "m", FLOATS), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_checkpoint_note(s.checkpoint, "device", "another one"), THAW_OK);
+    CU_ASSERT_EQUAL(load(&s, THAW_OK), 3); /* is only told */
+    close_subject(&s);
 }
 
 /* Weights that are no numbers don't replace ones that are. */

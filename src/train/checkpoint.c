@@ -15,9 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PREFIX   "checkpoint-"
-#define SUFFIX   ".safetensors"
-#define HASH_KEY "thaw.hash"
+#define PREFIX      "checkpoint-"
+#define SUFFIX      ".safetensors"
+#define HASH_KEY    "thaw.hash"
+#define DEVICE_NOTE "device"
 
 enum { KEPT = 2, STEP_DIGITS = 12 };
 
@@ -354,7 +355,11 @@ static thaw_status check_run(const thaw_checkpoint *c, const thaw_safetensors *f
 {
     for (size_t i = 0; i < c->note_count; i++) {
         const char *there = thaw_safetensors_note_of(file, c->notes[i].name), *here = c->notes[i].value;
-        if (!there || strcmp(there, here) != 0)
+        const bool differs = !there || strcmp(there, here) != 0;
+        if (differs && strcmp(c->notes[i].name, DEVICE_NOTE) == 0)
+            thaw_log(c->context, THAW_LOG_WARNING, "%s was written on %s: the result will have other bits", path,
+                     there ? there : "another device");
+        else if (differs)
             return thaw_fail(c->context, THAW_ERR_USAGE, "%s is of another run: %s is %s there, %s here", path,
                              c->notes[i].name, there ? there : "not known", here);
     }

@@ -15,7 +15,8 @@ THAW_MUST_CHECK thaw_status thaw_checkpoint_open(thaw_context *context, const ch
                                                  thaw_checkpoint **checkpoint);
 void thaw_checkpoint_close(thaw_checkpoint **checkpoint);
 
-/* What the run is: a checkpoint whose note differs is refused, as "NAME is A there, B here". */
+/* What the run is: a checkpoint whose note differs is refused, as "NAME is A there, B here"; but another `device` is
+ * only told to the log, since the run can go on there, to other bits. */
 THAW_MUST_CHECK thaw_status thaw_checkpoint_note(thaw_checkpoint *checkpoint, const char *name, const char *format, ...)
     THAW_PRINTF(3, 4);
 /* An array of the state: on the device, or in host memory. Both stay the caller's. */
