@@ -200,6 +200,7 @@ static void check_accumulation(op_trial *trial, size_t at, size_t index, double 
     thaw_value *input = trial->program->graph->inputs[at];
     if (!node || !node->op->backward)
         return;
+    input->gradient_begins = NULL;
     test_must(thaw_buffer_fill(input->gradient, 0, BITS_OF_ONE, (size_t)thaw_shape_size(&input->shape) * 4));
     if (!trial_succeeded(trial, node->op->backward(node), "backward alone"))
         return;

@@ -140,7 +140,7 @@ static void fused_programs(void)
     CU_ASSERT_EQUAL(fused->graph->node_count, 7); /* 4 convolutions, pool, flatten, linear */
     const size_t map_bytes = 2 * 8 * 9 * 9 * sizeof(float);
     CU_ASSERT(fused->activation_bytes < 4 * map_bytes);
-    CU_ASSERT(plain->activation_bytes > 9 * map_bytes);
+    CU_ASSERT(plain->activation_bytes < 5 * map_bytes); /* nothing is trainable: nothing is kept */
     thaw_tensor_release(&plain_output);
     thaw_tensor_release(&fused_output);
     thaw_program_destroy(&plain);

@@ -237,7 +237,7 @@ static void release(thaw_node *node)
 const thaw_op thaw_op_gemm = {
     .name = "gemm",
     .onnx_type = "Gemm",
-    .flags = THAW_OP_EPILOGUE,
+    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = infer,
     .layout = layout,

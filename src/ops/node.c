@@ -54,6 +54,17 @@ void thaw_value_place(const thaw_value *value, int64_t *offset, int64_t *stride)
     *offset = value->whole ? value->first_channel * thaw_shape_span(&value->shape, 2, value->shape.rank) : 0;
 }
 
+bool thaw_node_overwrites(const thaw_node *node, size_t index)
+{
+    const thaw_value *value = node->inputs[index];
+    if (!(node->op->flags & THAW_OP_BACKWARD_OVERWRITES) || value->gradient_begins != node)
+        return false;
+    for (size_t i = 0; i < node->input_count; i++) /* read twice, it is added to */
+        if (i != index && node->inputs[i] && node->inputs[i]->gradient == value->gradient)
+            return false;
+    return true;
+}
+
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...)
 {
     char reason[512];

@@ -22,14 +22,17 @@ typedef struct thaw_value {
     bool is_input;         /* of the graph, without a value in the file */
     bool trainable;        /* a parameter that training changes by its gradient */
     bool updated;          /* a running statistic that training moves: its BatchNormalization uses the batch's own */
+    bool needs_gradient;   /* in a differentiable program: trainable, or computed from what is */
     int32_t block;         /* storage of [n, c, h, w]: 1 is row-major, b is [n][c/b][h][w][b], c padded to a multiple */
     struct thaw_value *whole; /* stored inside that value, its channels from first_channel on; NULL: by itself */
     int64_t first_channel;
     size_t index; /* place in the graph's values */
     size_t uses;  /* how many nodes and graph outputs read it, as of the last thaw_graph_count_uses() */
     /* In a program that was prepared for a device: */
-    thaw_buffer *buffer;   /* float32 (or int64 where dtype says so), row-major, offset 0; owned by the program */
-    thaw_buffer *gradient; /* d loss / d value, same shape, float32; NULL where none is needed */
+    thaw_buffer *buffer;   /* float32 (or int64 where dtype says so), stored as `block` says; owned by the program */
+    thaw_buffer *gradient; /* d loss / d value, float32, stored the same way; NULL where none is needed */
+    thaw_node
+        *gradient_begins; /* the reader whose backward is the first to write the gradient; NULL: all of them add */
 } thaw_value;
 
 /* An attribute as the file has it. */
@@ -72,11 +75,14 @@ typedef struct thaw_epilogue {
     thaw_value *residual; /* of the output's shape, or NULL; also listed last in node->inputs */
 } thaw_epilogue;
 
-#define THAW_OP_VIEW        1u  /* output 0 is input 0 under another shape: storage is shared, forward is NULL */
-#define THAW_OP_EPILOGUE    2u  /* honours node->epilogue */
-#define THAW_OP_READS_SHAPE 4u  /* fold needs the inputs' shapes only, not their contents */
-#define THAW_OP_HOST        8u  /* exists only as fold: refused where its inputs are not constant */
-#define THAW_OP_ACTIVATION  16u /* node->state is a thaw_activation_state: can become an epilogue */
+#define THAW_OP_VIEW                  1u /* output 0 is input 0 under another shape: storage is shared, forward is NULL */
+#define THAW_OP_EPILOGUE              2u   /* honours node->epilogue */
+#define THAW_OP_READS_SHAPE           4u   /* fold needs the inputs' shapes only, not their contents */
+#define THAW_OP_HOST                  8u   /* exists only as fold: refused where its inputs are not constant */
+#define THAW_OP_ACTIVATION            16u  /* node->state is a thaw_activation_state: can become an epilogue */
+#define THAW_OP_BACKWARD_READS_INPUTS 32u  /* backward reads the inputs' buffers, which are kept until then */
+#define THAW_OP_BACKWARD_READS_OUTPUT 64u  /* backward reads the outputs' buffers */
+#define THAW_OP_BACKWARD_OVERWRITES   128u /* backward asks thaw_node_overwrites(): no zeros need be there before it */
 
 typedef struct thaw_op {
     const char *name;      /* file name: src/ops/<name>.c */
@@ -98,8 +104,8 @@ typedef struct thaw_op {
     thaw_status (*prepare)(thaw_node *node);
     /* Queues the work: reads inputs' buffers, writes outputs' buffers. NULL: view, or host only. */
     thaw_status (*forward)(thaw_node *node);
-    /* Queues: from outputs' gradients (and buffers kept), *adds* to the gradient of every input that has one.
-     * NULL: can only be frozen. */
+    /* Queues: from outputs' gradients (and the buffers that the flags ask for), *adds* to the gradient of every input
+     * that has one. NULL: can only be frozen. */
     thaw_status (*backward)(thaw_node *node);
     /* Which of its ways to compute was chosen, as THAW_ALGORITHM knows it: after prepare. NULL: there is only one. */
     const char *(*algorithm)(const thaw_node *node);
@@ -118,8 +124,10 @@ struct thaw_node {
     thaw_value **outputs; /* [output_count]; NULL where nobody asked for it */
     size_t output_count;
     void *state;          /* the operator's own, from thaw_allocate(), freed by the graph */
-    size_t scratch_bytes; /* device memory needed during forward, set by infer */
-    int64_t flops;        /* set by infer; a multiply and an add are two */
+    size_t scratch_bytes; /* device memory needed during forward and backward, set by infer */
+    size_t packed_bytes;  /* the same, for weights that are packed again each time */
+    bool passes_only; /* set by infer: backward reads no input, whatever the flags say: it only passes gradients on */
+    int64_t flops;    /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
     bool packs_weights; /* set by layout: prepare reads constant inputs on the host, they need no buffers */
     bool slices;        /* set by layout: output 0 goes wherever thaw_value_place() says */
@@ -144,8 +152,10 @@ struct thaw_graph {
     int64_t batch;        /* what a program runs with; 0 in the model's own graph */
     thaw_device *device;  /* NULL in the model's own graph */
     thaw_buffer *scratch; /* owned by the program */
-    /* The next forward of a differentiable program is a step of training, number `step` (from 1) of a run with this seed:
-     * Dropout drops, a BatchNormalization with `updated` statistics uses the batch's. Otherwise both are as at inference. */
+    thaw_buffer *packed;  /* the same, for node->packed_bytes */
+    /* The next forward of a differentiable program is a step of training, number `step` (from 1) of a run with this
+     * seed: Dropout drops, a BatchNormalization with `updated` statistics uses the batch's. Otherwise both are as at
+     * inference. */
     bool training;
     uint64_t seed, step;
 };
@@ -155,7 +165,7 @@ thaw_context *thaw_node_context(const thaw_node *node);
 thaw_device *thaw_node_device(const thaw_node *node); /* NULL before a program is prepared */
 int64_t thaw_node_opset(const thaw_node *node);       /* version of the default ONNX domain in the file */
 thaw_buffer *thaw_node_scratch(
-    const thaw_node *node); /* at least node->scratch_bytes; shared by all nodes, valid during forward */
+    const thaw_node *node); /* at least node->scratch_bytes; shared by all nodes, valid during forward and backward */
 /* The batch in the file (0: open) and the one the program runs with: for a Reshape whose target has the first written
  * into it. */
 int64_t thaw_node_file_batch(const thaw_node *node);
@@ -166,6 +176,10 @@ thaw_shape thaw_value_stored(const thaw_value *value);
 
 /* Where image i of [n, c, ...] begins in the value's buffer: at offset + i * stride elements. */
 void thaw_value_place(const thaw_value *value, int64_t *offset, int64_t *stride);
+
+/* Whether backward is the first to write the gradient of input `index`: what is there has no meaning, and is to be
+ * replaced where it would be added to. Operators that never ask find zeros there. */
+bool thaw_node_overwrites(const thaw_node *node, size_t index);
 
 /* Fails with "Type 'name': ..." put before the reason. */
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...) THAW_PRINTF(3, 4);
