@@ -1,4 +1,4 @@
-#include "ops/shared/conv_variants.h"
+#include "ops/shared/conv_backward.h"
 
 #include <limits.h>
 #include <string.h>
@@ -81,6 +81,9 @@ static void choose_variant(thaw_node *node, const thaw_conv_variant *variant)
     thaw_conv *conv = node->state;
     conv->variant = variant;
     node->scratch_bytes = variant->scratch_bytes ? variant->scratch_bytes(&conv->geometry) : 0;
+    const size_t backward_bytes = thaw_conv_backward_choose(node);
+    if (node->scratch_bytes < backward_bytes)
+        node->scratch_bytes = backward_bytes;
 }
 
 static thaw_status infer(thaw_node *node)
@@ -106,6 +109,7 @@ static thaw_status infer(thaw_node *node)
     if (!thaw_multiply(2 * thaw_conv_depth(&conv->geometry), thaw_shape_size(&y), &node->flops))
         return thaw_node_fail(node, THAW_ERR_SIZE, "output %s is too large", thaw_shape_text(&y, text));
     choose_variant(node, thaw_conv_choose(&conv->geometry));
+    node->passes_only = !node->inputs[1]->needs_gradient;
     return THAW_OK;
 }
 
@@ -147,7 +151,8 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 static thaw_status prepare(thaw_node *node)
 {
     thaw_conv *conv = node->state;
-    return conv->variant->prepare(node, conv);
+    THAW_TRY(conv->variant->prepare(node, conv));
+    return thaw_conv_backward_prepare(node);
 }
 
 static thaw_status forward(thaw_node *node)
@@ -172,12 +177,13 @@ static void release(thaw_node *node)
 const thaw_op thaw_op_conv = {
     .name = "conv",
     .onnx_type = "Conv",
-    .flags = THAW_OP_EPILOGUE,
+    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS | THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = infer,
     .layout = layout,
     .prepare = prepare,
     .forward = forward,
+    .backward = thaw_conv_backward_run,
     .algorithm = algorithm,
     .release = release,
 };

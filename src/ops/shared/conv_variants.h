@@ -18,6 +18,13 @@ typedef struct thaw_conv_geometry {
 } thaw_conv_geometry;
 
 typedef struct thaw_conv_variant thaw_conv_variant;
+typedef struct thaw_conv_backward_variant thaw_conv_backward_variant;
+
+/* How the gradient of the input is computed, or that of the weights. */
+typedef struct thaw_conv_gradient {
+    const thaw_conv_backward_variant *variant; /* NULL: nobody needs it */
+    thaw_kernel *kernel;
+} thaw_conv_gradient;
 
 /* A convolution's state. */
 typedef struct thaw_conv {
@@ -28,6 +35,8 @@ typedef struct thaw_conv {
     thaw_epilogue_pass epilogue; /* after a matrix product */
     thaw_buffer *packed;         /* weights as a blocked variant wants them; NULL: none */
     thaw_buffer *packed_bias; /* [out_channels padded to out_block], zeros where there is no bias; blocked variants */
+    thaw_conv_gradient data, weights;
+    thaw_kernel *bias_kernel; /* NULL: nobody needs the gradient of the bias */
 } thaw_conv;
 
 struct thaw_conv_variant {
@@ -56,6 +65,19 @@ extern const thaw_conv_variant thaw_conv_winograd, thaw_conv_tiled, thaw_conv_de
 
 /* Makes conv->packed_bias of `count` numbers, at least the output channels: the bias, zeros where there is none. */
 THAW_MUST_CHECK thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t count);
+
+/* Columns of the input, as a matrix product wants them: the kernel that makes them, how many rows of the output they
+ * are made for at a time (0: not one fits), and making those of `count` rows of a group of an image in the node's
+ * scratch memory, [depth, count * width]. */
+THAW_MUST_CHECK thaw_status thaw_conv_get_im2col(const thaw_node *node, thaw_kernel **kernel);
+int64_t thaw_conv_rows_at_once(const thaw_conv_geometry *geometry);
+THAW_MUST_CHECK thaw_status thaw_conv_run_im2col(const thaw_node *node, thaw_kernel *kernel, int64_t image,
+                                                 int64_t group, int64_t first, int64_t count);
+
+/* The parameters that cl/conv.cl calls GEOMETRY. */
+#define THAW_CONV_GEOMETRY_ARGUMENTS (6 * THAW_CONV_AXES)
+void thaw_conv_geometry_arguments(const thaw_conv_geometry *geometry,
+                                  thaw_argument arguments[THAW_CONV_GEOMETRY_ARGUMENTS]);
 
 /* Elements of one channel in the output; weights of one output channel. */
 int64_t thaw_conv_pixels(const thaw_conv_geometry *geometry);
