@@ -32,7 +32,8 @@
 
 #define INSIDE(at, size) ((at) >= 0 && (at) < (size))
 
-/* Stores `blocks` of the sums at most, the first at y[to[]]; what is added lies at residual[added[]]. */
+/* Stores `blocks` of the sums at most, the first at y[to[]]; what is added lies at residual[added[]]. A pixel that stands
+ * in for missing ones behind it is finished once: the residual may be y itself. */
 __attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE], global float *y, const long to[TILE],
                                                          global const float *residual, const long added[TILE],
                                                          int blocks, long plane, float alpha, float beta)
@@ -44,6 +45,8 @@ __attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE]
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
 #ifdef RESIDUAL
+            if (i > 0 && to[i] == to[i - 1])
+                break;
             sum[k][i] += load_block(0, residual + k * plane + added[i]);
 #endif
             store_block(activate_v(sum[k][i], alpha, beta), 0, y + k * plane + to[i]);

@@ -62,18 +62,19 @@ static inline void transform_weights(const floatb g[3], floatb *out)
     out[5] = g[2];
 }
 
-/* u from weight [out_channels, in_channels, 3, 3], row-major. Work-item (input channel, output block): both counted
- * with the spare ones. */
+/* u from weights that lie as cl/conv_pack.cl says. Work-item (input channel, output block): both counted with the spare
+ * ones. */
 kernel void winograd_weights(global float *restrict u, global const float *restrict weight, int in_channels,
-                             int out_channels)
+                             int out_channels, long offset, long out_stride, long in_stride, long tap_stride)
 {
     const int channel = (int)get_global_id(0);
     const int first = (int)get_global_id(1) * BLOCK;
     float lanes[3][3][BLOCK];
+    weight += offset + first * out_stride + channel * in_stride;
     for (int i = 0; i < 9; i++)
         for (int lane = 0; lane < BLOCK; lane++)
             lanes[i / 3][i % 3][lane] = channel < in_channels && first + lane < out_channels
-                                            ? weight[((size_t)(first + lane) * in_channels + channel) * 9 + i]
+                                            ? weight[lane * out_stride + i * tap_stride]
                                             : 0.0f;
     floatb half_done[3][6], out[6];
     for (int j = 0; j < 3; j++) {

@@ -87,12 +87,40 @@ static void test_partly(void)
     op_check_gradient_by("Conv", OP_CASES(partly), conv_reference, TOLERANCE, ALGORITHMS);
 }
 
+static void test_blocks(void)
+{
+    op_check_gradient_in_blocks("Conv", OP_CASES(channels), conv_reference, TOLERANCE, "tiled,winograd,gather");
+    op_check_gradient_in_blocks("Conv", OP_CASES(partly), conv_reference, TOLERANCE, "tiled");
+}
+
+static void test_windows_in_blocks(void)
+{
+    op_check_gradient_in_blocks("Conv", OP_CASES(windows), conv_reference, TOLERANCE, "tiled,gather");
+}
+
+/* Those of fewer channels per group than a block has are left to row-major storage, and other ranks. */
+static void test_groups_in_blocks(void)
+{
+    static const op_case whole[] = {
+        {"group=2 pads=1,1,1,1", "1x32x4x3 32x16x3x3 32", 0, 0, NULL},
+        {"group=3 strides=2,2 pads=1,1,1,1", "1x48x5x5 48x16x1x1 48", 0, 0, NULL},
+    };
+    op_check_gradient_in_blocks("Conv", OP_CASES(groups), conv_reference, TOLERANCE, "tiled,gather_depthwise");
+    op_check_gradient_in_blocks("Conv", OP_CASES(whole), conv_reference, TOLERANCE, "tiled,gather");
+    op_check_gradient_in_blocks("Conv", OP_CASES(ranks), conv_reference, TOLERANCE, "tiled");
+}
+
 void suite_conv_backward(void)
 {
     static const test_entry tests[] = {
-        {"any number of channels", test_channels}, {"strides, dilations, paddings", test_windows},
-        {"depthwise and grouped", test_groups},    {"one and three spatial dimensions", test_other_ranks},
+        {"any number of channels", test_channels},
+        {"strides, dilations, paddings", test_windows},
+        {"depthwise and grouped", test_groups},
+        {"one and three spatial dimensions", test_other_ranks},
         {"some inputs frozen", test_partly},
+        {"blocks of channels", test_blocks},
+        {"strides, dilations, paddings in blocks", test_windows_in_blocks},
+        {"depthwise and grouped in blocks", test_groups_in_blocks},
     };
     TEST_SUITE("conv_backward", tests);
 }

@@ -4,6 +4,7 @@
 /* Whole blocks and the rest of the channels are two boxes. */
 typedef struct reorder {
     thaw_mover whole, rest;
+    thaw_mover whole_backward, rest_backward;
     bool pads; /* the output has channels that no input channel goes to: they become 0 */
 } reorder;
 
@@ -42,7 +43,13 @@ static thaw_status prepare(thaw_node *node)
     second = blocks ? second : thaw_move_reversed(&second);
     state->pads = blocks && rest;
     THAW_TRY(thaw_mover_prepare(thaw_node_device(node), &first, false, &state->whole));
-    return thaw_mover_prepare(thaw_node_device(node), &second, false, &state->rest);
+    THAW_TRY(thaw_mover_prepare(thaw_node_device(node), &second, false, &state->rest));
+    if (!node->inputs[0]->gradient)
+        return THAW_OK;
+    first = thaw_move_reversed(&first);
+    second = thaw_move_reversed(&second);
+    THAW_TRY(thaw_mover_prepare(thaw_node_device(node), &first, true, &state->whole_backward));
+    return thaw_mover_prepare(thaw_node_device(node), &second, true, &state->rest_backward);
 }
 
 static thaw_status forward(thaw_node *node)
@@ -56,10 +63,19 @@ static thaw_status forward(thaw_node *node)
     return thaw_mover_run(&state->rest, from, to);
 }
 
+static thaw_status backward(thaw_node *node)
+{
+    const reorder *state = node->state;
+    thaw_buffer *from = node->outputs[0]->gradient, *to = node->inputs[0]->gradient;
+    THAW_TRY(thaw_mover_run(&state->whole_backward, from, to));
+    return thaw_mover_run(&state->rest_backward, from, to);
+}
+
 const thaw_op thaw_op_reorder = {
     .name = "reorder",
     .attributes = attributes,
     .infer = infer,
     .prepare = prepare,
     .forward = forward,
+    .backward = backward,
 };

@@ -31,12 +31,6 @@ static bool needs_gradient(const thaw_value *value)
     return value && value->needs_gradient;
 }
 
-static size_t scratch_bytes(const thaw_conv_gradient *gradient, const thaw_conv_geometry *geometry)
-{
-    const thaw_conv_backward_variant *variant = gradient->variant;
-    return variant && variant->scratch_bytes ? variant->scratch_bytes(geometry) : 0;
-}
-
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -88,17 +82,57 @@ thaw_status thaw_conv_add_parts(const thaw_node *node, thaw_buffer *gradient, in
                               THAW_INT(count), THAW_LONG(stride));
 }
 
-size_t thaw_conv_backward_choose(thaw_node *node)
+static const thaw_conv_backward_variant *const data_blocked[] = {
+    &thaw_conv_data_mirror, &thaw_conv_data_gather_depthwise, &thaw_conv_data_gather, NULL};
+
+static const thaw_conv_backward_variant *choose_data(const thaw_conv_geometry *geometry)
+{
+    return choose(geometry->out_block > 1 ? data_blocked : thaw_conv_data_row_major, geometry);
+}
+
+static const thaw_conv_backward_variant *choose_weights(const thaw_conv_geometry *geometry)
+{
+    return choose(geometry->out_block > 1 ? thaw_conv_weights_blocked : thaw_conv_weights_row_major, geometry);
+}
+
+bool thaw_conv_backward_fits(const thaw_node *node)
+{
+    const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
+    return (!needs_gradient(node->inputs[0]) || choose_data(geometry)) &&
+           (!needs_gradient(node->inputs[1]) || choose_weights(geometry));
+}
+
+static void plan(thaw_node *node, thaw_conv_gradient *gradient, const thaw_conv_backward_variant *variant)
+{
+    gradient->variant = variant;
+    gradient->scratch_bytes = gradient->packed_bytes = 0;
+    if (variant->plan)
+        variant->plan(node, gradient);
+    node->scratch_bytes = larger(node->scratch_bytes, gradient->scratch_bytes);
+    node->packed_bytes = larger(node->packed_bytes, gradient->packed_bytes);
+}
+
+void thaw_conv_backward_choose(thaw_node *node)
 {
     thaw_conv *conv = node->state;
     const thaw_conv_geometry *geometry = &conv->geometry;
-    conv->data = conv->weights = (thaw_conv_gradient){0};
     if (needs_gradient(node->inputs[0]))
-        conv->data.variant = choose(thaw_conv_data_row_major, geometry);
+        plan(node, &conv->data, choose_data(geometry));
     if (needs_gradient(node->inputs[1]))
-        conv->weights.variant = choose(thaw_conv_weights_row_major, geometry);
-    const size_t bytes = larger(scratch_bytes(&conv->data, geometry), scratch_bytes(&conv->weights, geometry));
-    return needs_gradient(thaw_epilogue_own_input(node, 2)) ? larger(bytes, bias_scratch_bytes(geometry)) : bytes;
+        plan(node, &conv->weights, choose_weights(geometry));
+    if (needs_gradient(thaw_epilogue_own_input(node, 2)))
+        node->scratch_bytes = larger(node->scratch_bytes, bias_scratch_bytes(geometry));
+}
+
+thaw_status thaw_conv_backward_create(const thaw_node *node)
+{
+    return thaw_conv_mirror_create(node, &((thaw_conv *)node->state)->data.mirror);
+}
+
+void thaw_conv_backward_release(thaw_conv *conv)
+{
+    thaw_conv_mirror_destroy(&conv->data.mirror);
+    thaw_buffer_destroy(&conv->data.packed);
 }
 
 thaw_status thaw_conv_backward_prepare(thaw_node *node)

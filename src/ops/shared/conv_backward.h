@@ -4,25 +4,36 @@
 
 #include "ops/shared/conv_variants.h"
 
-/* A way to compute the gradient of the input, or that of the weights; the forward pass keeps what it has in storage of
- * the same blocks as activations. */
+/* A way to compute the gradient of the input, or that of the weights. Gradients are stored as what they belong to. */
 struct thaw_conv_backward_variant {
     const char *name; /* as in THAW_ALGORITHM */
     bool (*fits)(const thaw_conv_geometry *geometry);
-    size_t (*scratch_bytes)(const thaw_conv_geometry *geometry); /* NULL: none */
+    /* Sets the gradient's scratch_bytes and packed_bytes, 0 at first. NULL: it needs neither. Runs where there are no
+     * buffers yet; for blocks of channels, on a device. */
+    void (*plan)(const thaw_node *node, thaw_conv_gradient *gradient);
     thaw_status (*prepare)(const thaw_node *node, thaw_conv_gradient *gradient);
     /* Queues. `add`: to what the gradient holds, which is replaced otherwise. */
     thaw_status (*run)(const thaw_node *node, const thaw_conv_gradient *gradient, bool add);
 };
 
-/* For the node's storage, as its geometry says: chooses a variant for each gradient that the node's inputs need.
- * Returns the scratch bytes. */
-size_t thaw_conv_backward_choose(thaw_node *node);
+/* For attributes, and its counterpart. */
+THAW_MUST_CHECK thaw_status thaw_conv_backward_create(const thaw_node *node);
+void thaw_conv_backward_release(thaw_conv *conv);
+/* Whether there are variants for what the node's inputs need, in the storage that its geometry has: always, if that is
+ * row-major. */
+bool thaw_conv_backward_fits(const thaw_node *node);
+/* Chooses them, and makes the node's scratch_bytes and packed_bytes large enough. */
+void thaw_conv_backward_choose(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_conv_backward_prepare(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_conv_backward_run(thaw_node *node);
 
 /* Ordered, NULL behind the last; the last one of a row-major table always fits. */
 extern const thaw_conv_backward_variant *const thaw_conv_data_row_major[], *const thaw_conv_weights_row_major[];
+extern const thaw_conv_backward_variant *const thaw_conv_weights_blocked[];
+extern const thaw_conv_backward_variant thaw_conv_data_mirror, thaw_conv_data_gather, thaw_conv_data_gather_depthwise;
+
+THAW_MUST_CHECK thaw_status thaw_conv_mirror_create(const thaw_node *node, thaw_conv_mirror **mirror);
+void thaw_conv_mirror_destroy(thaw_conv_mirror **mirror);
 
 /* Sums of parts, for gradients that are computed in several at once: gradient[i] (+)= parts[i] + parts[stride + i] ..,
  * `count` of them. */

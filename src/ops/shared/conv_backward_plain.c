@@ -123,10 +123,11 @@ static bool data_im2col_fits(const thaw_conv_geometry *geometry)
     return channels_at_once(geometry) > 0;
 }
 
-static size_t data_im2col_scratch_bytes(const thaw_conv_geometry *geometry)
+static void data_im2col_plan(const thaw_node *node, thaw_conv_gradient *gradient)
 {
-    return (size_t)(channels_at_once(geometry) * product(geometry->kernel) * thaw_conv_pixels(geometry)) *
-           sizeof(float);
+    const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
+    const int64_t depth = channels_at_once(geometry) * product(geometry->kernel);
+    gradient->scratch_bytes = (size_t)(depth * thaw_conv_pixels(geometry)) * sizeof(float);
 }
 
 static thaw_status data_im2col_prepare(const thaw_node *node, thaw_conv_gradient *gradient)
@@ -219,21 +220,18 @@ static thaw_status weights_direct_run(const thaw_node *node, const thaw_conv_gra
 }
 
 /* Depthwise kernels are few: images are summed up apart, so that there is work for many. */
-static int64_t depthwise_parts(const thaw_conv_geometry *geometry)
+static void weights_depthwise_plan(const thaw_node *node, thaw_conv_gradient *gradient)
 {
-    const int64_t most = PARTS_LIMIT_BYTES / (int64_t)sizeof(float) / weight_count(geometry);
-    return most < 1 ? 1 : smaller(most, geometry->n);
-}
-
-static size_t weights_depthwise_scratch_bytes(const thaw_conv_geometry *geometry)
-{
-    return (size_t)(depthwise_parts(geometry) * weight_count(geometry)) * sizeof(float);
+    const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
+    const int64_t bytes = weight_count(geometry) * (int64_t)sizeof(float), most = PARTS_LIMIT_BYTES / bytes;
+    gradient->parts = most < 1 ? 1 : smaller(most, geometry->n);
+    gradient->scratch_bytes = (size_t)(gradient->parts * bytes);
 }
 
 static thaw_status weights_depthwise_run(const thaw_node *node, const thaw_conv_gradient *gradient, bool add)
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
-    const int64_t parts = depthwise_parts(geometry), count = weight_count(geometry);
+    const int64_t parts = gradient->parts, count = weight_count(geometry);
     THAW_TRY(run_parts(node, gradient, thaw_node_scratch(node), false, parts));
     return thaw_conv_add_parts(node, node->inputs[1]->gradient, count, add, thaw_node_scratch(node), parts, count);
 }
@@ -272,10 +270,11 @@ static bool weights_im2col_fits(const thaw_conv_geometry *geometry)
     return thaw_conv_rows_at_once(geometry) > 0;
 }
 
-static size_t weights_im2col_scratch_bytes(const thaw_conv_geometry *geometry)
+static void weights_im2col_plan(const thaw_node *node, thaw_conv_gradient *gradient)
 {
+    const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const int64_t pixels = thaw_conv_rows_at_once(geometry) * geometry->out[THAW_CONV_AXES - 1];
-    return (size_t)(thaw_conv_depth(geometry) * pixels) * sizeof(float);
+    gradient->scratch_bytes = (size_t)(thaw_conv_depth(geometry) * pixels) * sizeof(float);
 }
 
 static thaw_status weights_im2col_prepare(const thaw_node *node, thaw_conv_gradient *gradient)
@@ -325,18 +324,18 @@ static const thaw_conv_backward_variant data_depthwise = {"depthwise", depthwise
                                                           data_direct_run};
 static const thaw_conv_backward_variant data_pointwise = {"pointwise", pointwise_fits, NULL, prepare_nothing,
                                                           data_pointwise_run};
-static const thaw_conv_backward_variant data_im2col = {"im2col", data_im2col_fits, data_im2col_scratch_bytes,
+static const thaw_conv_backward_variant data_im2col = {"im2col", data_im2col_fits, data_im2col_plan,
                                                        data_im2col_prepare, data_im2col_run};
 static const thaw_conv_backward_variant data_direct = {"direct", always, NULL, data_direct_prepare, data_direct_run};
 
 const thaw_conv_backward_variant *const thaw_conv_data_row_major[] = {&data_depthwise, &data_pointwise, &data_im2col,
                                                                       &data_direct, NULL};
 
-static const thaw_conv_backward_variant weights_depthwise = {
-    "depthwise", depthwise_fits, weights_depthwise_scratch_bytes, weights_direct_prepare, weights_depthwise_run};
+static const thaw_conv_backward_variant weights_depthwise = {"depthwise", depthwise_fits, weights_depthwise_plan,
+                                                             weights_direct_prepare, weights_depthwise_run};
 static const thaw_conv_backward_variant weights_pointwise = {"pointwise", pointwise_fits, NULL, prepare_nothing,
                                                              weights_pointwise_run};
-static const thaw_conv_backward_variant weights_im2col = {"im2col", weights_im2col_fits, weights_im2col_scratch_bytes,
+static const thaw_conv_backward_variant weights_im2col = {"im2col", weights_im2col_fits, weights_im2col_plan,
                                                           weights_im2col_prepare, weights_im2col_run};
 static const thaw_conv_backward_variant weights_direct = {"direct", always, NULL, weights_direct_prepare,
                                                           weights_direct_run};

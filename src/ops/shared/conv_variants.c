@@ -247,11 +247,17 @@ static thaw_status im2col_run(const thaw_node *node, const thaw_conv *conv)
     return thaw_epilogue_run(node, &conv->epilogue);
 }
 
-static const thaw_conv_variant depthwise = {"depthwise", depthwise_fits, NULL, depthwise_prepare, depthwise_run, false};
-static const thaw_conv_variant pointwise = {"pointwise", pointwise_fits, NULL, prepare_product, pointwise_run, false};
-static const thaw_conv_variant im2col = {"im2col",       im2col_fits, im2col_scratch_bytes,
-                                         im2col_prepare, im2col_run,  false};
-static const thaw_conv_variant direct = {"direct", direct_fits, NULL, direct_prepare, direct_run, false};
+static const thaw_conv_variant depthwise = {
+    .name = "depthwise", .fits = depthwise_fits, .prepare = depthwise_prepare, .run = depthwise_run};
+static const thaw_conv_variant pointwise = {
+    .name = "pointwise", .fits = pointwise_fits, .prepare = prepare_product, .run = pointwise_run};
+static const thaw_conv_variant im2col = {.name = "im2col",
+                                         .fits = im2col_fits,
+                                         .scratch_bytes = im2col_scratch_bytes,
+                                         .prepare = im2col_prepare,
+                                         .run = im2col_run};
+static const thaw_conv_variant direct = {
+    .name = "direct", .fits = direct_fits, .prepare = direct_prepare, .run = direct_run};
 
 static const thaw_conv_variant *const row_major[] = {&depthwise, &pointwise, &im2col, &direct, NULL};
 static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd, &thaw_conv_depthwise_blocked, &thaw_conv_tiled,
@@ -298,7 +304,7 @@ thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t 
     const size_t bytes = (size_t)count * sizeof(float);
     float *packed;
     THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *packed, &packed));
-    for (int64_t i = 0; bias && i < conv->geometry.out_channels; i++)
+    for (int64_t i = 0; bias && bias->constant && i < conv->geometry.out_channels; i++)
         packed[i] = (float)thaw_tensor_get(bias->constant, i);
     thaw_status status = thaw_buffer_create(thaw_node_device(node), bytes, &conv->packed_bias);
     if (status == THAW_OK)

@@ -3,7 +3,6 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define TILE            4  /* outputs along each side */
 #define PRODUCTS        36 /* (TILE + 2)^2 */
@@ -13,6 +12,7 @@
 #define CACHED_BYTES    ((int64_t)2 << 20) /* weights of this size stay in a cache while others come and go */
 #define CHUNK_BYTES     ((int64_t)4 << 20) /* of transformed input, or MOST_GROUPS where that is more */
 #define FEWEST_CHANNELS 4
+#define OPTIONS         48
 
 /* How the output is cut. */
 typedef struct tiling {
@@ -72,43 +72,50 @@ static size_t scratch_bytes(const thaw_conv_geometry *geometry)
     return (size_t)(t.chunk * t.group_bytes) + PRODUCTS * GAP * sizeof(float);
 }
 
-/* Queues the transformation of the weights into conv->packed. */
-static thaw_status transform_weights(const thaw_node *node, thaw_conv *conv, const char *options)
+static void write_sizes(const thaw_conv_geometry *geometry, char sizes[OPTIONS])
+{
+    snprintf(sizes, OPTIONS, "-DBLOCK=%d -DTILES=%d", (int)geometry->out_block, (int)find_tiling(geometry).size);
+}
+
+/* Channels of the packed weights: whole blocks of the input, pairs of blocks of the output. */
+static int64_t packed_in(const thaw_conv_geometry *geometry)
+{
+    return divide_up(geometry->in_channels, geometry->in_block) * geometry->in_block;
+}
+
+static int64_t packed_out_blocks(const thaw_conv_geometry *geometry)
+{
+    return divide_up(geometry->out_channels, 2 * geometry->out_block) * 2;
+}
+
+static size_t packed_bytes(const thaw_conv_geometry *geometry)
+{
+    return (size_t)(PRODUCTS * packed_in(geometry) * packed_out_blocks(geometry) * geometry->out_block) * sizeof(float);
+}
+
+static thaw_status pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
-    const int64_t block = geometry->out_block, in_channels = divide_up(geometry->in_channels, block) * block,
-                  out_blocks = divide_up(geometry->out_channels, 2 * block) * 2;
-    thaw_device *device = thaw_node_device(node);
+    const thaw_conv_weight_order order = thaw_conv_order(conv);
+    char sizes[OPTIONS];
     thaw_kernel *kernel;
-    thaw_tensor *weight = NULL;
-    thaw_buffer *plain = NULL;
-    THAW_TRY(thaw_kernel_get(device, "conv_winograd", "winograd_weights", options, &kernel));
-    THAW_TRY(thaw_buffer_create(device, (size_t)(PRODUCTS * in_channels * out_blocks * block) * sizeof(float),
-                                &conv->packed));
-    THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), node->inputs[1]->constant, &weight));
-    thaw_status status = thaw_buffer_create(device, weight->bytes, &plain);
-    if (status == THAW_OK)
-        status = thaw_buffer_write(plain, 0, weight->data, weight->bytes);
-    if (status == THAW_OK)
-        status =
-            thaw_kernel_launch(kernel, THAW_RANGE_2(in_channels, out_blocks), THAW_BUFFER(conv->packed),
-                               THAW_BUFFER(plain), THAW_INT(geometry->in_channels), THAW_INT(geometry->out_channels));
-    thaw_buffer_destroy(&plain);
-    thaw_tensor_release(&weight);
-    return status;
+    write_sizes(geometry, sizes);
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_weights", sizes, &kernel));
+    return thaw_kernel_launch(kernel, THAW_RANGE_2(packed_in(geometry), packed_out_blocks(geometry)),
+                              THAW_BUFFER(conv->packed), THAW_BUFFER(weights), THAW_INT(geometry->in_channels),
+                              THAW_INT(geometry->out_channels), THAW_LONG(order.offset), THAW_LONG(order.out),
+                              THAW_LONG(order.in), THAW_LONG(order.tap));
 }
 
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
-    const tiling t = find_tiling(&conv->geometry);
-    char sizes[48], epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 64];
-    snprintf(sizes, sizeof sizes, "-DBLOCK=%d -DTILES=%d", (int)conv->geometry.out_block, (int)t.size);
+    char sizes[OPTIONS], epilogue[THAW_EPILOGUE_OPTIONS], options[OPTIONS + THAW_EPILOGUE_OPTIONS + 16];
+    write_sizes(&conv->geometry, sizes);
     snprintf(options, sizeof options, "%s -DGROUPS=%d %s", sizes, MOST_GROUPS,
              thaw_epilogue_options(node, false, epilogue));
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_input", sizes, &conv->kernel));
     THAW_TRY(
         thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_output", options, &conv->second_kernel));
-    THAW_TRY(transform_weights(node, conv, sizes));
     const int64_t block = conv->geometry.out_block;
     return thaw_conv_pack_bias(node, conv, divide_up(conv->geometry.out_channels, block) * block);
 }
@@ -118,7 +125,7 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 static int64_t groups_at_once(const thaw_node *node, const thaw_conv *conv, int64_t groups, int64_t pairs)
 {
     const int64_t items = 4 * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const int64_t most = (int64_t)thaw_buffer_bytes(conv->packed) > CACHED_BYTES ? MOST_GROUPS : FEW_GROUPS;
+    const int64_t most = (int64_t)packed_bytes(&conv->geometry) > CACHED_BYTES ? MOST_GROUPS : FEW_GROUPS;
     const int64_t shared = groups * pairs / items;
     return shared < 1 ? 1 : smaller(shared, most);
 }
@@ -155,4 +162,4 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
     return THAW_OK;
 }
 
-const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true};
+const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true, packed_bytes, pack};
