@@ -132,8 +132,8 @@ static void fused_programs(void)
 {
     thaw_graph *graph = small_network(false);
     thaw_tensor *plain_output, *fused_output;
-    thaw_program *plain = run(graph, (thaw_program_options){.batch = 2, .differentiable = true}, &plain_output);
     setenv("THAW_LAYOUT", "1", 1); /* no Reorder nodes to be counted */
+    thaw_program *plain = run(graph, (thaw_program_options){.batch = 2, .differentiable = true}, &plain_output);
     thaw_program *fused = run(graph, (thaw_program_options){.batch = 2, .fuse = true}, &fused_output);
     unsetenv("THAW_LAYOUT");
     CU_ASSERT(largest_difference(plain_output, fused_output) < 1e-5);
