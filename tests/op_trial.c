@@ -250,8 +250,10 @@ bool trial_begin(op_trial *trial, uint64_t seed, bool differentiable)
         shapes[i] = graph->inputs[i]->shape;
         graph->inputs[i]->trainable = differentiable;
     }
-    const thaw_program_options options = {
-        .shapes = shapes, .fuse = trial->layout != 0 && !differentiable, .differentiable = differentiable};
+    const thaw_program_options options = {.shapes = shapes,
+                                          .fuse = trial->layout != 0 && !differentiable,
+                                          .differentiable = differentiable,
+                                          .keep = differentiable};
     if (!trial_succeeded(trial, thaw_program_create(graph, test_device(), &options, &trial->program), "program"))
         return false;
     guard_results(trial);

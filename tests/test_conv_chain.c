@@ -144,9 +144,9 @@ static void compare(const thaw_program *program, const thaw_program *expected, d
     }
 }
 
-static thaw_program *create(const thaw_graph *graph, int32_t layout)
+static thaw_program *create(const thaw_graph *graph, int32_t layout, bool keep)
 {
-    const thaw_program_options options = {.batch = 2, .differentiable = true};
+    const thaw_program_options options = {.batch = 2, .differentiable = true, .keep = keep};
     thaw_program *program;
     trial_force_layout(layout);
     test_must(thaw_program_create(graph, test_device(), &options, &program));
@@ -154,24 +154,26 @@ static thaw_program *create(const thaw_graph *graph, int32_t layout)
     return program;
 }
 
-/* The stem's gradient has come through all of it. A second step gives the same bits. */
+/* The stem's gradient has come through all of it. A second step gives the same bits, and so does one that shares no
+ * memory. */
 static void test_storages(void)
 {
     static const char *const algorithms[] = {"tiled", "winograd", "gather"};
     thaw_graph *graph = chain();
-    thaw_program *expected = create(graph, 1);
+    thaw_program *expected = create(graph, 1, false);
     step(expected);
     CU_ASSERT_PTR_NULL(thaw_graph_find_value(expected->graph, "frozen.weight")->gradient);
     for (int32_t layout = 4; layout <= (test_tiny() ? 4 : 16); layout *= 2)
         for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++) {
             trial_force_algorithm(algorithms[i]);
-            thaw_program *program = create(graph, layout), *again = create(graph, layout);
+            thaw_program *program = create(graph, layout, false), *again = create(graph, layout, true);
             trial_force_algorithm(NULL);
             step(program);
             compare(program, expected, 2e-5);
             step(again);
             step(again);
             compare(again, program, 0);
+            CU_ASSERT(program->activation_bytes < again->activation_bytes);
             thaw_program_destroy(&program);
             thaw_program_destroy(&again);
         }
@@ -183,7 +185,7 @@ static void test_storages(void)
 static void test_changed_weights(void)
 {
     thaw_graph *graph = chain();
-    thaw_program *programs[2] = {create(graph, 1), create(graph, test_tiny() ? 4 : 16)};
+    thaw_program *programs[2] = {create(graph, 1, false), create(graph, test_tiny() ? 4 : 16, false)};
     for (int i = 0; i < 2; i++) {
         step(programs[i]);
         for (size_t j = 0; j < programs[i]->graph->value_count; j++) {

@@ -25,6 +25,7 @@ typedef struct planner {
     bool *uploaded;           /* [value_count]: a constant that needs a buffer */
     slot *slots;
     size_t slot_count, slot_capacity;
+    bool keep;
 } planner;
 
 #define NO_SLOT SIZE_MAX
@@ -106,7 +107,7 @@ static void find_lifetimes(planner *p)
 static size_t find_slot(const planner *p, size_t bytes, size_t step)
 {
     size_t best = NO_SLOT;
-    for (size_t i = 0; i < p->slot_count; i++) {
+    for (size_t i = 0; i < p->slot_count && !p->keep; i++) {
         if (p->slots[i].free_from > step)
             continue;
         const size_t size = p->slots[i].bytes;
@@ -317,9 +318,9 @@ static thaw_status plan_with(thaw_program *program, planner *p)
     return allocate_scratch(program);
 }
 
-thaw_status thaw_program_plan(thaw_program *program)
+thaw_status thaw_program_plan(thaw_program *program, bool keep)
 {
-    planner p = {.graph = program->graph};
+    planner p = {.graph = program->graph, .keep = keep};
     const thaw_status status = plan_with(program, &p);
     free(p.root);
     free(p.content);

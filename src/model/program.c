@@ -26,7 +26,7 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
     if ((options->fuse || options->differentiable) && thaw_device_block(device) > 1)
         THAW_TRY(thaw_graph_layout(graph, thaw_device_block(device)));
     thaw_tuning_save(device);
-    THAW_TRY(thaw_program_plan(program));
+    THAW_TRY(thaw_program_plan(program, options->keep));
     for (size_t i = 0; i < graph->node_count; i++)
         if (graph->nodes[i]->op->prepare)
             THAW_TRY(graph->nodes[i]->op->prepare(graph->nodes[i]));

@@ -15,6 +15,7 @@ typedef struct thaw_program_options {
     size_t output_count;
     bool fuse;           /* for frozen parts: fold and fuse, share activation memory */
     bool differentiable; /* allocates gradients; excludes fuse */
+    bool keep;           /* no memory is used twice: values and gradients in between can be looked at */
 } thaw_program_options;
 
 typedef struct thaw_program {
