@@ -96,12 +96,29 @@ static thaw_status run_backward(thaw_node *node)
     return node->op->backward(node);
 }
 
+static bool is_output_gradient(const thaw_graph *graph, const thaw_buffer *gradient)
+{
+    for (size_t i = 0; i < graph->output_count; i++)
+        if (graph->outputs[i]->gradient == gradient)
+            return true;
+    return false;
+}
+
+/* Parameters that nothing reads. */
+static thaw_status clear_unwritten(const thaw_graph *graph)
+{
+    for (size_t i = 0; i < graph->value_count; i++) {
+        const thaw_value *value = graph->values[i];
+        if (value->trainable && !value->gradient_begins && !is_output_gradient(graph, value->gradient))
+            THAW_TRY(clear(value));
+    }
+    return THAW_OK;
+}
+
 thaw_status thaw_program_backward(thaw_program *program)
 {
     thaw_graph *graph = program->graph;
-    for (size_t i = 0; i < graph->value_count; i++) /* parameters that nothing reads */
-        if (graph->values[i]->trainable && graph->values[i]->gradient && !graph->values[i]->gradient_begins)
-            THAW_TRY(clear(graph->values[i]));
+    THAW_TRY(clear_unwritten(graph));
     for (size_t i = graph->node_count; i-- > 0;) {
         thaw_node *node = graph->nodes[i];
         if (node->outputs[0]->gradient && node->op->backward && !(node->op->flags & THAW_OP_VIEW))
