@@ -35,14 +35,6 @@
 
 #define INSIDE(at, size) ((at) >= 0 && (at) < (size))
 
-/* The output columns [begin, end) that read the input's columns from column * STRIDE_W + offset inside. */
-static inline int2 columns_inside(int offset, int in_w, int out_w)
-{
-    const int begin = offset < 0 ? (-offset - 1) / STRIDE_W + 1 : 0;
-    const int end = offset < in_w ? (in_w - offset - 1) / STRIDE_W + 1 : 0;
-    return (int2)(min(begin, out_w), min(end, out_w));
-}
-
 static inline void put(global float *to, float value, int add)
 {
     *to = add ? *to + value : value;
@@ -168,7 +160,15 @@ kernel void backward_weights_depthwise(global float *restrict dw, int add, globa
 
 #else
 
-/* Adds up the columns [begin, end) of one row. Calls would keep the sums in memory. */
+/* The output columns [begin, end) that read the input's columns from column * STRIDE_W + offset inside. */
+static inline int2 columns_inside(int offset, int in_w, int out_w)
+{
+    const int begin = offset < 0 ? (-offset - 1) / STRIDE_W + 1 : 0;
+    const int end = offset < in_w ? (in_w - offset - 1) / STRIDE_W + 1 : 0;
+    return (int2)(min(begin, out_w), min(end, out_w));
+}
+
+/* Adds up `count` columns of one row. Calls would keep the sums in memory. */
 __attribute__((always_inline)) static inline void add_columns(floatb sum[STACK][LANES], global const float *dy,
                                                               const long plane[STACK], global const float *x,
                                                               int count)
