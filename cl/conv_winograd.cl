@@ -4,7 +4,7 @@
  *
  * Activations are blocked, [n][blocks][h][w][BLOCK], the last block's spare channels holding any finite values.
  * Tiles are counted row by row, image by image, and worked on in groups of TILES; the last group repeats the last tile.
- *   w  [pairs of output blocks][input channels][9][2 * BLOCK]       weights, 0 for spare channels
+ *   w  [pairs of output blocks][input blocks][9][BLOCK][2 * BLOCK]  weights, 0 for spare channels
  *   u  [pairs of output blocks][36][input channels][2 * BLOCK]      transformed weights
  *   v  [36]: [groups][input blocks][TILES][BLOCK] and a gap         transformed input of some groups
  * Any sizes; the number of tiles fits an int.
@@ -72,14 +72,13 @@ static inline void transform_column(floatb g0, floatb g1, floatb g2, floatb out[
     out[5] = g2;
 }
 
-/* One input channel's weights w[9][2 * BLOCK] of an output block, the first or the second of its pair, to u: one
- * vector to each of 36 rows, `pitch` vectors apart. */
-static inline void transform_weights(TRANSFORMED floatb *u, size_t pitch, global const float *w)
+/* Weights of an input channel and an output block to u: one vector to each of 36 rows, `pitch` vectors apart. */
+static inline void transform_weights(TRANSFORMED floatb *u, size_t pitch, const floatb weights[9])
 {
     floatb half_done[3][6], out[6];
 #pragma unroll
     for (int j = 0; j < 3; j++)
-        transform_column(load_block(2 * j, w), load_block(2 * (3 + j), w), load_block(2 * (6 + j), w), half_done[j]);
+        transform_column(weights[j], weights[3 + j], weights[6 + j], half_done[j]);
 #pragma unroll
     for (int i = 0; i < 6; i++) {
         transform_column(half_done[0][i], half_done[1][i], half_done[2][i], out);
@@ -91,13 +90,24 @@ static inline void transform_weights(TRANSFORMED floatb *u, size_t pitch, global
 
 #ifndef GROUPS /* --- transformations ahead of the products --- */
 
-/* u from w. Work-item (input channel, output block): both counted with the spare ones. */
-kernel void winograd_weights(global floatb *restrict u, global const float *restrict w)
+/* u from weights that lie as cl/conv_pack.cl says. Work-item (input channel, output block): both counted with the spare
+ * ones. */
+kernel void winograd_weights(global floatb *restrict u, global const float *restrict weight, int in_channels,
+                             int out_channels, long offset, long out_stride, long in_stride, long tap_stride)
 {
-    const size_t channel = get_global_id(0), channels = get_global_size(0);
-    const size_t pair = get_global_id(1) / 2, side = get_global_id(1) % 2;
-    transform_weights(u + (pair * PRODUCTS * channels + channel) * 2 + side, channels * 2,
-                      w + (pair * channels + channel) * 9 * 2 * BLOCK + side * BLOCK);
+    const int channel = (int)get_global_id(0), first = (int)get_global_id(1) * BLOCK;
+    const size_t channels = get_global_size(0), pair = get_global_id(1) / 2, side = get_global_id(1) % 2;
+    float lanes[9][BLOCK];
+    floatb weights[9];
+    weight += offset + first * out_stride + channel * in_stride;
+    for (int i = 0; i < 9; i++) {
+        for (int lane = 0; lane < BLOCK; lane++)
+            lanes[i][lane] = channel < in_channels && first + lane < out_channels
+                                 ? weight[lane * out_stride + i * tap_stride]
+                                 : 0.0f;
+        weights[i] = load_block(0, lanes[i]);
+    }
+    transform_weights(u + (pair * PRODUCTS * channels + channel) * 2 + side, channels * 2, weights);
 }
 
 /* B' of six rows. */
@@ -288,8 +298,12 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
         const int blocks = min(BLOCKS_AT_ONCE, in_blocks - from);
         for (int i = 0; i < blocks * BLOCK * 2; i++) {
             const int channel = i / 2, side = i % 2;
-            transform_weights(u + channel / SPAN * SPAN_STEP + channel % SPAN * 2 + side, SPAN * 2,
-                              weights + (from * BLOCK + channel) * FILTER_FLOATS + side * BLOCK);
+            global const float *w = weights + (from * BLOCK + channel / BLOCK * BLOCK) * FILTER_FLOATS;
+            floatb filter[9];
+#pragma unroll
+            for (int tap = 0; tap < 9; tap++)
+                filter[tap] = load_block((tap * BLOCK + channel % BLOCK) * 2 + side, w);
+            transform_weights(u + channel / SPAN * SPAN_STEP + channel % SPAN * 2 + side, SPAN * 2, filter);
         }
         /* What comes next is fetched meanwhile, evenly: the products leave the memory idle. */
         global const float *ahead = weights + (from + blocks) * BLOCK * FILTER_FLOATS;
@@ -310,12 +324,11 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
 }
 
 /* y from v of the groups [first_group, first_group + groups) and from u, or from w if LATE. Image i begins at
- * y[y_offset + i * y_image]. Work-item (pair of output blocks, `step` groups). */
-kernel void winograd_output(global float *restrict y, global const float *restrict v,
-                            global const float *restrict weights, global const float *restrict bias,
-                            global const float *residual, float alpha, float beta, long y_offset, long y_image,
-                            int first_group, int groups, int step, int tiles, int tile_rows, int tile_columns,
-                            int in_blocks, int out_blocks, int out_h, int out_w)
+ * y[y_offset + i * y_image]; the residual may be y itself. Work-item (pair of output blocks, `step` groups). */
+kernel void winograd_output(global float *y, global const float *restrict v, global const float *restrict weights,
+                            global const float *restrict bias, global const float *residual, float alpha, float beta,
+                            long y_offset, long y_image, int first_group, int groups, int step, int tiles,
+                            int tile_rows, int tile_columns, int in_blocks, int out_blocks, int out_h, int out_w)
 {
     floatb products[PRODUCTS][PITCH];
     const size_t group_floats = GROUP_FLOATS(in_blocks);

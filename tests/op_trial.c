@@ -242,32 +242,6 @@ void trial_reference(const op_trial *trial, op_reference reference, double *cons
     reference(trial->subject.node, inputs, outputs);
 }
 
-/* The steps of thaw_program_create(), with activations laid out in blocks though the program is differentiable. */
-static thaw_status build_in_blocks(const op_trial *trial, const thaw_program_options *options, thaw_program *program)
-{
-    THAW_TRY(thaw_graph_extract(trial->subject.graph, NULL, 0, NULL, 0, &program->graph));
-    thaw_graph *graph = program->graph;
-    THAW_TRY(thaw_graph_bind(graph, options));
-    graph->device = test_device();
-    THAW_TRY(thaw_graph_layout(graph, trial->layout));
-    THAW_TRY(thaw_program_plan(program, true));
-    for (size_t i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i]->op->prepare)
-            THAW_TRY(graph->nodes[i]->op->prepare(graph->nodes[i]));
-    return THAW_OK;
-}
-
-static thaw_status create_program(op_trial *trial, const thaw_program_options *options)
-{
-    if (!options->differentiable || !trial->layout)
-        return thaw_program_create(trial->subject.graph, test_device(), options, &trial->program);
-    THAW_TRY(thaw_allocate(test_context(), 1, sizeof *trial->program, &trial->program));
-    const thaw_status status = build_in_blocks(trial, options, trial->program);
-    if (status != THAW_OK)
-        thaw_program_destroy(&trial->program);
-    return status;
-}
-
 bool trial_begin(op_trial *trial, uint64_t seed, bool differentiable)
 {
     trial_force_algorithm(trial->algorithm);
@@ -283,9 +257,11 @@ bool trial_begin(op_trial *trial, uint64_t seed, bool differentiable)
         graph->inputs[i]->trainable = differentiable;
     }
     graph->training = graph->training && differentiable;
-    const thaw_program_options options = {
-        .shapes = shapes, .fuse = trial->layout && !differentiable, .differentiable = differentiable};
-    if (!trial_succeeded(trial, create_program(trial, &options), "program"))
+    const thaw_program_options options = {.shapes = shapes,
+                                          .fuse = trial->layout != 0 && !differentiable,
+                                          .differentiable = differentiable,
+                                          .keep = differentiable};
+    if (!trial_succeeded(trial, thaw_program_create(graph, test_device(), &options, &trial->program), "program"))
         return false;
     trial->program->graph->training = graph->training;
     trial->program->graph->step = 1;

@@ -132,15 +132,15 @@ static void fused_programs(void)
 {
     thaw_graph *graph = small_network(false);
     thaw_tensor *plain_output, *fused_output;
-    thaw_program *plain = run(graph, (thaw_program_options){.batch = 2, .differentiable = true}, &plain_output);
     setenv("THAW_LAYOUT", "1", 1); /* no Reorder nodes to be counted */
+    thaw_program *plain = run(graph, (thaw_program_options){.batch = 2, .differentiable = true}, &plain_output);
     thaw_program *fused = run(graph, (thaw_program_options){.batch = 2, .fuse = true}, &fused_output);
     unsetenv("THAW_LAYOUT");
     CU_ASSERT(largest_difference(plain_output, fused_output) < 1e-5);
     CU_ASSERT_EQUAL(fused->graph->node_count, 7); /* 4 convolutions, pool, flatten, linear */
     const size_t map_bytes = 2 * 8 * 9 * 9 * sizeof(float);
     CU_ASSERT(fused->activation_bytes < 4 * map_bytes);
-    CU_ASSERT(plain->activation_bytes > 9 * map_bytes);
+    CU_ASSERT(plain->activation_bytes < 5 * map_bytes); /* nothing is trainable: nothing is kept */
     thaw_tensor_release(&plain_output);
     thaw_tensor_release(&fused_output);
     thaw_program_destroy(&plain);

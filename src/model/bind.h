@@ -18,8 +18,8 @@ THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
  * outputs of the graph stay row-major. */
 THAW_MUST_CHECK thaw_status thaw_graph_layout(thaw_graph *graph, int32_t block);
 
-/* Gives every value that kernels touch a buffer: views share their input's; without gradients, storage is reused as
- * soon as the last reader is done. Uploads constants. */
-THAW_MUST_CHECK thaw_status thaw_program_plan(thaw_program *program, bool differentiable);
+/* Gives every value that kernels touch a buffer, and those that need one a gradient: views share their input's, and
+ * storage is used again as soon as the last reader is done, unless `keep`. Uploads constants. */
+THAW_MUST_CHECK thaw_status thaw_program_plan(thaw_program *program, bool keep);
 
 #endif

@@ -68,6 +68,17 @@ int64_t thaw_value_pixel(const thaw_value *value)
     return thaw_block_lanes(whole->block, whole->shape.dims[1]);
 }
 
+bool thaw_node_overwrites(const thaw_node *node, size_t index)
+{
+    const thaw_value *value = node->inputs[index];
+    if (!(node->op->flags & THAW_OP_BACKWARD_OVERWRITES) || value->gradient_begins != node)
+        return false;
+    for (size_t i = 0; i < node->input_count; i++) /* read twice, it is added to */
+        if (i != index && node->inputs[i] && node->inputs[i]->gradient == value->gradient)
+            return false;
+    return true;
+}
+
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...)
 {
     char reason[512];

@@ -184,9 +184,11 @@ static thaw_status prepare_small(const thaw_node *node, thaw_conv *conv)
     return prepare_from(node, conv, 3);
 }
 
-const thaw_conv_variant thaw_conv_implicit_large = {"implicit_128x128", large_fits, NULL, prepare_large, run, true};
-const thaw_conv_variant thaw_conv_implicit = {"implicit", thaw_conv_nhwc_counts, NULL, prepare_usual, run, true};
+const thaw_conv_variant thaw_conv_implicit_large = {
+    "implicit_128x128", large_fits, NULL, prepare_large, run, true, NULL, NULL};
+const thaw_conv_variant thaw_conv_implicit = {"implicit", thaw_conv_nhwc_counts, NULL, prepare_usual, run, true, NULL,
+                                              NULL};
 const thaw_conv_variant thaw_conv_implicit_middle = {
-    "implicit_64x64", thaw_conv_nhwc_counts, NULL, prepare_middle, run, true};
+    "implicit_64x64", thaw_conv_nhwc_counts, NULL, prepare_middle, run, true, NULL, NULL};
 const thaw_conv_variant thaw_conv_implicit_small = {
-    "implicit_32x32", thaw_conv_nhwc_counts, NULL, prepare_small, run, true};
+    "implicit_32x32", thaw_conv_nhwc_counts, NULL, prepare_small, run, true, NULL, NULL};

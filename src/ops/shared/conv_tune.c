@@ -35,7 +35,7 @@ typedef struct race {
     candidate candidates[THAW_CONV_MOST_VARIANTS]; /* the last is the plainest: the reference */
     size_t count;
     thaw_buffer *input, *output, *residual, *scratch;
-    thaw_buffer *weights[2]; /* weights and bias, for variants that read them as they stand; else NULL */
+    thaw_buffer *weights[2]; /* weights and bias, where they are read as they stand or packed each time; else NULL */
     thaw_buffer *flood; /* filled before each timing, so that weights come from memory as in a whole model; or NULL */
     float *expected, *got; /* the output of the reference, and of another */
     size_t output_elements;
@@ -52,7 +52,8 @@ static void write_key(const thaw_node *node, const thaw_conv_geometry *g, char k
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         length += (size_t)snprintf(key + length, KEY_BYTES - length, " %lldx%lldx%lld", (long long)sizes[i][0],
                                    (long long)sizes[i][1], (long long)sizes[i][2]);
-    snprintf(key + length, KEY_BYTES - length, " bias%d act%d res%d", thaw_epilogue_own_input(node, 2) != NULL,
+    snprintf(key + length, KEY_BYTES - length, "%s bias%d act%d res%d",
+             thaw_conv_is_fixed(node->inputs[1]) ? "" : " repacked", thaw_epilogue_own_input(node, 2) != NULL,
              (int)node->epilogue.activation, node->epilogue.residual != NULL);
 }
 
@@ -98,9 +99,11 @@ static thaw_status create_buffers(race *r, const thaw_conv_geometry *geometry)
         THAW_TRY(create_random(r, r->output_elements, &r->residual));
     if (scratch_bytes)
         THAW_TRY(thaw_buffer_create(r->device, scratch_bytes, &r->scratch));
-    for (size_t i = 0; i < 2 && geometry->out_block == 1; i++)
-        if (thaw_epilogue_own_input(node, 1 + i))
-            THAW_TRY(thaw_weights_upload(node, node->inputs[1 + i], &r->weights[i]));
+    for (size_t i = 0; i < 2; i++) {
+        const thaw_value *value = thaw_epilogue_own_input(node, 1 + i);
+        if (value && (geometry->out_block == 1 || !thaw_conv_is_fixed(value)))
+            THAW_TRY(thaw_weights_upload(node, value, &r->weights[i]));
+    }
     THAW_TRY(thaw_allocate(thaw_node_context(node), r->output_elements, sizeof(float), &r->expected));
     return thaw_allocate(thaw_node_context(node), r->output_elements, sizeof(float), &r->got);
 }
@@ -162,7 +165,7 @@ static void free_race(race *r)
 static thaw_status run(const race *r, const candidate *c, int runs)
 {
     for (int i = 0; i < runs; i++)
-        THAW_TRY(c->variant->run(r->node, &c->conv));
+        THAW_TRY(thaw_conv_run(r->node, &c->conv));
     return thaw_device_finish(r->device);
 }
 
@@ -189,7 +192,7 @@ static double relative_error(const race *r, const thaw_conv_geometry *geometry)
 /* Makes a candidate ready and compares its output with the reference's. One that fails is out. */
 static thaw_status admit(race *r, candidate *c, bool is_reference, double *error)
 {
-    THAW_TRY(c->variant->prepare(r->node, &c->conv));
+    THAW_TRY(thaw_conv_prepare(r->node, &c->conv, NULL));
     THAW_TRY(run(r, c, 1));
     THAW_TRY(thaw_buffer_read(r->output, 0, is_reference ? r->expected : r->got, r->output_elements * sizeof(float)));
     *error = is_reference ? 0 : relative_error(r, &c->conv.geometry);
@@ -315,6 +318,13 @@ static thaw_status hold_race(race *r, const thaw_conv_geometry *geometry, const 
     return status;
 }
 
+/* Weights that only exist at run time can't be run with. */
+static bool has_weights(const thaw_node *node)
+{
+    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
+    return node->inputs[1]->constant && (!bias || bias->constant);
+}
+
 const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first)
 {
     const thaw_conv *conv = node->state;
@@ -322,7 +332,8 @@ const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant
     thaw_device *device = thaw_node_device(node);
     const size_t count = thaw_conv_fitting(&conv->geometry, device, fitting);
     char key[KEY_BYTES];
-    if (count < 2 || !device || !thaw_tuning_wanted() || thaw_context_interrupted(thaw_node_context(node)))
+    if (count < 2 || !has_weights(node) || !device || !thaw_tuning_wanted() ||
+        thaw_context_interrupted(thaw_node_context(node)))
         return first;
     write_key(node, &conv->geometry, key);
     const char *known = thaw_tuning_find(device, key);
@@ -332,7 +343,8 @@ const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant
     race r = {.node = node, .device = device, .count = count};
     for (size_t i = 0; i < count; i++)
         r.candidates[i] =
-            (candidate){.variant = fitting[i], .conv = {.geometry = conv->geometry, .variant = fitting[i]}};
+            (candidate){.variant = fitting[i],
+                        .conv = {.geometry = conv->geometry, .variant = fitting[i], .mirrored = conv->mirrored}};
     if (hold_race(&r, &conv->geometry, key, &chosen) != THAW_OK)
         thaw_log(thaw_node_context(node), THAW_LOG_DEBUG, "%s: not measured: %s", node->name,
                  thaw_error_message(thaw_node_context(node)));
