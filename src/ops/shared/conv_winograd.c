@@ -15,6 +15,7 @@
 #define LATE_BYTES      ((int64_t)1 << 20) /* of transformed weights, from which they may be made where they are used */
 #define CHUNK_BYTES     ((int64_t)4 << 20) /* of transformed input, or MOST_GROUPS where that is more */
 #define FEWEST_CHANNELS 4
+#define FUSED_CHANNELS  128 /* of the input at most, where one kernel does it all */
 #define OPTIONS         48
 
 /* How the output is cut. */
@@ -212,6 +213,46 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
     return THAW_OK;
 }
 
+/* --- one kernel for all --- */
+
+static bool fused_fits(const thaw_conv_geometry *geometry)
+{
+    return fits(geometry) && geometry->in_channels <= FUSED_CHANNELS;
+}
+
+static thaw_status fused_prepare(const thaw_node *node, thaw_conv *conv)
+{
+    const int64_t few = FUSED_CHANNELS / 2, most = conv->geometry.in_channels <= few ? few : FUSED_CHANNELS;
+    char sizes[OPTIONS], epilogue[THAW_EPILOGUE_OPTIONS], options[OPTIONS + THAW_EPILOGUE_OPTIONS + 40];
+    write_sizes(&conv->geometry, sizes);
+    snprintf(options, sizeof options, "%s -DFUSED -DMOST_BLOCKS=%d %s", sizes, (int)(most / conv->geometry.in_block),
+             thaw_epilogue_few_options(node, epilogue));
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_fused", options, &conv->kernel));
+    return thaw_conv_pack_bias(node, conv, padded_out(&conv->geometry));
+}
+
+static thaw_status fused_run(const thaw_node *node, const thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_epilogue epilogue = thaw_epilogue_few(node);
+    const tiling t = find_tiling(geometry);
+    thaw_range range = THAW_RANGE_1(t.groups);
+    int64_t y_offset, y_image;
+    range.local[0] = 1;
+    thaw_value_place(node->outputs[0], &y_offset, &y_image);
+    return thaw_kernel_launch(conv->kernel, range, THAW_BUFFER(node->outputs[0]->buffer),
+                              THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(conv->packed),
+                              THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
+                              THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta), THAW_LONG(y_offset),
+                              THAW_LONG(y_image), THAW_INT(t.tiles), THAW_INT(t.rows), THAW_INT(t.columns),
+                              THAW_INT(divide_up(geometry->in_channels, geometry->in_block)),
+                              THAW_INT(divide_up(geometry->out_channels, geometry->out_block)),
+                              THAW_INT(geometry->in[1]), THAW_INT(geometry->in[2]), THAW_INT(geometry->out[1]),
+                              THAW_INT(geometry->out[2]), THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2]));
+}
+
 const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true, packed_bytes, pack};
 const thaw_conv_variant thaw_conv_winograd_late = {"winograd_late",   late_fits, scratch_bytes, prepare, run, true,
                                                    late_packed_bytes, late_pack};
+const thaw_conv_variant thaw_conv_winograd_fused = {"winograd_fused", fused_fits, NULL,         fused_prepare,
+                                                    fused_run,        true,       packed_bytes, pack};
