@@ -13,6 +13,10 @@ THAW_MUST_CHECK thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_progra
  * activations into the epilogues of what makes their input. */
 THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
 
+/* For a device that likes `block` channels side by side: squeeze-and-excite blocks lose their passes over memory. Comes
+ * after fuse and before layout. */
+THAW_MUST_CHECK thaw_status thaw_graph_excite(thaw_graph *graph, int32_t block);
+
 /* Chooses every activation's storage for a device that likes `block` channels side by side, and puts Reorder nodes
  * where neighbours disagree. Inputs and outputs of the graph stay row-major. */
 THAW_MUST_CHECK thaw_status thaw_graph_layout(thaw_graph *graph, int32_t block);

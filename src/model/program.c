@@ -10,8 +10,10 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
 {
     thaw_graph *graph = program->graph;
     graph->device = device;
-    if (options->fuse && thaw_device_block(device) > 1)
+    if (options->fuse && thaw_device_block(device) > 1) {
+        THAW_TRY(thaw_graph_excite(graph, thaw_device_block(device)));
         THAW_TRY(thaw_graph_layout(graph, thaw_device_block(device)));
+    }
     thaw_tuning_save(device);
     THAW_TRY(thaw_program_plan(program, options->differentiable));
     for (size_t i = 0; i < graph->node_count; i++)

@@ -114,6 +114,14 @@ static bool is_constant(const thaw_value *value)
     return !value || (value->constant && !value->trainable);
 }
 
+/* What only one variant does is not measured. */
+static const thaw_conv_variant *blocked_variant(thaw_node *node, const thaw_conv_variant *first)
+{
+    if (node->scaled)
+        return &thaw_conv_tiled;
+    return node->sums ? &thaw_conv_depthwise_blocked : thaw_conv_tune(node, first);
+}
+
 /* An image of few channels is read as it comes; everything else in blocks, where a variant does that. */
 static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
@@ -125,7 +133,8 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
         node->inputs[0]->shape.rank != 4)
         return 1;
     geometry->out_block = block;
-    geometry->in_block = geometry->in_channels <= FEW_CHANNELS && node->inputs[0]->block == 1 ? 1 : block;
+    const bool as_it_comes = geometry->in_channels <= FEW_CHANNELS && node->inputs[0]->block == 1;
+    geometry->in_block = as_it_comes && !node->scaled && !node->sums ? 1 : block;
     const thaw_conv_variant *variant = thaw_conv_choose_blocked(geometry);
     if (!variant && geometry->in_block == 1) {
         geometry->in_block = block;
@@ -135,10 +144,12 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
         *geometry = plain;
         return 1;
     }
-    choose_variant(node, thaw_conv_tune(node, variant));
+    choose_variant(node, blocked_variant(node, variant));
     node->packs_weights = true;
     node->slices = variant->slices;
     wanted[0] = geometry->in_block;
+    if (node->scaled) /* one pixel in whole blocks lies like one row by row */
+        wanted[3] = geometry->in_channels % block == 0 ? node->inputs[3]->block : block;
     if (node->epilogue.residual)
         wanted[node->input_count - 1] = block;
     return block;
