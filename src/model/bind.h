@@ -17,6 +17,10 @@ THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
  * after fuse and before layout. */
 THAW_MUST_CHECK thaw_status thaw_graph_excite(thaw_graph *graph, int32_t block);
 
+/* For such a device too, behind excite: pointwise convolutions become part of depthwise ones that read them, where that
+ * is faster. */
+THAW_MUST_CHECK thaw_status thaw_graph_pair(thaw_graph *graph, int32_t block);
+
 /* Chooses every activation's storage for a device that likes `block` channels side by side, and puts Reorder nodes
  * where neighbours disagree. Inputs and outputs of the graph stay row-major. */
 THAW_MUST_CHECK thaw_status thaw_graph_layout(thaw_graph *graph, int32_t block);

@@ -12,6 +12,7 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
     graph->device = device;
     if (options->fuse && thaw_device_block(device) > 1) {
         THAW_TRY(thaw_graph_excite(graph, thaw_device_block(device)));
+        THAW_TRY(thaw_graph_pair(graph, thaw_device_block(device)));
         THAW_TRY(thaw_graph_layout(graph, thaw_device_block(device)));
     }
     thaw_tuning_save(device);

@@ -125,7 +125,7 @@ struct thaw_node {
     size_t scratch_bytes; /* device memory needed during forward, set by infer */
     int64_t flops;        /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
-    /* Set in frozen programs with blocks, on Conv alone: input 3 are factors [n, channels, 1, 1], by which input 0 is
+    /* Set in frozen programs with blocks, on Conv (and ConvExpand, for sums) alone: input 3 are factors [n, channels, 1, 1], by which input 0 is
      * multiplied first; output 1 is [n, parts, channels up to a whole block], to be added up over parts and pixels. */
     bool scaled, sums;
     bool packs_weights; /* set by layout: prepare reads constant inputs on the host, they need no buffers */
