@@ -1,4 +1,4 @@
-/* Squeeze-and-excite blocks as one gate between convolutions, against the same nodes one by one. */
+/* Inverted residuals and squeeze-and-excite blocks in few kernels, against the same nodes one by one. */
 #include "op_subject.h"
 #include "op_trial.h"
 #include "test.h"
@@ -167,6 +167,18 @@ static void check_nodes(const op_trial *trial, const struct block *block, const 
                    scales);
 }
 
+/* Frees both. */
+static void compare(const op_trial *trial, thaw_tensor *wanted, thaw_tensor *got)
+{
+    double *numbers = test_allocate(wanted->count, sizeof *numbers);
+    for (int64_t i = 0; i < wanted->count; i++)
+        numbers[i] = thaw_tensor_get(wanted, i);
+    trial_compare(trial, "output", 0, &wanted->shape, got, numbers, 4e-6 * trial_largest(numbers, wanted->count));
+    free(numbers);
+    thaw_tensor_release(&wanted);
+    thaw_tensor_release(&got);
+}
+
 static void check_block(const struct block *block, int32_t layout)
 {
     const op_case row = {.attributes = block->form, .inputs = block->source};
@@ -178,13 +190,71 @@ static void check_block(const struct block *block, int32_t layout)
     thaw_tensor *got = run(graph, &(thaw_program_options){.fuse = true}, &fused);
     trial_force_layout(0);
     check_nodes(&trial, block, fused->graph);
-    double *numbers = test_allocate(wanted->count, sizeof *numbers);
-    for (int64_t i = 0; i < wanted->count; i++)
-        numbers[i] = thaw_tensor_get(wanted, i);
-    trial_compare(&trial, "output", 0, &wanted->shape, got, numbers, 4e-6 * trial_largest(numbers, wanted->count));
-    free(numbers);
-    thaw_tensor_release(&wanted);
-    thaw_tensor_release(&got);
+    compare(&trial, wanted, got);
+    thaw_program_destroy(&plain);
+    thaw_program_destroy(&fused);
+    thaw_graph_destroy(&graph);
+}
+
+/* A 1x1 convolution with an activation before a depthwise one, without or with a squeeze-and-excite block behind it. */
+struct pair {
+    const char *attributes; /* of the depthwise convolution */
+    thaw_shape input, weight;
+    const char *inner, *inner_attributes; /* "": none */
+    bool bias, excites, fits;
+};
+
+static thaw_value *add_inner(thaw_graph *graph, const struct pair *pair, thaw_value *x)
+{
+    if (!*pair->inner)
+        return x;
+    thaw_value *y = add_node(graph, pair->inner, pair->inner_attributes, x, NULL, NULL);
+    return strcmp(pair->inner, "Sigmoid") == 0 ? add_node(graph, "Mul", "", x, y, NULL) : y;
+}
+
+static thaw_graph *build_pair(const struct pair *pair)
+{
+    static const struct block excited = {
+        .hidden = 3, .form = "conv", .activation = "Relu", .gate = "Sigmoid", .attributes = ""};
+    thaw_graph *graph;
+    const int64_t channels = pair->weight.dims[0];
+    const thaw_shape expansion = {4, {channels, pair->input.dims[1], 1, 1}};
+    random_state = (thaw_random){23};
+    test_must(thaw_graph_create(test_context(), &graph));
+    graph->opset = 13;
+    thaw_value *x = add_value(graph, "x", &pair->input), *y;
+    test_must(thaw_graph_add_input(graph, x));
+    if (pair->bias)
+        y = add_inner(graph, pair, add_convolution(graph, "", x, &expansion));
+    else
+        y = add_inner(graph, pair, add_node(graph, "Conv", "", x, add_constant(graph, expansion), NULL));
+    y = add_convolution(graph, pair->attributes, y, &pair->weight);
+    y = add_node(graph, "Relu", "", y, NULL, NULL);
+    if (pair->excites)
+        y = add_node(graph, "Mul", "", y, add_gate(graph, &excited, y, channels), NULL);
+    test_must(thaw_graph_add_output(graph, y));
+    test_must(thaw_graph_finish(graph));
+    return graph;
+}
+
+static void check_pair(const struct pair *pair, int32_t layout)
+{
+    const op_case row = {.attributes = pair->attributes, .inputs = pair->inner};
+    const op_trial trial = {.type = "Conv", .row = &row, .algorithm = "expand_depthwise", .layout = layout};
+    thaw_program *plain, *fused;
+    bool found = false;
+    thaw_graph *graph = build_pair(pair);
+    thaw_tensor *wanted = run(graph, &(thaw_program_options){0}, &plain);
+    trial_force_layout(layout);
+    trial_force_algorithm("expand_depthwise");
+    thaw_tensor *got = run(graph, &(thaw_program_options){.fuse = true}, &fused);
+    trial_force_algorithm(NULL);
+    trial_force_layout(0);
+    for (size_t i = 0; i < fused->graph->node_count; i++)
+        found = found || strcmp(fused->graph->nodes[i]->op->name, "conv_expand") == 0;
+    if (found != pair->fits)
+        trial_fail(&trial, "the pair is %sone kernel", found ? "" : "not ");
+    compare(&trial, wanted, got);
     thaw_program_destroy(&plain);
     thaw_program_destroy(&fused);
     thaw_graph_destroy(&graph);
@@ -240,11 +310,62 @@ static void test_others(void)
     check_blocks(BLOCKS(blocks));
 }
 
+static void test_pairs(void)
+{
+    static const struct pair pairs[] = {
+        {"group=17 pads=1,1,1,1", SHAPE(2, 7, 5, 17), SHAPE(17, 1, 3, 3), "Clip", "", true, false, true},
+        {"group=33 pads=1,1,1,1 strides=2,2", SHAPE(1, 17, 15, 14), SHAPE(33, 1, 3, 3), "Relu", "", true, true, true},
+        {"group=40 pads=2,2,2,2", SHAPE(1, 5, 7, 7), SHAPE(40, 1, 5, 5), "Sigmoid", "", true, true, true},
+        {"group=31 pads=2,2,2,2 strides=2,2", SHAPE(2, 16, 9, 31), SHAPE(31, 1, 5, 5), "HardSwish", "", false, true,
+         true},
+        {"group=16 pads=1,0,0,1", SHAPE(1, 6, 33, 16), SHAPE(16, 1, 3, 3), "", "", true, false, true},
+        {"group=8", SHAPE(3, 8, 9, 15), SHAPE(8, 1, 2, 4), "Relu", "", false, false, true},
+        {"group=9 strides=3,3 pads=1,1,1,1", SHAPE(1, 9, 8, 23), SHAPE(9, 1, 2, 2), "Relu", "", true, true, true},
+        {"group=16 pads=3,3,3,3", SHAPE(1, 8, 2, 14), SHAPE(16, 1, 7, 7), "Relu", "", true, false, true},
+        {"group=64 pads=1,1,1,1", SHAPE(1, 32, 40, 112), SHAPE(64, 1, 3, 3), "Clip", "", true, true, true},
+        {"group=16 pads=1,1,1,1", SHAPE(1, 8, 5, 3), SHAPE(16, 1, 3, 3), "Relu", "", true, false, false},
+        {"group=16 dilations=2,2", SHAPE(1, 8, 9, 16), SHAPE(16, 1, 3, 3), "Relu", "", true, false, false},
+        {"group=16", SHAPE(1, 8, 9, 16), SHAPE(16, 1, 3, 3), "LeakyRelu", "", true, false, false},
+        {"group=16", SHAPE(1, 8, 9, 400), SHAPE(16, 1, 3, 3), "Relu", "", true, false, false},
+        {"group=2", SHAPE(1, 8, 9, 16), SHAPE(16, 8, 3, 3), "Relu", "", true, false, false},
+    };
+    static const int32_t layouts[] = {8, 4, 16};
+    const size_t count = test_tiny() ? 8 : sizeof pairs / sizeof *pairs;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < (test_tiny() ? 1 : sizeof layouts / sizeof *layouts); j++)
+            check_pair(&pairs[i], layouts[j]);
+}
+
+/* Measured, both ways are there and agree; the choice is kept. */
+static void test_measured(void)
+{
+    static const struct pair pair = {
+        "group=16 pads=1,1,1,1", SHAPE(1, 16, 14, 14), SHAPE(16, 1, 3, 3), "Relu", "", true, true, true};
+    thaw_program *plain, *fused;
+    const op_case row = {.attributes = pair.attributes, .inputs = pair.inner};
+    const op_trial trial = {.type = "Conv", .row = &row, .layout = 8};
+    thaw_graph *graph = build_pair(&pair);
+    trial_force_layout(8);
+    setenv("THAW_TUNING", "on", 1);
+    for (int i = 0; i < 2; i++) {
+        thaw_tensor *wanted = run(graph, &(thaw_program_options){0}, &plain);
+        thaw_tensor *got = run(graph, &(thaw_program_options){.fuse = true}, &fused);
+        compare(&trial, wanted, got);
+        thaw_program_destroy(&plain);
+        thaw_program_destroy(&fused);
+    }
+    setenv("THAW_TUNING", "off", 1);
+    trial_force_layout(0);
+    thaw_graph_destroy(&graph);
+}
+
 void suite_excite(void)
 {
     static const test_entry tests[] = {
         {"behind depthwise convolutions", test_depthwise},
         {"blocks that fit in part", test_others},
+        {"pointwise and depthwise convolutions in one", test_pairs},
+        {"measured pairs", test_measured},
     };
     TEST_SUITE("excite", tests);
 }
