@@ -94,7 +94,7 @@ __attribute__((always_inline)) static inline void add_products(floatb sum[STACK]
 }
 
 #ifdef SCALED
-#define FACTORS , global const float *restrict factors
+#define FACTORS , global const float *factors
 
 /* The same with pixels of one image, whose channels' factors go into the weights: there are fewer of them. */
 __attribute__((always_inline)) static inline void add_scaled(floatb sum[STACK][TILE], global const float *pixels,
