@@ -89,10 +89,8 @@ static void end_race(race *r)
         r->values[i]->block = 1;
         thaw_buffer_destroy(&r->buffers[i]);
     }
-    for (size_t i = 0; i < 2; i++) {
-        thaw_buffer_destroy(&r->convolutions[i].packed);
-        thaw_buffer_destroy(&r->convolutions[i].packed_bias);
-    }
+    for (size_t i = 0; i < 2; i++)
+        thaw_conv_release(&r->convolutions[i]);
     thaw_conv_pair_release(&r->pair);
     for (size_t i = 0; i < WAYS; i++)
         free(r->outputs[i]);
@@ -107,7 +105,7 @@ static thaw_status run(const race *r, size_t way, int runs)
             continue;
         }
         for (size_t j = 0; j < 2; j++)
-            THAW_TRY(r->convolutions[j].variant->run(r->layers[j], &r->convolutions[j]));
+            THAW_TRY(thaw_conv_run(r->layers[j], &r->convolutions[j]));
     }
     return thaw_device_finish(r->device);
 }
@@ -115,7 +113,7 @@ static thaw_status run(const race *r, size_t way, int runs)
 static thaw_status prepare(race *r)
 {
     for (size_t i = 0; i < 2; i++)
-        THAW_TRY(r->convolutions[i].variant->prepare(r->layers[i], &r->convolutions[i]));
+        THAW_TRY(thaw_conv_prepare(r->layers[i], &r->convolutions[i], NULL));
     THAW_TRY(thaw_conv_pair_prepare(r->node, &r->pair));
     for (size_t way = 0; way < WAYS; way++) {
         THAW_TRY(thaw_allocate(thaw_node_context(r->node), r->output_bytes / sizeof(float), sizeof(float),
