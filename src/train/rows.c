@@ -132,9 +132,10 @@ static thaw_status read_portions(thaw_rows *r, thaw_device *device, portion *p, 
     p->kept = fits(&r->options, p->count);
     if (p->kept)
         THAW_TRY(allocate_values(r, p->count));
-    if (!p->kept || r->options.augment != THAW_AUGMENT_NONE)
+    else
         THAW_TRY(open_stage(r, device));
-    return read_portion(device, p, bad_count);
+    THAW_TRY(read_portion(device, p, bad_count));
+    return p->kept && r->options.augment != THAW_AUGMENT_NONE ? open_stage(r, device) : THAW_OK;
 }
 
 static thaw_status fill(thaw_rows *r, thaw_device *device, size_t *bad_count)
