@@ -84,6 +84,7 @@ done <<'END'
 2|--workers '1000'|finetune --workers 1000
 2|--optimizer 'sdg': expected sgd.adam.adamw|finetune --optimizer sdg
 2|--schedule 'linear'|finetune --schedule linear
+2|--augment 'x': expected none.basic.strong|finetune --augment x
 2|--class-weights 'x'|finetune --class-weights x
 2|--batch-norm 'x': expected frozen.update|finetune --batch-norm x
 2|--unfreeze '-1'|finetune --unfreeze -1
@@ -233,6 +234,11 @@ check "finetune: says where the result is" grep -q 'mine.onnx' stdout
 thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 2 --progress json
 check "progress as JSON lines" [ -z "$(grep -v '^{"event":"[a-z]*",.*}$' stderr)" ]
 check "an event for each epoch" [ "$(grep -c '"event":"epoch"' stderr)" = 2 ]
+thaw_exits 0 finetune --base "$base" --data data --output augmented.onnx --epochs 2 --augment strong --json -q
+check "finetune --augment: JSON" grep -q '"augment": "strong"' stdout
+check "finetune --augment: nothing is kept" grep -q '"features_kept": false' stdout
+thaw_exits 0 finetune --base "$base" --data data --output again.onnx --epochs 2 --augment strong -q
+check "finetune --augment: the same seed, the same bits" cmp augmented.onnx again.onnx
 cp "$base" same.onnx
 thaw_exits 0 finetune --base same.onnx --data data --output same.onnx --epochs 1 -q
 thaw_exits 0 inspect same.onnx

@@ -205,7 +205,7 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
         "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:I, s:I, s:o, s:I, s:I, s:b, "
-        "s:o}",
+        "s:o, s:s}",
         "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
         "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
@@ -216,7 +216,8 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
         (json_int_t)frozen_count(state->layers), "trained_parameters", (json_int_t)state->layers->trainable_parameters,
         "stages", cli_stages_json(state->layers), "steps", (json_int_t)result->steps, "resumed_step",
         (json_int_t)result->resumed_step, "interrupted", result->interrupted, "peak_device_bytes",
-        json_integer((json_int_t)thaw_device_peak_bytes(cli->device))));
+        json_integer((json_int_t)thaw_device_peak_bytes(cli->device)), "augment",
+        cli_augment_text(state->train.augment)));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */

@@ -4,6 +4,7 @@
 
 #define LIST_NAME(name, text) text,
 static const char *const optimizers[] = {THAW_OPTIMIZER_LIST(LIST_NAME) NULL};
+static const char *const augmentations[] = {THAW_AUGMENT_LIST(LIST_NAME) NULL};
 #undef LIST_NAME
 static const char *const class_weights[] = {"none", "balanced", NULL};
 static const char *const batch_norms[] = {"frozen", "update", NULL};
@@ -11,7 +12,7 @@ static const char *const batch_norms[] = {"frozen", "update", NULL};
 #define MEGABYTE (UINT64_C(1) << 20)
 
 #define FIELD(member) offsetof(cli_train_options, member)
-const cli_option cli_step_table[11] = {
+const cli_option cli_step_table[12] = {
     {"batch-size", &cli_size, FIELD(train.train_batch_size), "N", .help = "images at once", CLI_RANGE(1, 65536)},
     {"accumulate", &cli_int32, FIELD(train.accumulate), "N", .help = "batches whose gradients make one step",
      CLI_RANGE(1, 65536)},
@@ -28,7 +29,11 @@ const cli_option cli_step_table[11] = {
      .help = "share of the target spread over all classes", CLI_RANGE(0, 0.99)},
     {"class-weights", &cli_choice, FIELD(class_weights),
      .help = "balanced: each class weighs 1 / its share of the images", .choices = class_weights},
-    {"seed", &cli_seed, FIELD(train.seed), "N", .help = "of the new head and of the images' order"},
+    {"augment", &cli_choice, FIELD(train.augment),
+     .help = "changes training images in every epoch: crops and flips; strong: also turns, colours, erased parts. The "
+             "frozen part, which runs once over each image without, then runs in every epoch",
+     .choices = augmentations},
+    {"seed", &cli_seed, FIELD(train.seed), "N", .help = "of the new head, the images' order and augmentation"},
 };
 const cli_option cli_freeze_table[7] = {
     {"freeze-until", &cli_text, FIELD(train.freeze.until), "NODE",
@@ -58,6 +63,11 @@ const cli_option cli_work_table[3] = {
      .otherwise = "half of the machine's memory", CLI_RANGE(1, 1e9)},
 };
 #undef FIELD
+
+const char *cli_augment_text(thaw_augment_kind kind)
+{
+    return augmentations[kind];
+}
 
 void cli_train_defaults(cli_train_options *options)
 {

@@ -92,7 +92,9 @@ typedef struct thaw_finetune_options {
     double ema;                    /* weights are validated and kept as a moving average of this decay, below 1; 0: as
                                     * they are */
     int32_t early_stop;            /* epochs without a better validation top-1; 0: never */
-    uint64_t seed;                 /* order of samples, the new head, dropout; default 1 */
+    thaw_augment_kind augment;     /* of training images, never of others; default none: else the frozen part runs again
+                                    * for each training image in every epoch */
+    uint64_t seed;                 /* order of samples, the new head, dropout, augmentation; default 1 */
     const char *head_at;           /* as in thaw_model_replace_head() */
     uint64_t memory_bytes;         /* what the frozen part's output for all images may take in the host's memory; where
                                     * that is not enough, it is computed again in every epoch. 0: half of what there is */
@@ -124,9 +126,10 @@ typedef struct thaw_finetune_result {
 } thaw_finetune_result;
 
 /* The main job: replaces the head of `model` by one for the classes of `dataset`, freezes what options->freeze says,
- * computes the frozen part once for every image, trains the rest on the device, puts the weights of the best epoch (by
- * validation top-1, then loss; the last one without validation) into the model, and class names and preprocessing into
- * its metadata. The caller saves. *result is freed with thaw_finetune_result_free(), also after a failure.
+ * computes the frozen part once for every image (in every epoch for those that augmentation changes), trains the rest
+ * on the device, puts the weights of the best epoch (by validation top-1, then loss; the last one without validation)
+ * into the model, and class names and preprocessing into its metadata. The caller saves. *result is freed with
+ * thaw_finetune_result_free(), also after a failure.
  *
  * A run of the same model, data, options and device gives the same bits, whether it was interrupted and resumed or not.
  * An interruption saves a checkpoint where there is a folder for it.

@@ -38,6 +38,8 @@ thaw_status thaw_finetune_check(thaw_context *context, const thaw_finetune_optio
     if (o->warmup_steps < 0 || o->early_stop < 0)
         return thaw_fail(context, THAW_ERR_USAGE, "warm-up and early stop can't be negative");
     THAW_TRY(check_rates(context, o));
+    if ((int)o->augment < THAW_AUGMENT_NONE || o->augment > THAW_AUGMENT_STRONG)
+        return thaw_fail(context, THAW_ERR_USAGE, "there is no augmentation %d", (int)o->augment);
     if (updates_batch_norms(o) && o->train_batch_size < 2)
         return thaw_fail(context, THAW_ERR_USAGE,
                          "batch norms can't be updated on batches of one image: they have no variance");
@@ -68,17 +70,25 @@ thaw_status thaw_training_prepare_model(thaw_training *t)
 static thaw_status read_images(thaw_training *t)
 {
     const size_t count = thaw_dataset_count(t->dataset);
+    bool *held_out;
     THAW_TRY(thaw_allocate(t->context, count, sizeof *t->paths, &t->paths));
-    for (size_t i = 0; i < count; i++)
+    THAW_TRY(thaw_allocate(t->context, count, sizeof *held_out, &held_out));
+    for (size_t i = 0; i < count; i++) {
         t->paths[i] = thaw_dataset_sample(t->dataset, i)->path;
+        held_out[i] = thaw_dataset_sample(t->dataset, i)->validation;
+    }
     const thaw_rows_options rows = {.model = t->model,
                                     .cut = &t->cut,
                                     .paths = t->paths,
                                     .count = count,
                                     .preprocess = t->options->preprocess,
                                     .job = &t->options->job,
-                                    .memory_bytes = t->options->memory_bytes};
-    THAW_TRY(thaw_rows_create(t->device, &rows, &t->rows, &t->bad_count));
+                                    .memory_bytes = t->options->memory_bytes,
+                                    .augment = t->options->augment,
+                                    .held_out = held_out};
+    const thaw_status status = thaw_rows_create(t->device, &rows, &t->rows, &t->bad_count);
+    free(held_out);
+    THAW_TRY(status);
     if (t->bad_count * 10 > count)
         return thaw_fail(t->context, THAW_ERR_DATA, "%zu of %zu images can't be read: more than a tenth", t->bad_count,
                          count);
