@@ -226,7 +226,7 @@ check "finetune: JSON" "$json_check" device classes train_count val_count epochs
 check "finetune: an epoch a line" [ "$(grep -c '^epoch ' stderr)" = 3 ]
 check "finetune: the table of stages" grep -q '^    0  thaw_head .* 485 .* 485  0.001$' stderr
 check "finetune: frozen stages" grep -q '^    1  block3_first_conv - features .* 0  frozen$' stderr
-check "finetune: JSON of stages" "$json_check" stages steps resumed_step features_kept frozen_parameters <stdout
+check "finetune: JSON of stages" "$json_check" stages steps resumed_step features_kept frozen_parameters head_kept <stdout
 check "finetune: no escapes in a file" [ "$(tr -d '\033\r' <stderr | wc -c)" = "$(wc -c <stderr)" ]
 thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 3 -q
 check "finetune -q: silent" [ ! -s stderr ]

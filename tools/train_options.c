@@ -35,7 +35,7 @@ const cli_option cli_step_table[12] = {
      .choices = augmentations},
     {"seed", &cli_seed, FIELD(train.seed), "N", .help = "of the new head, the images' order and augmentation"},
 };
-const cli_option cli_freeze_table[7] = {
+const cli_option cli_freeze_table[8] = {
     {"freeze-until", &cli_text, FIELD(train.freeze.until), "NODE",
      .help = "freezes all layers up to NODE, in the order of `inspect`, itself included; none: trains everything"},
     {"unfreeze", &cli_int32, FIELD(train.freeze.unfreeze), "N",
@@ -47,6 +47,8 @@ const cli_option cli_freeze_table[7] = {
      .otherwise = "frozen; update with --from-scratch", .choices = batch_norms},
     {"from-scratch", &cli_flag, FIELD(train.from_scratch),
      .help = "gives every layer random weights first and trains everything: to see what transfer is worth"},
+    {"new-head", &cli_flag, FIELD(train.new_head),
+     .help = "a fresh head also for a model whose classes are the data's; otherwise its own is trained on"},
     {"head-at", &cli_text, FIELD(train.head_at), "NODE", .help = "node or value whose output feeds the new head",
      .otherwise = "found at the end of the graph"},
     {"lr-head", &cli_number, FIELD(train.head_learning_rate), "X", .help = "learning rate of the head",

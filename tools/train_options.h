@@ -14,7 +14,7 @@ typedef struct cli_train_options {
 } cli_train_options;
 
 extern const cli_option cli_step_table[12];
-extern const cli_option cli_freeze_table[7];
+extern const cli_option cli_freeze_table[8];
 extern const cli_option cli_work_table[3];
 
 /* "none" and so on. */
