@@ -1,5 +1,5 @@
-/* Losses, gradients and steps of five of torchvision's models against PyTorch:
- * see tests/record_gradients.py, which made the files in tests/gradients/. */
+/* Losses, gradients and steps of torchvision's models against PyTorch: see tests/record_gradients.py, which made the
+ * files in tests/gradients/. */
 #include "device_trial.h"
 #include "onnx_subject.h"
 #include "op_harness.h"
@@ -22,19 +22,15 @@ enum { SEED_WEIGHTS = 1, SEED_SIGNS = 3 };
 static const double small = 1e-4; /* of the norm of all gradients: what is below is measured by that */
 static const struct subject {
     const char *name;
-    uint64_t seed;   /* of the images: such that no activation lies so near to a kink (of
-                      * Relu, or Clip) that rounding decides which side it is on */
-    double rates[2]; /* of SGD and AdamW: small enough for steps that rounding
-                        does not lead elsewhere */
-} subjects[] = {{"resnet18", 13, {1e-3, 3e-5}},
-                {"mobilenet_v2", 17, {1e-4, 1e-5}},
+    uint64_t seed;   /* of the images: no activation lies so near to a kink that rounding decides on its side */
+    double rates[2]; /* of SGD and AdamW: small enough for steps that rounding does not lead elsewhere */
+} subjects[] = {{"resnet18", 13, {1e-4, 1e-5}},
+                {"mobilenet_v2", 4, {1e-4, 1e-5}},
                 {"squeezenet1_1", 13, {1e-3, 3e-5}},
                 {"efficientnet_b0", 2, {1e-3, 3e-5}},
                 {"densenet121", 2, {1e-4, 1e-5}}};
 
-/* --- the model
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the model ---------------------------------------------------------------------------------------------------- */
 
 static float between(thaw_random *random, double low, double high)
 {
@@ -113,8 +109,7 @@ static void freeze(thaw_model *model, bool updated)
         model->graph->values[i]->updated = false;
 }
 
-/* --- a program, its loss and its gradients
- * ------------------------------------------------------------------------ */
+/* --- a program, its loss and its gradients ------------------------------------------------------------------------ */
 
 typedef struct run {
     thaw_program *program;
@@ -187,13 +182,10 @@ static void keep_statistics(const run *r)
     }
 }
 
-/* --- against the records
- * ------------------------------------------------------------------------------------------
- */
+/* --- against the records ------------------------------------------------------------------------------------------ */
 
-/* With random signs s, the mean of (s . e)^2 is |e|^2: so far is the gradient
- * from the recorded one, estimated from the sums of both with the same signs.
- */
+/* With random signs s, the mean of (s . e)^2 is |e|^2: so far is the gradient from the recorded one, estimated from the
+ * sums of both with the same signs. */
 static double distance(const float *gradient, int64_t count, const float *recorded)
 {
     thaw_random random = {SEED_SIGNS};
@@ -265,8 +257,7 @@ static thaw_tensor *read_record(const char *name, const char *what)
     return tensor;
 }
 
-/* With the batch's statistics and then with those kept; without batch norms
- * once. */
+/* With the batch's statistics and then with those kept; without batch norms once. */
 static void check_model(const struct subject *s)
 {
     char label[64];
