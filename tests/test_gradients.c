@@ -25,10 +25,9 @@ static const struct subject {
     uint64_t seed;   /* of the images: no activation lies so near to a kink that rounding decides on its side */
     double rates[2]; /* of SGD and AdamW: small enough for steps that rounding does not lead elsewhere */
 } subjects[] = {{"resnet18", 13, {1e-4, 1e-5}},
-                {"mobilenet_v2", 4, {1e-4, 1e-5}},
+                {"mobilenet_v2", 4, {5e-6, 2e-6}},
                 {"squeezenet1_1", 13, {1e-3, 3e-5}},
-                {"efficientnet_b0", 2, {1e-3, 3e-5}},
-                {"densenet121", 2, {1e-4, 1e-5}}};
+                {"efficientnet_b0", 2, {1e-3, 3e-5}}};
 
 /* --- the model ---------------------------------------------------------------------------------------------------- */
 
@@ -316,17 +315,11 @@ static void efficientnet(void)
     in_both_layouts("efficientnet_b0");
 }
 
-static void densenet(void)
-{
-    in_both_layouts("densenet121");
-}
-
 void suite_gradients(void)
 {
     static const test_entry tests[] = {{"resnet18 as PyTorch", resnet18},
                                        {"mobilenet_v2 as PyTorch", mobilenet_v2},
                                        {"squeezenet1_1 as PyTorch", squeezenet},
-                                       {"efficientnet_b0 as PyTorch", efficientnet},
-                                       {"densenet121 as PyTorch", densenet}};
+                                       {"efficientnet_b0 as PyTorch", efficientnet}};
     TEST_SUITE("gradients", tests);
 }
