@@ -72,6 +72,22 @@ kernel void make_factors(global float *factors, global const float *scale, globa
     factors[3 * stride + channel] = inverse;
 }
 
+#ifdef NHWC
+/* Activations with all channels side by side, [n, pixels, channels]: y = activation(x * factor + offset + residual),
+ * where factors holds a factor for each channel, then an offset for each. Work-item (element of the image, image). */
+kernel void batch_normalize_nhwc(global float *y, global const float *x, global const float *factors,
+                                 global const float *residual, float alpha, float beta, int channels)
+{
+    const int channel = (int)(get_global_id(0) % channels);
+    const size_t i = get_global_id(1) * get_global_size(0) + get_global_id(0);
+    float value = fma(x[i], factors[channel], factors[channels + channel]);
+#ifdef RESIDUAL
+    value += residual[i];
+#endif
+    y[i] = activate(value, alpha, beta);
+}
+#endif
+
 #ifdef BLOCK
 /* Activations in blocks of channels, [n, blocks, pixels, BLOCK]: y = activation(x * factor + offset + residual).
  * Work-item (run of `run` pixels, block, image). */

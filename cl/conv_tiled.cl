@@ -32,7 +32,9 @@
 
 #define INSIDE(at, size) ((at) >= 0 && (at) < (size))
 
-/* Stores `blocks` of the sums at most, the first at y[to[]]; what is added, if anything, lies at residual[added[]]. */
+/* Stores `blocks` of the sums at most, the first at y[to[]]; what is added, if anything, lies at residual[added[]]. The
+ * residual may be y itself: all of it is read before a pixel that stands in for missing ones is stored more than once.
+ */
 __attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE], global float *y, const long to[TILE],
                                                          global const float *residual, const long added[TILE],
                                                          int blocks, long plane, float alpha, float beta)
@@ -140,7 +142,7 @@ __attribute__((always_inline)) static inline void add_windows(floatb sum[STACK][
 
 /* Work-item (stack, run of `run` pixels out of `pixel_count` in all images; a multiple of TILE). Blocks and stacks are
  * counted per group; image i of the output begins at y_offset + i * y_image. */
-kernel void conv_tiled(global float *restrict y, global const float *restrict x, global const float *restrict weight,
+kernel void conv_tiled(global float *y, global const float *restrict x, global const float *restrict weight,
                        global const float *restrict bias, global const float *residual, float alpha, float beta,
                        long y_offset, long y_image, int pixel_count, int run, int in_blocks, int out_blocks, GEOMETRY)
 {

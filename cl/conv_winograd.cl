@@ -4,13 +4,21 @@
  *
  * Activations are blocked, [n][blocks][h][w][BLOCK], the last block's spare channels holding any finite values.
  * Tiles are counted row by row, image by image, and worked on in groups of TILES; the last group repeats the last tile.
- *   w  [pairs of output blocks][input channels][9][2 * BLOCK]       weights, 0 for spare channels
+ *   w  [pairs of output blocks][input blocks][9][BLOCK][2 * BLOCK]  weights, 0 for spare channels
  *   u  [pairs of output blocks][36][input channels][2 * BLOCK]      transformed weights
  *   v  [36]: [groups][input blocks][TILES][BLOCK] and a gap         transformed input of some groups
  * Any sizes; the number of tiles fits an int.
  *
  * LATE: large weights are transformed where they are used, a part of the channels at a time: reading four times as many
- * numbers would take longer than making them. */
+ * numbers would take longer than making them. FUSED: one kernel does it all for a group of tiles, whose transformed
+ * input, of MOST_BLOCKS input blocks at most, never leaves a core's own cache. */
+
+#ifdef FUSED
+#define GROUPS            1
+#define TRANSFORMED_INPUT private
+#else
+#define TRANSFORMED_INPUT global
+#endif
 
 /* TILES x 2 accumulators of BLOCK floats, two weights and a broadcast fill the registers. */
 #ifndef TILES
@@ -72,14 +80,13 @@ static inline void transform_column(floatb g0, floatb g1, floatb g2, floatb out[
     out[5] = g2;
 }
 
-/* One input channel's weights w[9][2 * BLOCK] of an output block, the first or the second of its pair, to u: one
- * vector to each of 36 rows, `pitch` vectors apart. */
-static inline void transform_weights(TRANSFORMED floatb *u, size_t pitch, global const float *w)
+/* Weights of an input channel and an output block to u: one vector to each of 36 rows, `pitch` vectors apart. */
+static inline void transform_weights(TRANSFORMED floatb *u, size_t pitch, const floatb weights[9])
 {
     floatb half_done[3][6], out[6];
 #pragma unroll
     for (int j = 0; j < 3; j++)
-        transform_column(load_block(2 * j, w), load_block(2 * (3 + j), w), load_block(2 * (6 + j), w), half_done[j]);
+        transform_column(weights[j], weights[3 + j], weights[6 + j], half_done[j]);
 #pragma unroll
     for (int i = 0; i < 6; i++) {
         transform_column(half_done[0][i], half_done[1][i], half_done[2][i], out);
@@ -89,16 +96,29 @@ static inline void transform_weights(TRANSFORMED floatb *u, size_t pitch, global
     }
 }
 
-#ifndef GROUPS /* --- transformations ahead of the products --- */
-
-/* u from w. Work-item (input channel, output block): both counted with the spare ones. */
-kernel void winograd_weights(global floatb *restrict u, global const float *restrict w)
+#ifndef GROUPS
+/* u from weights that lie as cl/conv_pack.cl says. Work-item (input channel, output block): both counted with the spare
+ * ones. */
+kernel void winograd_weights(global floatb *restrict u, global const float *restrict weight, int in_channels,
+                             int out_channels, long offset, long out_stride, long in_stride, long tap_stride)
 {
-    const size_t channel = get_global_id(0), channels = get_global_size(0);
-    const size_t pair = get_global_id(1) / 2, side = get_global_id(1) % 2;
-    transform_weights(u + (pair * PRODUCTS * channels + channel) * 2 + side, channels * 2,
-                      w + (pair * channels + channel) * 9 * 2 * BLOCK + side * BLOCK);
+    const int channel = (int)get_global_id(0), first = (int)get_global_id(1) * BLOCK;
+    const size_t channels = get_global_size(0), pair = get_global_id(1) / 2, side = get_global_id(1) % 2;
+    float lanes[9][BLOCK];
+    floatb weights[9];
+    weight += offset + first * out_stride + channel * in_stride;
+    for (int i = 0; i < 9; i++) {
+        for (int lane = 0; lane < BLOCK; lane++)
+            lanes[i][lane] = channel < in_channels && first + lane < out_channels
+                                 ? weight[lane * out_stride + i * tap_stride]
+                                 : 0.0f;
+        weights[i] = load_block(0, lanes[i]);
+    }
+    transform_weights(u + (pair * PRODUCTS * channels + channel) * 2 + side, channels * 2, weights);
 }
+#endif
+
+/* --- input --- */
 
 /* B' of six rows. */
 static inline void transform_input(const floatb x[6], floatb *out)
@@ -119,10 +139,10 @@ static inline floatb load_pixel(global const float *x, int h, int w, int in_h, i
     return h >= 0 && h < in_h && w >= 0 && w < in_w ? load_block(h * in_w + w, x) : (floatb)0.0f;
 }
 
-/* The 6x6 pixels of a tile's window, whose first is (h, w), to v: one to each of 36 rows, `pitch` floats apart. x: a
+/* The 6x6 pixels of a tile's window, whose first is (h, w), to v: one to each of 36 rows, `pitch` vectors apart. x: a
  * block of an image. */
-static inline void transform_window(global float *v, size_t pitch, global const float *x, int h, int w, int in_h,
-                                    int in_w)
+static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, global const float *x, int h, int w,
+                                    int in_h, int in_w)
 {
     floatb half_done[6][6], out[6], column[6];
     if (h >= 0 && w >= 0 && h + 6 <= in_h && w + 6 <= in_w) {
@@ -151,21 +171,22 @@ static inline void transform_window(global float *v, size_t pitch, global const 
         transform_input(row, out);
 #pragma unroll
         for (int j = 0; j < 6; j++)
-            store_block(out[j], 0, v + (i * 6 + j) * pitch);
+            v[(i * 6 + j) * pitch] = out[j];
     }
 }
 
+#ifndef GROUPS
 /* v of the groups from first_group on. Work-item (input block, group). */
-kernel void winograd_input(global float *restrict v, global const float *restrict x, int first_group, int tiles,
+kernel void winograd_input(global floatb *restrict v, global const float *restrict x, int first_group, int tiles,
                            int tile_rows, int tile_columns, int in_h, int in_w, int pad_h, int pad_w)
 {
     const size_t block = get_global_id(0), blocks = get_global_size(0);
-    const size_t group_floats = GROUP_FLOATS(blocks), pitch = get_global_size(1) * group_floats + GAP;
+    const size_t group_vectors = blocks * TILES, pitch = get_global_size(1) * group_vectors + GAP / BLOCK;
     const int first = (first_group + (int)get_global_id(1)) * TILES;
-    v += get_global_id(1) * group_floats + block * TILES * BLOCK;
+    v += get_global_id(1) * group_vectors + block * TILES;
     for (int t = 0; t < TILES; t++) {
         const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
-        transform_window(v + t * BLOCK, pitch, x + (at.image * blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
+        transform_window(v + t, pitch, x + (at.image * blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
                          at.w - pad_w, in_h, in_w);
     }
 }
@@ -194,7 +215,8 @@ kernel void winograd_input(global float *restrict v, global const float *restric
 #endif
 
 /* Adds to out[2][TILES] the products of some input blocks, for two output blocks; `first`: there is nothing yet. */
-static inline void multiply(floatb *out, global const float *v, TRANSFORMED const floatb *u, int blocks, bool first)
+static inline void multiply(floatb *out, TRANSFORMED_INPUT const float *v, TRANSFORMED const floatb *u, int blocks,
+                            bool first)
 {
     floatb low[TILES], high[TILES];
 #pragma unroll
@@ -277,6 +299,29 @@ static inline void finish_tile(global float *y, const floatb *m, int rows, int c
     }
 }
 
+/* Finishes `count` tiles from `first` on, as far as they exist, of both output blocks of a pair. */
+static inline void finish_pair(global float *y, const floatb products[PRODUCTS][PITCH], int pair, int first, int count,
+                               int tiles, int tile_rows, int tile_columns, long y_image, int out_blocks, int out_h,
+                               int out_w, global const float *bias, global const float *residual, float alpha,
+                               float beta)
+{
+    for (int side = 0; side < 2; side++) {
+        const int block = pair * 2 + side;
+        if (block >= out_blocks)
+            break;
+        for (int i = 0; i < count && first + i < tiles; i++) {
+            const place at = find_tile(first + i, tile_rows, tile_columns);
+            const size_t pixel = (((size_t)block * out_h + at.h) * out_w + at.w) * BLOCK;
+            const size_t image = (size_t)out_blocks * out_h * out_w * BLOCK;
+            finish_tile(y + at.image * y_image + pixel, products[0] + (i / TILES * 2 + side) * TILES + i % TILES,
+                        out_h - at.h, out_w - at.w, out_w, load_block(block, bias),
+                        residual ? residual + at.image * image + pixel : residual, alpha, beta);
+        }
+    }
+}
+
+#ifndef FUSED
+
 /* products[36][] of `count` groups: v and weights begin with the first group's and the first channel's. */
 static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const float *v, size_t pitch,
                                 global const float *weights, int count, int in_blocks)
@@ -288,8 +333,12 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
         const int blocks = min(BLOCKS_AT_ONCE, in_blocks - from);
         for (int i = 0; i < blocks * BLOCK * 2; i++) {
             const int channel = i / 2, side = i % 2;
-            transform_weights(u + channel / SPAN * SPAN_STEP + channel % SPAN * 2 + side, SPAN * 2,
-                              weights + (from * BLOCK + channel) * FILTER_FLOATS + side * BLOCK);
+            global const float *w = weights + (from * BLOCK + channel / BLOCK * BLOCK) * FILTER_FLOATS;
+            floatb filter[9];
+#pragma unroll
+            for (int tap = 0; tap < 9; tap++)
+                filter[tap] = load_block((tap * BLOCK + channel % BLOCK) * 2 + side, w);
+            transform_weights(u + channel / SPAN * SPAN_STEP + channel % SPAN * 2 + side, SPAN * 2, filter);
         }
         /* What comes next is fetched meanwhile, evenly: the products leave the memory idle. */
         global const float *ahead = weights + (from + blocks) * BLOCK * FILTER_FLOATS;
@@ -310,12 +359,11 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
 }
 
 /* y from v of the groups [first_group, first_group + groups) and from u, or from w if LATE. Image i begins at
- * y[y_offset + i * y_image]. Work-item (pair of output blocks, `step` groups). */
-kernel void winograd_output(global float *restrict y, global const float *restrict v,
-                            global const float *restrict weights, global const float *restrict bias,
-                            global const float *residual, float alpha, float beta, long y_offset, long y_image,
-                            int first_group, int groups, int step, int tiles, int tile_rows, int tile_columns,
-                            int in_blocks, int out_blocks, int out_h, int out_w)
+ * y[y_offset + i * y_image]; the residual may be y itself. Work-item (pair of output blocks, `step` groups). */
+kernel void winograd_output(global float *y, global const float *restrict v, global const float *restrict weights,
+                            global const float *restrict bias, global const float *residual, float alpha, float beta,
+                            long y_offset, long y_image, int first_group, int groups, int step, int tiles,
+                            int tile_rows, int tile_columns, int in_blocks, int out_blocks, int out_h, int out_w)
 {
     floatb products[PRODUCTS][PITCH];
     const size_t group_floats = GROUP_FLOATS(in_blocks);
@@ -323,23 +371,35 @@ kernel void winograd_output(global float *restrict y, global const float *restri
     const int first = (int)get_global_id(1) * step, count = min(step, groups - first);
     multiply_all(products, v + first * group_floats, groups * group_floats + GAP,
                  weights + get_global_id(0) * pair_floats, count, in_blocks);
-    for (int side = 0; side < 2; side++) {
-        const int block = (int)get_global_id(0) * 2 + side;
-        if (block >= out_blocks)
-            break;
-        for (int i = 0; i < count * TILES; i++) {
-            const int tile = (first_group + first) * TILES + i;
-            if (tile >= tiles)
-                break;
-            const place at = find_tile(tile, tile_rows, tile_columns);
-            const size_t pixel = (((size_t)block * out_h + at.h) * out_w + at.w) * BLOCK;
-            const size_t image = (size_t)out_blocks * out_h * out_w * BLOCK;
-            finish_tile(y + y_offset + at.image * y_image + pixel,
-                        products[0] + (i / TILES * 2 + side) * TILES + i % TILES, out_h - at.h, out_w - at.w, out_w,
-                        load_block(block, bias), residual ? residual + at.image * image + pixel : residual, alpha,
-                        beta);
-        }
+    finish_pair(y + y_offset, products, (int)get_global_id(0), (first_group + first) * TILES, count * TILES, tiles,
+                tile_rows, tile_columns, y_image, out_blocks, out_h, out_w, bias, residual, alpha, beta);
+}
+
+#else
+
+/* y from x and u. Image i begins at y[y_offset + i * y_image]; the residual may be y itself. Work-item (group). */
+kernel void winograd_fused(global float *y, global const float *restrict x, global const float *restrict weights,
+                           global const float *restrict bias, global const float *residual, float alpha, float beta,
+                           long y_offset, long y_image, int tiles, int tile_rows, int tile_columns, int in_blocks,
+                           int out_blocks, int in_h, int in_w, int out_h, int out_w, int pad_h, int pad_w)
+{
+    floatb products[PRODUCTS][PITCH], v[PRODUCTS][MOST_BLOCKS * TILES + 1];
+    const int first = (int)get_global_id(0) * TILES;
+    for (int t = 0; t < TILES; t++) {
+        const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
+        for (int block = 0; block < in_blocks; block++)
+            transform_window(v[0] + block * TILES + t, MOST_BLOCKS * TILES + 1,
+                             x + ((size_t)at.image * in_blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
+                             at.w - pad_w, in_h, in_w);
+    }
+    global const floatb *u = (global const floatb *)weights;
+    for (int pair = 0; pair < (out_blocks + 1) / 2; pair++) {
+        for (int p = 0; p < PRODUCTS; p++, u += in_blocks * BLOCK * 2)
+            multiply(products[p], (const float *)v[p], u, in_blocks, true);
+        finish_pair(y + y_offset, products, pair, first, TILES, tiles, tile_rows, tile_columns, y_image, out_blocks,
+                    out_h, out_w, bias, residual, alpha, beta);
     }
 }
 
+#endif
 #endif

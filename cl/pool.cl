@@ -1,5 +1,7 @@
 /* Pooling of [planes, depth, height, width], row-major; axes that the tensors lack have size 1. Any sizes; what one
  * plane holds and every coordinate that a window touches fits an int. Work-item (place in the output's plane, plane).
+ * NHWC: [images, depth, height, width, channels] instead, where an image's elements fit an int; work-item (place and
+ * channel, image).
  *
  * Output (d, h, w) sees input (d * stride_d - pad_d + i * dilation_d, ...) for i < kernel_d, as far as that exists. */
 
@@ -19,9 +21,22 @@ static inline int end_inside(int start, int size, int kernel_size, int dilation)
     return min(kernel_size, (size - start - 1) / dilation + 1);
 }
 
+/* Elements of `x` from one place to the next. */
+#ifdef NHWC
+#define PLANE                                                                                                          \
+    const int step = (int)get_global_size(0) / (out_d * out_h * out_w);                                                \
+    const int place = (int)get_global_id(0) / step;                                                                    \
+    const size_t offset = get_global_id(1) * ((size_t)in_d * in_h * in_w * step) + (int)get_global_id(0) % step;
+#else
+#define PLANE                                                                                                          \
+    const int step = 1;                                                                                                \
+    const int place = (int)get_global_id(0);                                                                           \
+    const size_t offset = get_global_id(1) * ((size_t)in_d * in_h * in_w);
+#endif
+
 /* Where this work-item's window begins, and which part of it lies inside. */
 #define WINDOW                                                                                                         \
-    const int place = (int)get_global_id(0);                                                                           \
+    PLANE                                                                                                              \
     const int start_d = place / (out_w * out_h) * stride_d - pad_d;                                                    \
     const int start_h = place / out_w % out_h * stride_h - pad_h;                                                      \
     const int start_w = place % out_w * stride_w - pad_w;                                                              \
@@ -31,7 +46,6 @@ static inline int end_inside(int start, int size, int kernel_size, int dilation)
     const int first_d = first_inside(start_d, dilation_d);                                                             \
     const int first_h = first_inside(start_h, dilation_h);                                                             \
     const int first_w = first_inside(start_w, dilation_w);                                                             \
-    const size_t offset = get_global_id(1) * ((size_t)in_d * in_h * in_w);                                             \
     const size_t y_at = get_global_id(1) * get_global_size(0) + get_global_id(0);
 
 /* The largest element. NaN beats every number, so that it stays visible. A window without any element (dilation can
@@ -49,10 +63,10 @@ kernel void max_pool(global float *y, global const float *x, global long *indice
     for (int i = first_d; i < end_d; i++)
         for (int j = first_h; j < end_h; j++) {
             const int d = start_d + i * dilation_d, h = start_h + j * dilation_h;
-            const size_t row = offset + (size_t)((d * in_h + h) * in_w);
+            const int row = (d * in_h + h) * in_w;
             for (int k = first_w; k < end_w; k++) {
                 const int w = start_w + k * dilation_w;
-                const float value = x[row + w];
+                const float value = x[offset + (size_t)((row + w) * step)];
                 if (!found || value > best || (isnan(value) && !isnan(best))) {
                     best = value;
                     best_index = d * index_d + h * index_h + w * index_w;
@@ -76,10 +90,10 @@ kernel void average_pool(global float *y, global const float *x, int count_d, in
         float plane_sum = 0.0f; /* by parts: fewer terms per sum, less rounding */
         for (int j = first_h; j < end_h; j++) {
             const int d = start_d + i * dilation_d, h = start_h + j * dilation_h;
-            const size_t row = offset + (size_t)((d * in_h + h) * in_w);
+            const int row = (d * in_h + h) * in_w + start_w;
             float row_sum = 0.0f;
             for (int k = first_w; k < end_w; k++)
-                row_sum += x[row + (start_w + k * dilation_w)];
+                row_sum += x[offset + (size_t)((row + k * dilation_w) * step)];
             plane_sum += row_sum;
         }
         sum += plane_sum;
@@ -129,8 +143,7 @@ static inline floatb largest(global const float *x, int rows, size_t row_step, i
 kernel void max_pool_blocked(global float *y, global const float *x, global long *indices, int index_d, int index_h,
                              int index_w, GEOMETRY)
 {
-    ROW
-    for (int w = 0; w < inner; w++)
+    ROW for (int w = 0; w < inner; w++)
         store_block(largest(x + START(w) * BLOCK, rows, row_step, FIRST(w), END(w), dilation_w), w, y);
     for (int w = inner; w < inner_end; w++)
         store_block(largest(x + START(w) * BLOCK, rows, row_step, 0, KERNEL_W, dilation_w), w, y);
@@ -153,8 +166,7 @@ static inline floatb total(global const float *x, int rows, size_t row_step, int
 kernel void average_pool_blocked(global float *y, global const float *x, int count_d, int count_h, int count_w,
                                  GEOMETRY)
 {
-    ROW
-    const int counted = count_h < 0 ? max(rows, 0) : end_inside(start_h, count_h, kernel_h, dilation_h);
+    ROW const int counted = count_h < 0 ? max(rows, 0) : end_inside(start_h, count_h, kernel_h, dilation_h);
     for (int w = 0; w < out_w; w++) {
         const bool whole = w >= inner && w < inner_end;
         const int first = whole ? 0 : FIRST(w), end = whole ? KERNEL_W : END(w);

@@ -47,6 +47,17 @@ kernel void reduce_mean(global float *y, global const float *x, GROUPS(kept), GR
     y[get_global_id(0)] = sum_3 / (float)count;
 }
 
+/* Of x [n, count, channels], count > 0, into y [n, pieces, channels]: what each piece (every pieces-th of the count)
+ * adds to the mean of the pieces. Work-item (channel, piece, image). */
+kernel void reduce_mean_pieces(global float *y, global const float *x, int count)
+{
+    const int pieces = (int)get_global_size(1), piece = (int)get_global_id(1);
+    const long step = (long)get_global_size(0) * pieces;
+    x += (get_global_id(2) * count + piece) * get_global_size(0) + get_global_id(0);
+    const float sum = line_sum(x, (count - piece + pieces - 1) / pieces, step);
+    y[(get_global_id(2) * pieces + piece) * get_global_size(0) + get_global_id(0)] = sum * pieces / count;
+}
+
 #ifdef BLOCK
 /* The same for activations in blocks of channels, [planes, count, BLOCK] to [planes, BLOCK]. Work-item: plane. */
 kernel void reduce_mean_blocked(global float *y, global const float *x, int count)

@@ -85,7 +85,27 @@ done <<'END'
 2|--optimizer 'sdg': expected sgd.adam.adamw|finetune --optimizer sdg
 2|--schedule 'linear'|finetune --schedule linear
 2|--class-weights 'x'|finetune --class-weights x
-2|--batch-norm 'update'|finetune --batch-norm update
+2|--batch-norm 'x': expected frozen.update|finetune --batch-norm x
+2|--unfreeze '-1'|finetune --unfreeze -1
+2|--lr-head 'nan'|finetune --lr-head nan
+2|--lr-decay-by-depth '0'|finetune --lr-decay-by-depth 0
+2|--clip-norm 'inf'|finetune --clip-norm inf
+2|--accumulate '0'|finetune --accumulate 0
+2|--ema '1'|finetune --ema 1
+2|--cache-memory '0'|finetune --cache-memory 0
+2|exclude each other|finetune --base b --data d --output o --unfreeze 1 --freeze-until x
+2|exclude each other|lr-find --base b --data d --trainable x --freeze-until x
+2|nesterov needs the optimizer sgd|finetune --base b --data d --output o --nesterov
+2|batches of one image|finetune --base b --data d --output o --unfreeze 1 --batch-norm update --batch-size 1
+2|from scratch|finetune --base b --data d --output o --from-scratch --unfreeze 1
+2|to resume, a folder|finetune --base b --data d --output o --resume
+2|--checkpoint-every 'x': expected|finetune --base b --data d --output o --checkpoint c --checkpoint-every x
+2|--checkpoint-every '0'|finetune --base b --data d --output o --checkpoint c --checkpoint-every 0
+2|--checkpoint-every '1.5'|finetune --base b --data d --output o --checkpoint c --checkpoint-every 1.5
+2|--checkpoint-every needs --checkpoint|finetune --base b --data d --output o --checkpoint-every 3s
+2|--from 1 is not below --to 0.5|lr-find --base b --data d --from 1 --to 0.5
+2|--steps '3'|lr-find --steps 3
+2|--base MODEL is missing|lr-find --data d
 2|--preprocess 'torch'|finetune --preprocess torch
 2|--size '0'|finetune --size 0
 2|--size '20000'|finetune --size 20000
@@ -99,7 +119,7 @@ done <<'END'
 2|--std '1,0,1'|finetune --std 1,0,1
 2|--scale '1/0'|finetune --scale 1/0
 2|--channel-order 'grb'|finetune --channel-order grb
-2|--freeze-until|finetune --freeze-until conv1
+2|--freeze-until: missing|finetune --freeze-until
 2|--base MODEL is missing|finetune --data d --output o
 2|--data DIR is missing|finetune --base b --output o
 2|--output MODEL is missing|finetune --base b --data d
@@ -131,7 +151,7 @@ one_error "empty"
 # --- help --------------------------------------------------------------------------------------------------------------
 thaw_exits 0 --help
 cp stdout general
-for command in finetune evaluate predict features inspect profile run devices; do
+for command in finetune lr-find evaluate predict features inspect profile run devices; do
     check "thaw --help lists $command" grep -q "^  $command " general
     thaw_exits 0 $command --help
     check "$command: usage line" grep -q "^Usage: thaw $command" stdout
@@ -203,6 +223,9 @@ thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 3 -
 check "finetune: JSON" "$json_check" device classes train_count val_count epochs best_val_top1 frozen_unchanged output \
     seconds bad_images <stdout
 check "finetune: an epoch a line" [ "$(grep -c '^epoch ' stderr)" = 3 ]
+check "finetune: the table of stages" grep -q '^    0  thaw_head .* 485 .* 485  0.001$' stderr
+check "finetune: frozen stages" grep -q '^    1  block3_first_conv - features .* 0  frozen$' stderr
+check "finetune: JSON of stages" "$json_check" stages steps resumed_step features_kept frozen_parameters <stdout
 check "finetune: no escapes in a file" [ "$(tr -d '\033\r' <stderr | wc -c)" = "$(wc -c <stderr)" ]
 thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 3 -q
 check "finetune -q: silent" [ ! -s stderr ]
@@ -238,6 +261,48 @@ thaw_exits 5 --device no-such-device evaluate mine.onnx --data data
 one_error "no-such-device"
 thaw_exits 3 run mine.onnx --input no-such.npy --output y.npy
 one_error "no-such.npy"
+
+# --- what is trained ---------------------------------------------------------------------------------------------------
+thaw_exits 2 finetune --base "$base" --data data --output o.onnx -q --freeze-until block3_ad
+one_error "near: block3_add"
+thaw_exits 2 finetune --base "$base" --data data --output o.onnx -q --trainable 'block9*'
+one_error "no layer or weight 'block9\*'"
+thaw_exits 2 finetune --base "$base" --data data --output o.onnx -q --trainable block3_add
+one_error "'block3_add' leaves nothing to be trained"
+thaw_exits 2 finetune --base "$base" --data data --output o.onnx -q --trainable block3_first_norm
+one_error "batch norms stay frozen"
+thaw_exits 2 finetune --base "$base" --data data --output o.onnx -q --freeze-until thaw_head
+one_error "nothing is left to be trained"
+thaw_exits 2 finetune --base "$base" --data data --output o.onnx -q --unfreeze 9
+one_error "the model has 4 stages below its head"
+check "nothing written" [ ! -e o.onnx ]
+thaw_exits 0 lr-find --base "$base" --data data --json
+check "lr-find: JSON" "$json_check" suggested valley steepest diverged points <stdout
+thaw_exits 0 lr-find --base "$base" --data data -q --steps 40
+check "lr-find: a table" [ "$(grep -c '^ *[0-9.]*e[-+][0-9]* ' stdout)" -gt 20 ]
+check "lr-find: a suggestion" grep -q '^suggested: --lr [0-9]' stdout
+thaw_exits 1 finetune --base "$base" --data data --output o.onnx -q --optimizer sgd --lr 1000 --clip-norm 0 --weight-decay 10
+one_error "step .* first tensor with NaN or infinities"
+
+# --- checkpoints -------------------------------------------------------------------------------------------------------
+thaw_exits 0 finetune --base "$base" --data data --output one.onnx --epochs 3 --checkpoint state -q
+check "checkpoints: the last two" [ "$(find state -type f | wc -l)" = 2 ]
+thaw_exits 2 finetune --base "$base" --data data --output two.onnx --epochs 3 --checkpoint state -q
+one_error "resume it, or take another folder"
+thaw_exits 0 finetune --base "$base" --data data --output two.onnx --epochs 3 --checkpoint state --resume --json
+check "checkpoints: a finished run is finished" cmp one.onnx two.onnx
+check "checkpoints: all epochs are told" [ "$(tr '{' '\n' <stdout | grep -c '"epoch"')" = 3 ]
+newest=$(find state -type f | sort | tail -n 1)
+printf X | dd of="$newest" bs=1 seek=900 conv=notrunc 2>dd.err
+thaw_exits 0 finetune --base "$base" --data data --output two.onnx --epochs 3 --checkpoint state --resume
+check "checkpoints: a damaged one is told" grep -q '^thaw: a checkpoint is damaged, going back to the one before' stderr
+check "checkpoints: the result is the same" cmp one.onnx two.onnx
+thaw_exits 2 finetune --base "$base" --data data --output two.onnx --epochs 3 --checkpoint state --resume -q --lr 0.1
+one_error "of another run: lr is 0.001.* there, 0.1.* here"
+thaw_exits 2 finetune --base "$base" --data data --output two.onnx --epochs 3 --checkpoint state --resume -q --seed 4
+one_error "of another run: model is"
+thaw_exits 1 finetune --base "$base" --data data --output two.onnx --checkpoint no-such/state -q
+one_error "no-such/state"
 
 # --- predict -----------------------------------------------------------------------------------------------------------
 echo "no image" >bad.png

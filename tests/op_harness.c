@@ -80,7 +80,7 @@ static choices save_choices(void)
 static void restore_choices(choices saved)
 {
     trial_force_algorithm(saved.algorithm);
-    trial_force_layout(saved.layout ? atoi(saved.layout) : 0);
+    trial_force_layout(!saved.layout ? 0 : strcmp(saved.layout, "nhwc") == 0 ? THAW_BLOCK_ALL : atoi(saved.layout));
     free(saved.algorithm);
     free(saved.layout);
 }
@@ -129,6 +129,14 @@ void op_check_blocked(const char *type, const op_case *cases, size_t count, op_r
     restore_choices(saved);
 }
 
+void op_check_layout(const char *type, int32_t layout, const op_case *cases, size_t count, op_reference reference,
+                     double tolerance, const char *algorithms)
+{
+    const choices saved = save_choices();
+    check_rows((op_trial){.type = type, .layout = layout}, cases, count, reference, tolerance, algorithms);
+    restore_choices(saved);
+}
+
 void op_check_amid_blocks(const char *type, const op_case *cases, size_t count, op_reference reference,
                           double tolerance)
 {
@@ -136,6 +144,8 @@ void op_check_amid_blocks(const char *type, const op_case *cases, size_t count, 
     for (int32_t layout = 4; layout <= widest_layout(); layout *= 2)
         check_rows((op_trial){.type = type, .layout = layout, .pooled = true}, cases, count, reference, tolerance,
                    NULL);
+    check_rows((op_trial){.type = type, .layout = THAW_BLOCK_ALL, .pooled = true}, cases, count, reference, tolerance,
+               NULL);
     restore_choices(saved);
 }
 
@@ -260,6 +270,7 @@ static void check_accumulation(op_trial *trial, size_t index)
         spoil_spare(node->inputs[i], node->inputs[i] ? node->inputs[i]->buffer : NULL);
     spoil_spare(node->outputs[0], node->outputs[0]->buffer);
     spoil_spare(node->outputs[0], node->outputs[0]->gradient);
+    input->gradient_begins = NULL;
     if (count)
         test_must(thaw_buffer_fill(input->gradient, 0, BITS_OF_ONE, (size_t)count * sizeof *alone));
     if (trial_succeeded(trial, node->op->backward(node), "backward alone"))
@@ -342,6 +353,41 @@ void op_check_gradient_blocked(const char *type, const op_case *cases, size_t co
     const choices saved = save_choices();
     for (int32_t layout = 4; layout <= widest_layout(); layout *= 2)
         check_gradients((op_trial){.type = type, .layout = layout, .pooled = true}, cases, count, reference, tolerance);
+    restore_choices(saved);
+}
+
+/* Each row by each of the named algorithms; all of them fit somewhere. */
+static void check_gradients_by(op_trial model, const op_case *cases, size_t count, op_reference reference,
+                               double tolerance, const char *algorithms)
+{
+    char list[256], *rest = NULL;
+    snprintf(list, sizeof list, "%s", algorithms);
+    for (model.algorithm = strtok_r(list, ",", &rest); model.algorithm; model.algorithm = strtok_r(NULL, ",", &rest))
+        for (size_t i = 0; i < count; i++) {
+            op_trial trial = model;
+            trial.row = &cases[i];
+            if (left_out(&cases[i]))
+                continue;
+            if (trial_begin(&trial, i + 1, true))
+                check_row_gradient(&trial, reference, tolerance);
+            trial_end(&trial);
+        }
+}
+
+void op_check_gradient_by(const char *type, const op_case *cases, size_t count, op_reference reference,
+                          double tolerance, const char *algorithms)
+{
+    const choices saved = save_choices();
+    check_gradients_by((op_trial){.type = type, .layout = 1}, cases, count, reference, tolerance, algorithms);
+    restore_choices(saved);
+}
+
+void op_check_gradient_in_blocks(const char *type, const op_case *cases, size_t count, op_reference reference,
+                                 double tolerance, const char *algorithms)
+{
+    const choices saved = save_choices();
+    for (int32_t layout = 4; layout <= widest_layout(); layout *= 2)
+        check_gradients_by((op_trial){.type = type, .layout = layout}, cases, count, reference, tolerance, algorithms);
     restore_choices(saved);
 }
 

@@ -37,7 +37,11 @@ void op_check(const char *type, const op_case *cases, size_t count, op_reference
 void op_check_blocked(const char *type, const op_case *cases, size_t count, op_reference reference, double tolerance,
                       const char *algorithms);
 
-/* The same for operators that take blocks where these come from others. */
+/* The same with channels in another number side by side: 1, or THAW_BLOCK_ALL. */
+void op_check_layout(const char *type, int32_t layout, const op_case *cases, size_t count, op_reference reference,
+                     double tolerance, const char *algorithms);
+
+/* The same as op_check_blocked(), NHWC included, for operators that take blocks where these come from others. */
 void op_check_amid_blocks(const char *type, const op_case *cases, size_t count, op_reference reference,
                           double tolerance);
 
@@ -50,6 +54,12 @@ void op_check_gradient(const char *type, const op_case *cases, size_t count, op_
  * inputs of rank 4 come from operators that do. What only fills a block up must neither become infinite nor count. */
 void op_check_gradient_blocked(const char *type, const op_case *cases, size_t count, op_reference reference,
                                double tolerance);
+/* The same by each of the algorithms, in row-major programs, and in blocks of 4, 8 and 16 channels (THAW_TEST_TINY: of
+ * 4 only). */
+void op_check_gradient_by(const char *type, const op_case *cases, size_t count, op_reference reference,
+                          double tolerance, const char *algorithms);
+void op_check_gradient_in_blocks(const char *type, const op_case *cases, size_t count, op_reference reference,
+                                 double tolerance, const char *algorithms);
 
 /* That infer or attributes refuse each case with `status`. */
 void op_check_refused(const char *type, const op_case *cases, size_t count, thaw_status status);

@@ -53,7 +53,9 @@ void trial_fail(const op_trial *trial, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    if (trial->layout)
+    if (trial->layout == THAW_BLOCK_ALL)
+        snprintf(layout, sizeof layout, " in NHWC");
+    else if (trial->layout)
         snprintf(layout, sizeof layout, " in blocks of %d", (int)trial->layout);
     snprintf(line, sizeof line, "%s {%s} on '%s'%s%s%s%s%s: %s", trial->type,
              trial->row->attributes ? trial->row->attributes : "", trial->row->inputs ? trial->row->inputs : "",
@@ -157,7 +159,7 @@ static void fill_with_nan(thaw_buffer *buffer)
 static void check_padding(const op_trial *trial, const thaw_value *value, const float *elements)
 {
     const thaw_shape stored = thaw_value_stored(value);
-    const int64_t block = value->block, pixels = thaw_shape_span(&stored, 2, 4);
+    const int64_t block = thaw_block_lanes(value->block, value->shape.dims[1]), pixels = thaw_shape_span(&stored, 2, 4);
     const int64_t rest = value->shape.dims[1] % block, image = pixels * stored.dims[1] * block;
     if (rest == 0)
         return;
@@ -205,7 +207,7 @@ void trial_force_algorithm(const char *name)
 void trial_force_layout(int32_t block)
 {
     char text[16];
-    snprintf(text, sizeof text, "%d", (int)block);
+    snprintf(text, sizeof text, block == THAW_BLOCK_ALL ? "nhwc" : "%d", (int)block);
     if (block)
         setenv("THAW_LAYOUT", text, 1);
     else
@@ -240,32 +242,6 @@ void trial_reference(const op_trial *trial, op_reference reference, double *cons
     reference(trial->subject.node, inputs, outputs);
 }
 
-/* The steps of thaw_program_create(), with activations laid out in blocks though the program is differentiable. */
-static thaw_status build_in_blocks(const op_trial *trial, const thaw_program_options *options, thaw_program *program)
-{
-    THAW_TRY(thaw_graph_extract(trial->subject.graph, NULL, 0, NULL, 0, &program->graph));
-    thaw_graph *graph = program->graph;
-    THAW_TRY(thaw_graph_bind(graph, options));
-    graph->device = test_device();
-    THAW_TRY(thaw_graph_layout(graph, trial->layout));
-    THAW_TRY(thaw_program_plan(program, true));
-    for (size_t i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i]->op->prepare)
-            THAW_TRY(graph->nodes[i]->op->prepare(graph->nodes[i]));
-    return THAW_OK;
-}
-
-static thaw_status create_program(op_trial *trial, const thaw_program_options *options)
-{
-    if (!options->differentiable || !trial->layout)
-        return thaw_program_create(trial->subject.graph, test_device(), options, &trial->program);
-    THAW_TRY(thaw_allocate(test_context(), 1, sizeof *trial->program, &trial->program));
-    const thaw_status status = build_in_blocks(trial, options, trial->program);
-    if (status != THAW_OK)
-        thaw_program_destroy(&trial->program);
-    return status;
-}
-
 bool trial_begin(op_trial *trial, uint64_t seed, bool differentiable)
 {
     trial_force_algorithm(trial->algorithm);
@@ -281,9 +257,11 @@ bool trial_begin(op_trial *trial, uint64_t seed, bool differentiable)
         graph->inputs[i]->trainable = differentiable;
     }
     graph->training = graph->training && differentiable;
-    const thaw_program_options options = {
-        .shapes = shapes, .fuse = trial->layout && !differentiable, .differentiable = differentiable};
-    if (!trial_succeeded(trial, create_program(trial, &options), "program"))
+    const thaw_program_options options = {.shapes = shapes,
+                                          .fuse = trial->layout != 0 && !differentiable,
+                                          .differentiable = differentiable,
+                                          .keep = differentiable};
+    if (!trial_succeeded(trial, thaw_program_create(graph, test_device(), &options, &trial->program), "program"))
         return false;
     trial->program->graph->training = graph->training;
     trial->program->graph->step = 1;

@@ -17,8 +17,9 @@ typedef struct op_trial {
     const char *type;
     const op_case *row;
     const char *algorithm; /* NULL: the operator's choice */
-    int32_t layout;        /* channels in a block, in a fused or differentiable program; 0: row-major, not fused */
-    bool pooled;           /* op_subject_build_pooled() */
+    int32_t layout; /* channels in a block (or THAW_BLOCK_ALL), in a fused or differentiable program; 0: row-major, not
+                       fused */
+    bool pooled;    /* op_subject_build_pooled() */
     op_subject subject;
     thaw_program *program;
     op_guard guards[OP_MOST_GUARDS];

@@ -7,6 +7,8 @@
 static void test_channels(void)
 {
     static const op_case cases[] = {
+        {"", "1x17x9x9 c:64x17x1x1 c:64", 0, 0, NULL},
+        {"pads=1,1,1,1 strides=2,1", "2x5x19x9 c:128x5x3x3", 0, 0, NULL},
         {"", "1x1x1x1 c:1x1x1x1 c:1", 0, 0, NULL},
         {"pads=1,1,1,1", "2x1x5x5 c:3x1x3x3 c:3", 0, 0, NULL},
         {"pads=1,1,1,1", "1x3x6x5 c:17x3x3x3", 0, 0, NULL},

@@ -3,7 +3,7 @@
 
 /* Products of transformed numbers lose more to rounding than the sums they stand for. */
 #define TOLERANCE  5e-6
-#define ALGORITHMS "winograd"
+#define ALGORITHMS "winograd,winograd_fused"
 
 static void test_channels(void)
 {

@@ -172,12 +172,13 @@ static void check_chain_in(const struct chain *chain, bool gate, const char *alg
     trial_force_layout(0);
 }
 
-/* Algorithms are named where the row-major ones are meant. Simulators and slow compilers get one width of blocks. */
+/* Algorithms are named where the row-major and the NHWC ones are meant. Simulators and slow compilers get one width of
+ * blocks. */
 static void check_chain(const struct chain *chain, bool gate, const char *algorithm)
 {
-    static const int32_t layouts[] = {1, 4, 8, 16};
-    const size_t count = test_tiny() ? 2 : sizeof layouts / sizeof *layouts;
-    for (size_t i = 0; i < (algorithm ? 1 : count); i++)
+    static const int32_t layouts[] = {1, THAW_BLOCK_ALL, 4, 8, 16};
+    const size_t count = test_tiny() ? 3 : sizeof layouts / sizeof *layouts;
+    for (size_t i = 0; i < (algorithm ? 2 : count); i++)
         check_chain_in(chain, gate, algorithm, layouts[i]);
 }
 
@@ -188,7 +189,7 @@ static void check_chain(const struct chain *chain, bool gate, const char *algori
 
 static void test_convolutions(void)
 {
-    static const char *const algorithms[] = {NULL, "im2col", "direct", "plain"};
+    static const char *const algorithms[] = {NULL, "im2col", "direct", "implicit", "plain"};
     static const struct chain chains[] = {
         {"Conv", "pads=1,1,1,1", SHAPE(2, 3, 5, 7), SHAPE(15, 3, 3, 3), SHAPE(2, 15, 5, 7), true, true, "input", "Relu",
          "", 1},

@@ -2,6 +2,7 @@
 #include "image_files.h"
 #include "onnx_subject.h"
 #include "op_harness.h"
+#include "pictures.h"
 #include "test.h"
 
 #include "base/random.h"
@@ -10,47 +11,10 @@
 #include "model/model.h"
 
 #include <math.h>
-#include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <thaw/train.h>
-
-enum { SIZE = 12, CLASSES = 3, PER_CLASS = 12 };
-
-/* Class k: a bright disc at one of three places, noise elsewhere. */
-static void draw(thaw_random *random, int k, uint8_t pixels[SIZE * SIZE * 3])
-{
-    for (int y = 0; y < SIZE; y++)
-        for (int x = 0; x < SIZE; x++)
-            for (int c = 0; c < 3; c++) {
-                const int dx = x - 3 - 3 * k, dy = y - 9 + 3 * k;
-                const int bright = dx * dx + dy * dy < 7 && c == k ? 150 : 0;
-                pixels[(y * SIZE + x) * 3 + c] = (uint8_t)(bright + (int)(thaw_random_uniform(random) * 60));
-            }
-}
-
-static void make_data(const char *root)
-{
-    thaw_random random = {3};
-    uint8_t pixels[SIZE * SIZE * 3];
-    char path[512];
-    mkdir(root, 0777);
-    for (int k = 0; k < CLASSES; k++) {
-        snprintf(path, sizeof path, "%s/class_%d", root, k);
-        mkdir(path, 0777);
-        for (int i = 0; i < PER_CLASS; i++) {
-            draw(&random, k, pixels);
-            const png_recipe recipe = {SIZE, SIZE, PNG_COLOR_TYPE_RGB, 8, false, pixels, SIZE * 3, NULL, 0, NULL, 0,
-                                       NULL, 0};
-            file_bytes png = make_png(&recipe);
-            snprintf(path, sizeof path, "%s/class_%d/%02d.png", strrchr(root, '/') + 1, k, i);
-            write_test_file(path, png.data, png.size);
-            free(png.data);
-        }
-    }
-}
 
 static thaw_value *constant(thaw_graph *graph, const char *name, thaw_shape shape, thaw_random *random)
 {
@@ -90,7 +54,7 @@ static thaw_model *make_model(void)
     thaw_graph *graph = model->graph;
     graph->opset = 13;
     CU_ASSERT_EQUAL_FATAL(thaw_graph_add_value(graph, "image", &x), THAW_OK);
-    x->shape = (thaw_shape){4, {-1, 3, SIZE, SIZE}};
+    x->shape = (thaw_shape){4, {-1, 3, PICTURE_SIZE, PICTURE_SIZE}};
     x->shape_known = true;
     CU_ASSERT_EQUAL(thaw_graph_add_input(graph, x), THAW_OK);
     x = append(graph, "Conv", x, constant(graph, "conv.weight", (thaw_shape){4, {8, 3, 3, 3}}, &random));
@@ -102,40 +66,11 @@ static thaw_model *make_model(void)
     return model;
 }
 
-static const char *data_folder(void)
-{
-    static char root[256];
-    if (!root[0]) {
-        snprintf(root, sizeof root, "%s/pictures", test_folder());
-        make_data(root);
-    }
-    return root;
-}
-
-static thaw_finetune_options small_options(void)
-{
-    thaw_finetune_options options = thaw_finetune_defaults();
-    CU_ASSERT(thaw_preprocess_named("tf", SIZE, SIZE, &options.preprocess));
-    options.preprocess.resize = 0;
-    options.epochs = 6;
-    options.train_batch_size = 7; /* the last step of an epoch is a short one */
-    return options;
-}
-
-static thaw_dataset *open_data(double share)
-{
-    thaw_dataset_options options = thaw_dataset_defaults();
-    thaw_dataset *dataset;
-    options.validation_share = share;
-    CU_ASSERT_EQUAL_FATAL(thaw_dataset_open(test_context(), data_folder(), &options, &dataset), THAW_OK);
-    return dataset;
-}
-
 static void main_job(void)
 {
     thaw_model *model = make_model();
-    thaw_dataset *dataset = open_data(0.25);
-    const thaw_finetune_options options = small_options();
+    thaw_dataset *dataset = pictures_open(0.25);
+    const thaw_finetune_options options = pictures_options();
     thaw_finetune_result result;
     thaw_evaluation evaluation;
     const thaw_job job = thaw_job_defaults();
@@ -146,7 +81,7 @@ static void main_job(void)
     CU_ASSERT(result.frozen_unchanged);
     CU_ASSERT(result.epochs[5].train_loss < 0.5 * result.epochs[0].train_loss);
     CU_ASSERT(result.best_validation_top1 >= 0.8);
-    CU_ASSERT_EQUAL(thaw_model_class_count(model), CLASSES);
+    CU_ASSERT_EQUAL(thaw_model_class_count(model), PICTURE_CLASSES);
     CU_ASSERT_STRING_EQUAL(thaw_model_class_name(model, 1), "class_1");
     CU_ASSERT_EQUAL_FATAL(thaw_evaluate(model, test_device(), dataset, false, &options.preprocess, &job, &evaluation),
                           THAW_OK);
@@ -163,11 +98,11 @@ static void main_job(void)
 /* The same seed gives the same bits; another seed another order. */
 static void determinism(void)
 {
-    float heads[3][CLASSES * 800];
+    float heads[3][PICTURE_CLASSES * 800];
     for (int i = 0; i < 3; i++) {
         thaw_model *model = make_model();
-        thaw_dataset *dataset = open_data(0.25);
-        thaw_finetune_options options = small_options();
+        thaw_dataset *dataset = pictures_open(0.25);
+        thaw_finetune_options options = pictures_options();
         thaw_finetune_result result;
         options.seed = i == 2 ? 9 : 1;
         options.epochs = 2;
@@ -193,8 +128,8 @@ static void round_trip(void)
     subject_classifier(&subject);
     CU_ASSERT_EQUAL_FATAL(subject_load(&subject, &model), THAW_OK);
     subject_close(&subject);
-    thaw_dataset *dataset = open_data(0.25);
-    thaw_finetune_options options = small_options();
+    thaw_dataset *dataset = pictures_open(0.25);
+    thaw_finetune_options options = pictures_options();
     options.preprocess.width = options.preprocess.height = 4;
     thaw_finetune_result result;
     const thaw_job job = thaw_job_defaults();
@@ -235,8 +170,8 @@ static void wrong_options(void)
                  {1e-3, 1.0, 0, 1}, {1e-3, 0.9, 1.0, 1},   {1e-3, 0.9, 0, -1}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         thaw_model *model = make_model();
-        thaw_dataset *dataset = open_data(0.25);
-        thaw_finetune_options options = small_options();
+        thaw_dataset *dataset = pictures_open(0.25);
+        thaw_finetune_options options = pictures_options();
         thaw_finetune_result result;
         options.learning_rate = cases[i].learning_rate;
         options.momentum = cases[i].momentum;
@@ -252,8 +187,8 @@ static void wrong_options(void)
 static void divergence(void)
 {
     thaw_model *model = make_model();
-    thaw_dataset *dataset = open_data(0.25);
-    thaw_finetune_options options = small_options();
+    thaw_dataset *dataset = pictures_open(0.25);
+    thaw_finetune_options options = pictures_options();
     thaw_finetune_result result;
     options.optimizer = THAW_OPTIMIZER_SGD;
     options.schedule = THAW_SCHEDULE_CONSTANT;
@@ -274,15 +209,15 @@ static void stop_at_second_epoch(void *user, const thaw_epoch *epoch)
 static void interruption(void)
 {
     thaw_model *model = make_model();
-    thaw_dataset *dataset = open_data(0.25);
-    thaw_finetune_options options = small_options();
+    thaw_dataset *dataset = pictures_open(0.25);
+    thaw_finetune_options options = pictures_options();
     thaw_finetune_result result;
     options.on_epoch = stop_at_second_epoch;
     options.job.user = test_context();
     CU_ASSERT_EQUAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_OK);
     CU_ASSERT(result.interrupted);
     CU_ASSERT_EQUAL(result.epoch_count, 2);
-    CU_ASSERT_EQUAL(thaw_model_class_count(model), CLASSES); /* fit to be saved */
+    CU_ASSERT_EQUAL(thaw_model_class_count(model), PICTURE_CLASSES); /* fit to be saved */
     thaw_finetune_result_free(&result);
     CU_ASSERT_EQUAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_ERR_INTERRUPTED);
     thaw_context_resume(test_context());
@@ -303,7 +238,7 @@ static void bad_images(void)
 {
     char root[256], path[512];
     snprintf(root, sizeof root, "%s/spoilt", test_folder());
-    make_data(root);
+    pictures_make(root);
     for (size_t bad = 1; bad <= 6; bad++) {
         snprintf(path, sizeof path, "spoilt/class_1/broken%zu.png", bad);
         write_test_file(path, "\x89PNG\r\n\x1a\nrubbish", 15);
@@ -311,7 +246,7 @@ static void bad_images(void)
             continue;
         thaw_model *model = make_model();
         thaw_dataset *dataset;
-        thaw_finetune_options options = small_options();
+        thaw_finetune_options options = pictures_options();
         thaw_finetune_result result;
         size_t named = 0;
         options.job.on_bad_image = count_bad;
@@ -340,8 +275,8 @@ static void little_memory(void)
         const char *bytes;
         thaw_status status;
     } cases[] = {{"100000", THAW_OK}, {"20000", THAW_ERR_DEVICE_MEMORY}};
-    const thaw_preprocess preprocess = small_options().preprocess;
-    thaw_dataset *dataset = open_data(0.0);
+    const thaw_preprocess preprocess = pictures_options().preprocess;
+    thaw_dataset *dataset = pictures_open(0.0);
     const char *paths[16];
     setenv("THAW_LAYOUT", "8", 1); /* how many bytes a batch takes depends on it */
     for (size_t i = 0; i < 16; i++)

@@ -177,6 +177,7 @@ static void test_max(void)
     };
     op_check("MaxPool", OP_CASES(cases), reference, 0, NULL);
     op_check_blocked("MaxPool", OP_CASES(cases), reference, 0, NULL);
+    op_check_layout("MaxPool", THAW_BLOCK_ALL, OP_CASES(cases), reference, 0, NULL);
 }
 
 static void test_average(void)
@@ -193,6 +194,7 @@ static void test_average(void)
     };
     op_check("AveragePool", OP_CASES(cases), reference, 1e-6, NULL);
     op_check_blocked("AveragePool", OP_CASES(cases), reference, 1e-6, NULL);
+    op_check_layout("AveragePool", THAW_BLOCK_ALL, OP_CASES(cases), reference, 1e-6, NULL);
 }
 
 /* A program that wants the second output alone. */

@@ -48,6 +48,8 @@ static void test_forward(void)
     static const op_case cases[] = {
         {"axes=2,3", "2x17x7x7", 13, 0, NULL},
         {"axes=2,3 keepdims=0", "2x16x31x3", 7, 0, NULL},
+        {"axes=2,3", "1x3x11x13", 0, 0, NULL},
+        {"axes=2,3 keepdims=0", "2x5x33x31", 0, 0, NULL},
         {"axes=-1,", "3x33", 11, 0, NULL},
         {"axes=0,", "33x15", 0, 0, NULL},
         {"axes=1,", "2x64x5", 0, 0, NULL},

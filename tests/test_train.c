@@ -1,12 +1,12 @@
-/* Schedules, metrics, loss, optimizers, standardisation. */
+/* Schedules, metrics, loss, suggestions, standardisation. */
 #include "op_harness.h"
 #include "test.h"
 
 #include "train/loss.h"
 #include "train/metrics.h"
-#include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/standardise.h"
+#include "train/suggest.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -162,95 +162,30 @@ static void losses(void)
     check_loss(0.1);
 }
 
-/* A program of one Gemm whose weight [3][2] and bias [3] are trainable. */
-static thaw_graph *linear_graph(void)
+/* Wanted: fastai's valley and steep on the same curves (tests/record_suggestions.py). */
+static void suggestions(void)
 {
-    thaw_graph *graph;
-    thaw_value *values[4];
-    thaw_node *node;
-    static const char *const names[] = {"x", "w", "b", "y"};
-    static const thaw_shape shapes[] = {{2, {1, 2}}, {2, {3, 2}}, {1, {3}}};
-    CU_ASSERT_EQUAL_FATAL(thaw_graph_create(test_context(), &graph), THAW_OK);
-    graph->opset = 13;
-    for (int i = 0; i < 4; i++)
-        CU_ASSERT_EQUAL_FATAL(thaw_graph_add_value(graph, names[i], &values[i]), THAW_OK);
-    for (int i = 1; i < 3; i++) {
-        CU_ASSERT_EQUAL_FATAL(thaw_tensor_create(test_context(), THAW_FLOAT32, &shapes[i], &values[i]->constant),
-                              THAW_OK);
-        values[i]->shape = shapes[i];
-        values[i]->trainable = true;
-        for (int64_t j = 0; j < values[i]->constant->count; j++)
-            ((float *)values[i]->constant->data)[j] = 0.5f - 0.25f * (float)j;
-    }
-    values[0]->shape = shapes[0];
-    values[0]->shape_known = true;
-    CU_ASSERT_EQUAL(thaw_graph_add_input(graph, values[0]), THAW_OK);
-    CU_ASSERT_EQUAL(thaw_graph_add_output(graph, values[3]), THAW_OK);
-    CU_ASSERT_EQUAL(thaw_graph_add_node(graph, thaw_op_find("Gemm"), "", 3, 1, &node), THAW_OK);
-    for (size_t i = 0; i < 3; i++)
-        thaw_node_set_input(node, i, values[i]);
-    thaw_node_set_output_value(node, 0, values[3]);
-    CU_ASSERT_EQUAL(thaw_node_add_int(node, "transB", 1), THAW_OK);
-    CU_ASSERT_EQUAL_FATAL(thaw_graph_finish(graph), THAW_OK);
-    return graph;
-}
-
-/* Three steps of each rule with gradients g = 0.1 * (i + 1) against the same in double. */
-static void check_optimizer(thaw_optimizer_kind kind)
-{
-    thaw_graph *graph = linear_graph();
-    const thaw_program_options options = {.differentiable = true};
-    const thaw_optimizer_options rule = {kind, 0.9, 0.1};
-    thaw_program *program;
-    thaw_optimizer *optimizer;
-    CU_ASSERT_EQUAL_FATAL(thaw_program_create(graph, test_device(), &options, &program), THAW_OK);
-    CU_ASSERT_EQUAL_FATAL(thaw_optimizer_create(program, &rule, &optimizer), THAW_OK);
-    static const char *const names[] = {"w", "b"};
-    const double rate = 0.05;
-    for (int n = 0; n < 2; n++) {
-        const thaw_value *value = thaw_graph_find_value(program->graph, names[n]);
-        float gradient[6];
-        for (int i = 0; i < 6; i++)
-            gradient[i] = 0.1f * (float)(i + 1);
-        CU_ASSERT_EQUAL(thaw_buffer_write(value->gradient, 0, gradient, (size_t)value->constant->bytes), THAW_OK);
-    }
-    for (int step = 0; step < 3; step++)
-        CU_ASSERT_EQUAL(thaw_optimizer_step(optimizer, rate), THAW_OK);
-    for (int n = 0; n < 2; n++) {
-        const thaw_value *value = thaw_graph_find_value(program->graph, names[n]);
-        float got[6];
-        CU_ASSERT_EQUAL(thaw_buffer_read(value->buffer, 0, got, value->constant->bytes), THAW_OK);
-        for (int64_t i = 0; i < value->constant->count; i++) {
-            const double decay = n == 0 ? 0.1 : 0.0; /* not on the bias */
-            double w = 0.5 - 0.25 * (double)i, m = 0, s = 0;
-            for (int step = 1; step <= 3; step++) {
-                double g = 0.1 * (double)(i + 1);
-                if (kind == THAW_OPTIMIZER_ADAMW)
-                    w -= rate * decay * w;
-                else
-                    g += decay * w;
-                if (kind == THAW_OPTIMIZER_SGD) {
-                    m = 0.9 * m + g;
-                    w -= rate * m;
-                } else {
-                    m = 0.9 * m + 0.1 * g;
-                    s = 0.999 * s + 0.001 * g * g;
-                    w -= rate * (m / (1 - pow(0.9, step))) / (sqrt(s / (1 - pow(0.999, step))) + 1e-8);
-                }
-            }
-            CU_ASSERT_DOUBLE_EQUAL(got[i], w, 2e-6);
+    static const struct {
+        size_t count;
+        double bottom, valley, steepest; /* the curve's lowest place, as a share of its length */
+    } cases[] = {
+        {100, 0.7, 0.000170735265, 5.59081018e-05}, {100, 0.5, 2.20513074e-05, 2.65608778e-05},
+        {137, 0.9, 0.00443668733, 0.00387467512},   {200, 0.2, 2.12145178e-06, 1.93389175e-06},
+        {20, 0.6, 1.27427499e-05, 8.8586679e-05},   {6, 0.5, NAN, NAN},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        thaw_lr_point points[200];
+        thaw_lr_find_result result = {.points = points, .count = cases[k].count, .valley = NAN, .steepest = NAN};
+        for (size_t i = 0; i < result.count; i++) {
+            const double x = (double)i / (double)(result.count - 1) - cases[k].bottom;
+            points[i].rate = 1e-7 * pow(1e8, (double)i / (double)(result.count - 1));
+            points[i].smoothed = 2.0 - 1.5 * exp(-8 * x * x) + (x > 0 ? 9 * x * x : 0) + 0.01 * sin(3.0 * (double)i);
         }
+        CU_ASSERT_EQUAL(thaw_suggest(test_context(), &result), THAW_OK);
+        CU_ASSERT(isnan(cases[k].valley) ? isnan(result.valley) : fabs(result.valley / cases[k].valley - 1) < 1e-6);
+        CU_ASSERT(isnan(cases[k].steepest) ? isnan(result.steepest)
+                                           : fabs(result.steepest / cases[k].steepest - 1) < 1e-6);
     }
-    thaw_optimizer_destroy(&optimizer);
-    thaw_program_destroy(&program);
-    thaw_graph_destroy(&graph);
-}
-
-static void optimizers(void)
-{
-    check_optimizer(THAW_OPTIMIZER_SGD);
-    check_optimizer(THAW_OPTIMIZER_ADAM);
-    check_optimizer(THAW_OPTIMIZER_ADAMW);
 }
 
 /* A layer trained on standardised features and folded gives on raw ones what it gave on standardised ones. */
@@ -301,8 +236,8 @@ static void standardisation(void)
 void suite_train(void)
 {
     static const test_entry tests[] = {
-        {"schedules", schedules},  {"Wilson's interval", wilson}, {"macro-F1", macro_f1},
-        {"cross-entropy", losses}, {"optimizers", optimizers},    {"standardised features", standardisation},
+        {"schedules", schedules},  {"Wilson's interval", wilson},    {"macro-F1", macro_f1},
+        {"cross-entropy", losses}, {"suggested rates", suggestions}, {"standardised features", standardisation},
     };
     TEST_SUITE("train", tests);
 }

@@ -3,25 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
 #include "json_output.h"
-#include "shared_options.h"
+#include "stages.h"
+#include "train_options.h"
 
 typedef struct finetune_options {
     const char *base, *output;
     cli_data_options data;
-    thaw_finetune_options train;
-    int class_weights, batch_norm;
-    size_t workers;
+    cli_train_options training;
+    const char *checkpoint_every;
     cli_preprocess_options preprocess;
 } finetune_options;
 
 #define LIST_NAME(name, text) text,
-static const char *const optimizers[] = {THAW_OPTIMIZER_LIST(LIST_NAME) NULL};
 static const char *const schedules[] = {THAW_SCHEDULE_LIST(LIST_NAME) NULL};
 #undef LIST_NAME
-static const char *const class_weights[] = {"none", "balanced", NULL};
-static const char *const batch_norms[] = {"frozen", NULL};
 
 #define FIELD(member) offsetof(finetune_options, member)
 static const cli_option file_table[] = {
@@ -29,46 +25,48 @@ static const cli_option file_table[] = {
     {"data", &cli_text, FIELD(data.folder), "DIR", .help = "a folder of images for each class", .required = true},
     {"output", &cli_text, FIELD(output), "MODEL", .help = "where the new model goes", .required = true},
 };
-static const cli_option train_table[] = {
-    {"epochs", &cli_int32, FIELD(train.epochs), "N", .help = "times that every training image is used",
+static const cli_option run_table[] = {
+    {"epochs", &cli_int32, FIELD(training.train.epochs), "N", .help = "times that every training image is used",
      .otherwise = "as many as make about 600 steps, 30 to 200", CLI_RANGE(1, 100000)},
-    {"batch-size", &cli_size, FIELD(train.train_batch_size), "N", .help = "images for one step", CLI_RANGE(1, 65536)},
-    {"lr", &cli_number, FIELD(train.learning_rate), "X", .help = "learning rate, the highest of the schedule",
-     CLI_RANGE(1e-10, 1000)},
-    {"optimizer", &cli_choice, FIELD(train.optimizer), .help = "how steps are made", .choices = optimizers},
-    {"momentum", &cli_number, FIELD(train.momentum), "X", .help = "of sgd", CLI_RANGE(0, 0.9999)},
-    {"weight-decay", &cli_number, FIELD(train.weight_decay), "X", .help = "pull of the weights to zero; not on biases",
-     CLI_RANGE(0, 10)},
-    {"schedule", &cli_choice, FIELD(train.schedule), .help = "how the learning rate changes", .choices = schedules},
-    {"warmup", &cli_int32, FIELD(train.warmup_steps), "N", .help = "steps in which the learning rate rises from 0",
-     CLI_RANGE(0, 1000000)},
-    {"label-smoothing", &cli_number, FIELD(train.label_smoothing), "X",
-     .help = "share of the target spread over all classes", CLI_RANGE(0, 0.99)},
-    {"class-weights", &cli_choice, FIELD(class_weights),
-     .help = "balanced: each class weighs 1 / its share of the images", .choices = class_weights},
-    {"early-stop", &cli_int32, FIELD(train.early_stop), "N",
+    {"lr", &cli_number, FIELD(training.train.learning_rate), "X",
+     .help = "learning rate, the highest of the schedule; `thaw lr-find` suggests one", CLI_RANGE(1e-10, 1000)},
+    {"schedule", &cli_choice, FIELD(training.train.schedule), .help = "how the learning rate changes",
+     .choices = schedules},
+    {"warmup", &cli_int32, FIELD(training.train.warmup_steps), "N",
+     .help = "steps in which the learning rate rises from 0", CLI_RANGE(0, 1000000)},
+    {"ema", &cli_number, FIELD(training.train.ema), "X",
+     .help = "validates and keeps a moving average of the weights, X of it what it was before each step; 0: none",
+     CLI_RANGE(0, 0.99999)},
+    {"early-stop", &cli_int32, FIELD(training.train.early_stop), "N",
      .help = "stop after N epochs without a better one; 0: never", CLI_RANGE(0, 100000)},
-    {"batch-norm", &cli_choice, FIELD(batch_norm),
-     .help = "statistics of batch norms, which are frozen like all but the head", .choices = batch_norms},
-    {"head-at", &cli_text, FIELD(train.head_at), "NODE", .help = "node or value whose output feeds the new head",
-     .otherwise = "found at the end of the graph"},
-    {"seed", &cli_seed, FIELD(train.seed), "N", .help = "of the new head and of the images' order"},
-    {"workers", &cli_size, FIELD(workers), "N", .help = "threads that decode images", .otherwise = "one per processor",
-     CLI_RANGE(0, 256)},
+};
+static const cli_option checkpoint_table[] = {
+    {"checkpoint", &cli_text, FIELD(training.train.checkpoint), "DIR",
+     .help = "keeps the state of the last two epochs there, to resume from"},
+    {"checkpoint-every", &cli_text, FIELD(checkpoint_every), "N|Ns",
+     .help = "also within epochs, after N steps, or N seconds"},
+    {"resume", &cli_flag, FIELD(training.train.resume),
+     .help = "goes on from the newest checkpoint in DIR, to the same bits as without the interruption; begins at the "
+             "beginning where there is none"},
 };
 #undef FIELD
 static const cli_group groups[] = {
     CLI_GROUP("Files", file_table, 0),
-    CLI_GROUP("Training", train_table, 0),
+    CLI_GROUP("What is trained", cli_freeze_table, offsetof(finetune_options, training)),
+    CLI_GROUP("Training", run_table, 0),
+    CLI_GROUP("Steps", cli_step_table, offsetof(finetune_options, training)),
+    CLI_GROUP("Checkpoints", checkpoint_table, 0),
     CLI_GROUP("Validation", cli_split_table, offsetof(finetune_options, data)),
     CLI_GROUP("Preprocessing (what the base model carries is taken unless you say otherwise)", cli_preprocess_table,
               offsetof(finetune_options, preprocess)),
+    CLI_GROUP("Work", cli_work_table, offsetof(finetune_options, training)),
 };
 
 static void defaults(void *all_options)
 {
     finetune_options *options = all_options;
-    *options = (finetune_options){.train = thaw_finetune_defaults()};
+    *options = (finetune_options){0};
+    cli_train_defaults(&options->training);
     cli_data_defaults(&options->data);
     cli_preprocess_defaults(&options->preprocess);
 }
@@ -78,8 +76,9 @@ typedef struct finetune_state {
     thaw_dataset *dataset;
     thaw_model *model;
     thaw_preprocess preprocess;
+    thaw_finetune_options train;
     thaw_finetune_result result;
-    int64_t frozen_parameters, trained_parameters;
+    thaw_layer_list *layers; /* of the result */
 } finetune_state;
 
 static void on_epoch(void *user, const thaw_epoch *epoch)
@@ -114,10 +113,30 @@ static void note_job(cli_state *cli, const finetune_options *options, const fine
     cli_note(cli, "images: %s", text);
 }
 
+/* "100" steps, or "30s". */
+static thaw_status parse_distance(cli_state *cli, const char *text, thaw_finetune_options *train)
+{
+    char *end;
+    const double number = strtod(text, &end);
+    const bool seconds = strcmp(end, "s") == 0;
+    if (end == text || (*end && !seconds) || !(number > 0 && number <= 1e9) || (!seconds && number != floor(number)))
+        return cli_fail_usage(cli, "--checkpoint-every '%s': expected a number of steps, or of seconds as in 30s",
+                              text);
+    if (seconds)
+        train->checkpoint_seconds = number;
+    else
+        train->checkpoint_steps = (int64_t)number;
+    return train->checkpoint ? THAW_OK : cli_fail_usage(cli, "--checkpoint-every needs --checkpoint DIR");
+}
+
 /* Everything that can be found wrong before the work begins. */
 static thaw_status prepare(cli_state *cli, const finetune_options *options, finetune_state *state)
 {
     thaw_status status = cli_preprocess_check(cli, &options->preprocess);
+    if (status == THAW_OK)
+        status = cli_train_resolve(cli, &options->training, &state->train);
+    if (status == THAW_OK && options->checkpoint_every)
+        status = parse_distance(cli, options->checkpoint_every, &state->train);
     if (status == THAW_OK)
         status = cli_check_output(cli, options->output);
     if (status == THAW_OK)
@@ -133,39 +152,35 @@ static thaw_status prepare(cli_state *cli, const finetune_options *options, fine
 
 static thaw_status train(cli_state *cli, const finetune_options *options, finetune_state *state)
 {
-    thaw_finetune_options train = options->train;
-    train.job = cli_job(cli, train.job.batch_size, options->workers);
-    train.preprocess = state->preprocess;
-    train.balanced_classes = options->class_weights == 1;
-    train.on_epoch = on_epoch;
-    const thaw_status status = thaw_finetune(state->model, cli->device, state->dataset, &train, &state->result);
+    state->train.preprocess = state->preprocess;
+    state->train.on_epoch = on_epoch;
+    const thaw_status status = thaw_finetune(state->model, cli->device, state->dataset, &state->train, &state->result);
     cli_end_job(cli);
+    if (status == THAW_ERR_INTERRUPTED && options->training.train.checkpoint)
+        return cli_fail(cli, status, "finetune: interrupted: %s is not written yet; --resume goes on", options->output);
     if (status == THAW_ERR_INTERRUPTED)
         return cli_fail(cli, status, "finetune: interrupted before there was anything to save: %s is not written",
                         options->output);
     return status;
 }
 
-static thaw_status count_parameters(finetune_state *state)
+static int64_t frozen_count(const thaw_layer_list *layers)
 {
-    thaw_layer_list *list = NULL;
-    const thaw_status status =
-        thaw_model_layers(state->model, state->preprocess.height, state->preprocess.width, &list);
-    if (status != THAW_OK)
-        return status;
-    state->trained_parameters = list->trainable_parameters;
-    state->frozen_parameters = list->parameters - list->trainable_parameters;
-    thaw_layer_list_free(&list);
-    return THAW_OK;
+    return layers->parameters - layers->trainable_parameters - layers->updated_parameters;
 }
 
 static void print_text(const finetune_options *options, const finetune_state *state)
 {
     const thaw_finetune_result *result = &state->result;
-    printf("frozen  %lld parameters, %s\n", (long long)state->frozen_parameters,
+    const thaw_layer_list *layers = state->layers;
+    printf("frozen  %lld parameters, %s\n", (long long)frozen_count(layers),
            result->frozen_unchanged ? "unchanged" : "CHANGED");
-    printf("trained %lld parameters on %zu images, %zu features each\n", (long long)state->trained_parameters,
-           result->train_count, result->feature_count);
+    printf("trained %lld parameters on %zu images, %zu features each%s\n", (long long)layers->trainable_parameters,
+           result->train_count, result->feature_count, result->features_kept ? "" : ", computed again in every epoch");
+    if (layers->updated_parameters > 0)
+        printf("updated %lld running statistics of batch norms\n", (long long)layers->updated_parameters);
+    if (result->resumed_step > 0)
+        printf("resumed after step %llu\n", (unsigned long long)result->resumed_step);
     if (result->bad_count > 0)
         printf("bad     %zu images left out\n", result->bad_count);
     if (result->validation_count > 0)
@@ -189,16 +204,19 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
 {
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
-        "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:b, s:o}", "device",
-        cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base), "classes",
-        cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
+        "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:I, s:I, s:o, s:I, s:I, s:b, "
+        "s:o}",
+        "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
+        "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
         cli_json_number(result->best_validation_top1), "best_epoch", result->best_epoch, "frozen_unchanged",
         result->frozen_unchanged, "output", cli_json_text(options->output), "seconds", cli_json_number(result->seconds),
         "preprocess", cli_json_preprocess(&state->preprocess), "bad_images", cli_json_bad_images(cli), "feature_count",
-        (json_int_t)result->feature_count, "frozen_parameters", (json_int_t)state->frozen_parameters,
-        "trained_parameters", (json_int_t)state->trained_parameters, "interrupted", result->interrupted,
-        "peak_device_bytes", json_integer((json_int_t)thaw_device_peak_bytes(cli->device))));
+        (json_int_t)result->feature_count, "features_kept", result->features_kept, "frozen_parameters",
+        (json_int_t)frozen_count(state->layers), "trained_parameters", (json_int_t)state->layers->trainable_parameters,
+        "stages", cli_stages_json(state->layers), "steps", (json_int_t)result->steps, "resumed_step",
+        (json_int_t)result->resumed_step, "interrupted", result->interrupted, "peak_device_bytes",
+        json_integer((json_int_t)thaw_device_peak_bytes(cli->device))));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */
@@ -207,7 +225,7 @@ static thaw_status finish(cli_state *cli, const finetune_options *options, finet
     thaw_context_resume(cli->context);
     thaw_status status = thaw_model_save(state->model, options->output);
     if (status == THAW_OK)
-        status = count_parameters(state);
+        status = thaw_model_layers(state->model, state->preprocess.height, state->preprocess.width, &state->layers);
     if (status != THAW_OK)
         return status;
     if (cli->globals.json)
@@ -232,6 +250,7 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
     }
     if (status == THAW_OK)
         status = finish(cli, options, &state);
+    thaw_layer_list_free(&state.layers);
     thaw_finetune_result_free(&state.result);
     thaw_model_close(&state.model);
     thaw_dataset_close(&state.dataset);
@@ -241,15 +260,18 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
 const cli_command cli_command_finetune = {
     .name = "finetune",
     .arguments = "",
-    .summary = "train a new output layer on a folder of images",
+    .summary = "train a new output layer, or more, on a folder of images",
     .description =
         "Freezes the pre-trained model, replaces its output layer by one for the classes of the data, trains "
-        "that, and writes an ordinary ONNX model with the classes and the preprocessing in its metadata. The "
-        "weights are those of the best epoch. Ctrl-C saves the best epoch so far; a second one quits at once.\n"
+        "that and what you unfreeze, and writes an ordinary ONNX model with the classes and the preprocessing in its "
+        "metadata. The weights are those of the best epoch. Ctrl-C saves the best epoch so far; a second one quits at "
+        "once.\n"
         "Data is a folder for each class: DIR/<class>/<image>, or DIR/train/<class>/.. with DIR/val/<class>/..",
     .examples = "  thaw finetune --base resnet18.onnx --data flowers --output flowers.onnx\n"
                 "  thaw finetune --base mobilenet.onnx --preprocess tf --data signs --output signs.onnx \\\n"
-                "       --epochs 50 --lr 3e-4 --val-split 0.25 --early-stop 8\n",
+                "       --epochs 50 --lr 3e-4 --val-split 0.25 --early-stop 8\n"
+                "  thaw finetune --base resnet18.onnx --data flowers --output flowers.onnx --unfreeze 1 --lr 1e-4 \\\n"
+                "       --lr-head 1e-3 --epochs 10 --checkpoint flowers.run --resume\n",
     .groups = groups,
     .group_count = sizeof groups / sizeof groups[0],
     .options_bytes = sizeof(finetune_options),

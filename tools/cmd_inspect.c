@@ -65,12 +65,12 @@ static void print_table(const thaw_layer_list *list)
 {
     char shape[192], parameters[32];
     const int width = name_width(list);
-    printf("%-*s  %-18s %-18s %14s %10s\n", width, "name", "op", "output", "parameters", "MFLOP");
+    printf("%-*s  %5s  %-18s %-18s %14s %10s\n", width, "name", "stage", "op", "output", "parameters", "MFLOP");
     for (size_t i = 0; i < list->count; i++) {
         const thaw_layer *layer = &list->layers[i];
         shape_text(&layer->output, shape, sizeof shape);
-        printf("%-*s  %-18s %-18s %14s %10.3f  %s\n", width, cli_name_end(layer->name), layer->op, shape,
-               grouped(layer->parameters, parameters), (double)layer->flops / 1e6, role(layer));
+        printf("%-*s  %5d  %-18s %-18s %14s %10.3f  %s\n", width, cli_name_end(layer->name), layer->stage, layer->op,
+               shape, grouped(layer->parameters, parameters), (double)layer->flops / 1e6, role(layer));
     }
     char trainable[32];
     printf("\n%zu layers, %s parameters, %s of them trainable, %.3f GFLOP an image\n", list->count,
@@ -101,10 +101,11 @@ static json_t *layers_json(const thaw_layer_list *list)
     json_t *array = json_array();
     for (size_t i = 0; i < list->count; i++) {
         const thaw_layer *layer = &list->layers[i];
-        cli_json_append(array, json_pack("{s:o, s:s, s:o, s:I, s:I, s:b, s:b, s:b}", "name", cli_json_text(layer->name),
-                                         "op", layer->op, "output", cli_json_shape(&layer->output), "parameters",
-                                         (json_int_t)layer->parameters, "flops", (json_int_t)layer->flops, "frozen",
-                                         layer->frozen, "trainable", layer->trainable, "cut", layer->cut));
+        cli_json_append(array,
+                        json_pack("{s:o, s:s, s:i, s:o, s:I, s:I, s:b, s:b, s:b}", "name", cli_json_text(layer->name),
+                                  "op", layer->op, "stage", layer->stage, "output", cli_json_shape(&layer->output),
+                                  "parameters", (json_int_t)layer->parameters, "flops", (json_int_t)layer->flops,
+                                  "frozen", layer->frozen, "trainable", layer->trainable, "cut", layer->cut));
     }
     return array;
 }
@@ -158,8 +159,9 @@ const cli_command cli_command_inspect = {
     .summary = "show a model's layers, sizes and costs",
     .description =
         "Prints every layer with its operator, output shape, parameters and floating-point operations for one "
-        "image, and whether it is frozen; the cut is where the trainable part begins to read. Operators that "
-        "Thaw lacks are all named, with status 4. Needs no device.",
+        "image, and whether it is frozen; the cut is where the trainable part begins to read. Stages are what "
+        "`finetune --unfreeze N` counts: 0 is the classifier, the others, from the output on, are groups of layers "
+        "between changes of resolution. Operators that Thaw lacks are all named, with status 4. Needs no device.",
     .examples = "  thaw inspect model.onnx\n  thaw inspect model.onnx --size 160 --json\n",
     .groups = groups,
     .group_count = sizeof groups / sizeof groups[0],

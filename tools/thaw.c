@@ -9,7 +9,8 @@
 #include "cli.h"
 
 /* X(name): tools/cmd_<name>.c defines cli_command_<name>. In the order of --help. */
-#define COMMAND_LIST(X) X(finetune) X(evaluate) X(predict) X(features) X(inspect) X(profile) X(run) X(devices)
+#define COMMAND_LIST(X)                                                                                                \
+    X(finetune) X(lr_find) X(evaluate) X(predict) X(features) X(inspect) X(profile) X(run) X(devices)
 
 #define COMMAND_EXTERN(name) extern const cli_command cli_command_##name;
 COMMAND_LIST(COMMAND_EXTERN)

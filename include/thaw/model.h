@@ -37,13 +37,40 @@ THAW_API THAW_MUST_CHECK thaw_status thaw_model_image_size(const thaw_model *mod
 THAW_API THAW_MUST_CHECK thaw_status thaw_model_replace_head(thaw_model *model, size_t classes, const char *head_at,
                                                              uint64_t seed);
 
+/* What is trained. Until, unfreeze and trainable exclude each other; without any of them it is the head. */
+typedef struct thaw_freeze_options {
+    const char *until;      /* a node or value: all up to it in the order of thaw_model_layers(), itself included, is
+                             * frozen, all behind it trained; "none" trains everything */
+    int32_t unfreeze;       /* the head and this many stages below it are trained */
+    const char *trainable;  /* "GLOB,GLOB": the head, and layers or weights whose names match (fnmatch) */
+    bool update_batch_norm; /* batch norms that are trained use the batch's statistics and move their running ones;
+                             * otherwise they stay as they are, scale and shift included, whatever is asked for */
+} thaw_freeze_options;
+THAW_API thaw_freeze_options thaw_freeze_defaults(void);
+
+/* Sets what is trained, stages being counted for images of the given size (0: the model's own, or 224). Parameters are
+ * weights and biases of Conv, Gemm and MatMul, scales and shifts of BatchNormalization, and what Add and Mul read where
+ * it has more than one element. A parameter that several layers share is trained if all of them are. THAW_ERR_USAGE: a
+ * name that does not exist, with near ones; more stages than there are; nothing left to be trained; options that
+ * exclude each other. */
+THAW_API THAW_MUST_CHECK thaw_status thaw_model_freeze(thaw_model *model, const thaw_freeze_options *options,
+                                                       int32_t height, int32_t width);
+
+/* Gives every parameter a new random value from `seed`, so that training starts from nothing: weights of convolutions
+ * as torchvision's ResNet has it (He et al. 2015: normal, variance 2 / (K * R * S) for [K, C, R, S]), of Gemm and
+ * MatMul as PyTorch's Linear (uniform in +-1/sqrt(inputs)), biases and means 0, scales and variances 1. */
+THAW_API THAW_MUST_CHECK thaw_status thaw_model_reinitialise(thaw_model *model, uint64_t seed);
+
 /* One row of `thaw inspect`. Pointers live as long as the list. */
 typedef struct thaw_layer {
     const char *name, *op;
+    int32_t stage;      /* 0: the head; below it, counted from the output, groups of layers of one resolution */
     thaw_shape output;  /* for one image */
     int64_t parameters; /* elements in its own weights */
     int64_t flops;      /* for one image; a multiply and an add count as two; 0 where nothing is computed */
+    int64_t trained;    /* of these, elements that training changes by their gradient */
     bool trainable;     /* has a parameter that is trained */
+    int64_t updated;    /* of these, elements of running statistics that training moves */
     bool frozen;        /* depends on nothing that is trained */
     bool cut;           /* frozen, and its output is what the trainable part reads */
 } thaw_layer;
@@ -51,7 +78,7 @@ typedef struct thaw_layer {
 typedef struct thaw_layer_list {
     thaw_layer *layers;
     size_t count;
-    int64_t parameters, trainable_parameters, flops;
+    int64_t parameters, trainable_parameters, updated_parameters, flops; /* updated: running statistics that move */
 } thaw_layer_list;
 
 /* The layer table, in running order, for images of the given size (0: the model's own, or 224). Freed with

@@ -8,7 +8,7 @@
 
 /* How far a long call is. Called from the calling thread a few times a second at most, and at each phase's end. */
 typedef struct thaw_progress {
-    const char *phase; /* "features", "train", "evaluate", "predict" */
+    const char *phase; /* "features", "images", "train", "lr-find", "evaluate", "predict" */
     size_t done, total;
     double seconds;         /* since the phase began */
     double rate;            /* done per second */
@@ -57,47 +57,118 @@ typedef struct thaw_epoch {
 } thaw_epoch;
 typedef void (*thaw_epoch_callback)(void *user, const thaw_epoch *epoch);
 
+/* What is going to be trained, before the first step. Valid during the callback. */
+typedef struct thaw_plan {
+    const thaw_layer_list *layers;
+    const char *const *cut; /* [cut_count]: the values that the frozen part hands to the trained one */
+    size_t cut_count;
+    const double *rates; /* [stages]: the highest learning rate of each stage, the head's first */
+    size_t stages;
+} thaw_plan;
+typedef void (*thaw_plan_callback)(void *user, const thaw_plan *plan);
+
 typedef struct thaw_finetune_options {
     thaw_job job;
     thaw_preprocess preprocess;
+    thaw_freeze_options freeze;    /* default: all frozen but the new head */
+    bool from_scratch;             /* thaw_model_reinitialise() first, and everything is trained; to compare with */
     int32_t epochs;                /* default 0: as many as make about 600 steps, from 30 to 200 */
-    size_t train_batch_size;       /* samples a step, default 32 */
+    size_t train_batch_size;       /* samples at once, default 32. Where batch norms are updated, what does not fill a
+                                    * batch at the end of an epoch is left out of it */
+    int32_t accumulate;            /* batches whose gradients make one step, default 1 */
     thaw_optimizer_kind optimizer; /* default adamw */
     double learning_rate;          /* default 1e-3 */
+    double head_learning_rate;     /* of the head; default 0: learning_rate */
+    double depth_decay;            /* the rate of a stage is multiplied by this for each stage that it is below the
+                                    * head, 0 to 1; default 1 */
     double momentum;               /* SGD; default 0.9 */
-    double weight_decay;           /* default 1e-2; not on biases */
+    bool nesterov;                 /* SGD's momentum as Nesterov has it */
+    double weight_decay;           /* default 1e-2; not on biases and norms */
+    double clip_norm;              /* gradients are scaled down to this norm, taken over all of them; 0: never */
     thaw_schedule_kind schedule;   /* default cosine */
     int32_t warmup_steps;          /* default 0 */
     double label_smoothing;        /* 0 to below 1; default 0 */
     bool balanced_classes;         /* weighs each class by 1 / its share */
+    double ema;                    /* weights are validated and kept as a moving average of this decay, below 1; 0: as
+                                    * they are */
     int32_t early_stop;            /* epochs without a better validation top-1; 0: never */
-    uint64_t seed;                 /* order of samples; default 1 */
+    uint64_t seed;                 /* order of samples, the new head, dropout; default 1 */
     const char *head_at;           /* as in thaw_model_replace_head() */
+    uint64_t memory_bytes;         /* what the frozen part's output for all images may take in the host's memory; where
+                                    * that is not enough, it is computed again in every epoch. 0: half of what there is */
+    const char *checkpoint;        /* folder for checkpoints, made if missing; NULL: none */
+    bool resume;                   /* goes on from the newest one in there; without any it begins at the beginning */
+    int64_t checkpoint_steps;      /* one after so many steps, besides that after every epoch; 0: none */
+    double checkpoint_seconds;     /* one after so long; 0: none */
+    thaw_plan_callback on_plan;    /* with job.user */
     thaw_epoch_callback on_epoch;  /* with job.user */
 } thaw_finetune_options;
 THAW_API thaw_finetune_options thaw_finetune_defaults(void);
+/* THAW_ERR_USAGE with what is wrong with an option, as far as that can be told without model and data. */
+THAW_API THAW_MUST_CHECK thaw_status thaw_finetune_check(thaw_context *context, const thaw_finetune_options *options);
 
 typedef struct thaw_finetune_result {
     size_t train_count, validation_count, bad_count; /* images used, and left out */
-    thaw_epoch *epochs;                              /* [epoch_count] */
+    thaw_epoch *epochs;                              /* [epoch_count], those before a resumption included */
     size_t epoch_count;
     int32_t best_epoch;          /* the one whose weights the model now has */
     double best_validation_top1; /* NaN without validation images */
     size_t feature_count;        /* numbers per image at the cut */
-    bool frozen_unchanged;       /* hashes of every frozen tensor before and after are equal */
+    bool features_kept;          /* they were computed once; false: in every epoch */
+    uint64_t steps;              /* of the optimizer */
+    uint64_t resumed_step;       /* the step after which a resumed run went on; 0: it began at the beginning */
+    bool frozen_unchanged;       /* every frozen tensor, statistics included, is what it was, bit for bit: in the model,
+                                  * and in what the device trained with */
     bool interrupted;            /* thaw_context_interrupt() came; the model holds the best epoch so far */
     double seconds;
 } thaw_finetune_result;
 
-/* The main job: replaces the head of `model` by one for the classes of `dataset`, computes the frozen part once for
- * every image, trains the head on the device, puts the weights of the best epoch (by validation top-1, then loss; the
- * last one without validation) into the model, and class names and preprocessing into its metadata. The caller saves.
- * *result is freed with thaw_finetune_result_free(), also after a failure. THAW_ERR_DATA: more than a tenth of the
- * images bad, or a class left empty by that. THAW_ERR_DIVERGED: the loss is no number. THAW_ERR_CHECK: a frozen tensor
- * changed. THAW_ERR_INTERRUPTED: before there was anything to save. */
+/* The main job: replaces the head of `model` by one for the classes of `dataset`, freezes what options->freeze says,
+ * computes the frozen part once for every image, trains the rest on the device, puts the weights of the best epoch (by
+ * validation top-1, then loss; the last one without validation) into the model, and class names and preprocessing into
+ * its metadata. The caller saves. *result is freed with thaw_finetune_result_free(), also after a failure.
+ *
+ * A run of the same model, data, options and device gives the same bits, whether it was interrupted and resumed or not.
+ * An interruption saves a checkpoint where there is a folder for it.
+ *
+ * THAW_ERR_USAGE: an option out of range, found before any work; what thaw_model_freeze() refuses; batch norms to be
+ * updated on batches of one; checkpoints of another run; checkpoints in the folder but no `resume`. THAW_ERR_DATA: more
+ * than a tenth of the images bad, or a class left empty by that. THAW_ERR_UNSUPPORTED: an operator in the trained part
+ * that can't be trained through. THAW_ERR_DIVERGED: the loss is no number; the reason names the step and the first
+ * tensor that went bad, checkpoints stay as they were. THAW_ERR_CHECK: a frozen tensor changed. THAW_ERR_INTERRUPTED:
+ * before there was anything to put into the model. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_finetune(thaw_model *model, thaw_device *device, const thaw_dataset *dataset,
                                                    const thaw_finetune_options *options, thaw_finetune_result *result);
 THAW_API void thaw_finetune_result_free(thaw_finetune_result *result);
+
+typedef struct thaw_lr_find_options {
+    double lowest, highest; /* learning rates, default 1e-7 to 10 */
+    int32_t steps;          /* from one to the other, 20 to 100000, default 100 */
+} thaw_lr_find_options;
+THAW_API thaw_lr_find_options thaw_lr_find_defaults(void);
+
+/* One step: the rate that it was made with, the loss before it, and that loss smoothed over the steps so far. */
+typedef struct thaw_lr_point {
+    double rate, loss, smoothed;
+} thaw_lr_point;
+
+typedef struct thaw_lr_find_result {
+    thaw_lr_point *points; /* [count] */
+    size_t count;
+    bool diverged;           /* it ended early, at a loss of four times the best */
+    double valley, steepest; /* what is suggested: two thirds into the longest valley, and where the loss falls fastest;
+                              * NaN where there are too few points */
+} thaw_lr_find_result;
+
+/* Trains a new head, and whatever else options->freeze does not freeze, with a rate that rises exponentially from step
+ * to step, and looks at the loss (Smith 2015, as fastai's lr_find does it: smoothed with 0.98, the first tenth and the
+ * last five points left out of the suggestions). The model is left with an untrained head: load it again. Options about
+ * epochs, schedules, validation and checkpoints are not looked at. Fails as thaw_finetune() does. *result is freed with
+ * thaw_lr_find_result_free(), also after a failure. */
+THAW_API THAW_MUST_CHECK thaw_status thaw_lr_find(thaw_model *model, thaw_device *device, const thaw_dataset *dataset,
+                                                  const thaw_finetune_options *options,
+                                                  const thaw_lr_find_options *find, thaw_lr_find_result *result);
+THAW_API void thaw_lr_find_result_free(thaw_lr_find_result *result);
 
 typedef struct thaw_class_score {
     size_t count;             /* images of this class */

@@ -99,7 +99,7 @@ static algorithm choose(const thaw_device *device, const thaw_gemm *g)
         return thaw_gemm_run_packed;
     if (device->quirks.clblast_runs && (device->quirks.clblast_fast || (wish && strcmp(wish, "clblast") == 0)))
         return run_clblast;
-    return thaw_device_block(device) > 1 && packing_pays(g) ? thaw_gemm_run_packed : run_plain;
+    return thaw_device_width(device) > 1 && packing_pays(g) ? thaw_gemm_run_packed : run_plain;
 }
 
 thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)

@@ -38,12 +38,25 @@ static void CL_CALLBACK on_driver_message(const char *message, const void *extra
     thaw_log(user, THAW_LOG_DEBUG, "driver: %s", message);
 }
 
-/* Device memory that Thaw may take: all of it, or what THAW_DEVICE_MEMORY (bytes) allows. */
-static uint64_t memory_limit(const thaw_device_info *info)
+/* What the device has of something, or the less that a variable in the environment allows. */
+static uint64_t allowed(thaw_device *device, const char *variable, uint64_t most)
 {
-    const char *text = getenv("THAW_DEVICE_MEMORY");
+    const char *text = getenv(variable);
     const uint64_t wanted = text ? strtoull(text, NULL, 10) : 0;
-    return wanted > 0 && wanted < info->global_bytes ? wanted : info->global_bytes;
+    if (wanted == 0 || wanted >= most)
+        return most;
+    device->limited = true;
+    return wanted;
+}
+
+/* Smaller devices than there are: for tests, and to leave something to others. */
+static void limit(thaw_device *device)
+{
+    thaw_device_info *info = &device->info;
+    device->pool.limit_bytes = allowed(device, "THAW_DEVICE_MEMORY", info->global_bytes);
+    info->max_alloc_bytes = allowed(device, "THAW_DEVICE_ALLOCATION", info->max_alloc_bytes);
+    info->local_bytes = allowed(device, "THAW_DEVICE_LOCAL", info->local_bytes);
+    info->max_work_group = (size_t)allowed(device, "THAW_DEVICE_WORK_GROUP", info->max_work_group);
 }
 
 static thaw_status open_entry(thaw_context *context, const thaw_device_entry *entry, thaw_device **device)
@@ -58,7 +71,7 @@ static thaw_status open_entry(thaw_context *context, const thaw_device_entry *en
     opened->info = entry->info;
     opened->info.selected = true;
     opened->quirks = thaw_quirks_find(&entry->info);
-    opened->pool.limit_bytes = memory_limit(&entry->info);
+    limit(opened);
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)entry->platform, 0};
     cl_int code = CL_SUCCESS;
     opened->opencl = clCreateContext(properties, 1, &opened->id, on_driver_message, context, &code);
@@ -131,11 +144,34 @@ uint64_t thaw_device_peak_bytes(const thaw_device *device)
     return device->pool.peak_bytes;
 }
 
-int32_t thaw_device_block(const thaw_device *device)
+/* Channels side by side as THAW_LAYOUT has it; 0: as the device likes. */
+static int32_t forced_layout(void)
 {
     const char *text = getenv("THAW_LAYOUT");
-    int wanted = text ? atoi(text) : 0;
-    if (wanted != 1 && wanted != 4 && wanted != 8 && wanted != 16)
-        wanted = strcmp(device->info.type, "cpu") == 0 ? (int)device->info.native_float_width : 1;
-    return wanted >= 16 ? 16 : wanted >= 8 ? 8 : wanted >= 4 ? 4 : 1;
+    if (text && strcmp(text, "nhwc") == 0)
+        return THAW_BLOCK_ALL;
+    const int wanted = text ? atoi(text) : 0;
+    return wanted == 1 || wanted == 4 || wanted == 8 || wanted == 16 ? wanted : 0;
+}
+
+static bool is_cpu(const thaw_device *device)
+{
+    return strcmp(device->info.type, "cpu") == 0;
+}
+
+int32_t thaw_device_width(const thaw_device *device)
+{
+    const int32_t forced = forced_layout();
+    if (forced && forced != THAW_BLOCK_ALL)
+        return forced;
+    const uint32_t width = is_cpu(device) ? device->info.native_float_width : 1;
+    return width >= 16 ? 16 : width >= 8 ? 8 : width >= 4 ? 4 : 1;
+}
+
+int32_t thaw_device_block(const thaw_device *device)
+{
+    const int32_t forced = forced_layout();
+    if (forced)
+        return forced;
+    return is_cpu(device) ? thaw_device_width(device) : THAW_BLOCK_ALL;
 }

@@ -42,6 +42,7 @@ struct thaw_device {
     thaw_pool pool;
     thaw_program *programs;     /* all that were built, linked */
     struct thaw_tuning *tuning; /* NULL until it is asked for */
+    bool limited;               /* the environment allows less of something than the device has */
 };
 
 struct thaw_buffer {

@@ -25,8 +25,7 @@ typedef struct tile {
 /* What fits NEON's 32 registers of 4 floats, AVX2's 16 of 8 and AVX-512's 32 of 16. */
 static tile tile_of(const thaw_device *device)
 {
-    const int32_t block = thaw_device_block(device);
-    const int32_t width = block > 1 ? block : 4;
+    const int32_t likes = thaw_device_width(device), width = likes > 1 ? likes : 4;
     return (tile){.width = width, .rows = width == 16 ? 12 : width == 8 ? 6 : 8, .columns = 2 * width};
 }
 

@@ -26,6 +26,8 @@ static thaw_status create(thaw_device *device, thaw_program *program, const char
     if (clGetKernelWorkGroupInfo(made->opencl, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof made->max_work_group,
                                  &made->max_work_group, NULL) != CL_SUCCESS)
         made->max_work_group = 1;
+    if (made->max_work_group > device->info.max_work_group || device->quirks.group_unknown)
+        made->max_work_group = device->info.max_work_group;
     made->next = program->kernels;
     program->kernels = made;
     *kernel = made;
@@ -44,6 +46,11 @@ thaw_status thaw_kernel_get(thaw_device *device, const char *program, const char
             return THAW_OK;
         }
     return create(device, built, name, kernel);
+}
+
+size_t thaw_kernel_max_group(const thaw_kernel *kernel)
+{
+    return kernel->max_work_group;
 }
 
 static cl_int set_argument(cl_kernel opencl, cl_uint index, const thaw_argument *argument)

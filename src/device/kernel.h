@@ -52,9 +52,20 @@ THAW_MUST_CHECK thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range rang
 #define THAW_RANGE_2(x, y)    ((thaw_range){{(size_t)(x), (size_t)(y), 1}, {0, 0, 0}})
 #define THAW_RANGE_3(x, y, z) ((thaw_range){{(size_t)(x), (size_t)(y), (size_t)(z)}, {0, 0, 0}})
 
-/* How many channels the device likes side by side: its vector width on a CPU, 1 elsewhere. THAW_LAYOUT in the
- * environment forces 1, 4, 8 or 16. */
+/* As a count of channels side by side: all of them, [n, h, w, channels] (NHWC). */
+#define THAW_BLOCK_ALL INT32_MAX
+
+/* How many channels the device likes side by side: its vector width on a CPU; all of them elsewhere, so that
+ * neighbouring work-items read neighbours and a whole batch is one matrix. THAW_LAYOUT in the environment forces 1, 4,
+ * 8, 16 or "nhwc". */
 int32_t thaw_device_block(const thaw_device *device);
+
+/* The vectors of kernels whose work-items fill a vector unit each: a CPU's native width, as 4, 8 or 16; 1 elsewhere,
+ * where they are not worth it. THAW_LAYOUT with a number forces that. */
+int32_t thaw_device_width(const thaw_device *device);
+
+/* The most work-items that the kernel takes in a group. */
+size_t thaw_kernel_max_group(const thaw_kernel *kernel);
 
 /* Waits until all that was queued is done. THAW_ERR_DEVICE if any of it failed. */
 THAW_MUST_CHECK thaw_status thaw_device_finish(thaw_device *device);

@@ -87,7 +87,7 @@ static thaw_status add(thaw_context *context, thaw_tuning *tuning, const char *k
 static bool file_path(thaw_device *device, char *path, size_t size)
 {
     char folder[4096], name[THAW_HASH_TEXT];
-    if (getenv("THAW_KERNEL_DIR")) /* kernels that the key does not know */
+    if (getenv("THAW_KERNEL_DIR") || device->limited) /* the key does not know of either */
         return false;
     if (thaw_cache_folder(device->context, "tuning", folder, sizeof folder) != THAW_OK) {
         thaw_log(device->context, THAW_LOG_DEBUG, "no tuning file: %s", thaw_error_message(device->context));

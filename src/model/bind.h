@@ -13,12 +13,13 @@ THAW_MUST_CHECK thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_progra
  * activations into the epilogues of what makes their input. */
 THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
 
-/* Chooses every activation's storage for a device that likes `block` channels side by side, and puts Reorder nodes
- * where neighbours disagree. Inputs and outputs of the graph stay row-major. */
+/* Chooses every activation's storage for a device that likes `block` channels side by side (1: nothing but row-major;
+ * operators choose among their algorithms here too), and puts Reorder nodes where neighbours disagree. Inputs and
+ * outputs of the graph stay row-major. */
 THAW_MUST_CHECK thaw_status thaw_graph_layout(thaw_graph *graph, int32_t block);
 
-/* Gives every value that kernels touch a buffer: views share their input's; without gradients, storage is reused as
- * soon as the last reader is done. Uploads constants. */
-THAW_MUST_CHECK thaw_status thaw_program_plan(thaw_program *program, bool differentiable);
+/* Gives every value that kernels touch a buffer, and those that need one a gradient: views share their input's, and
+ * storage is used again as soon as the last reader is done, unless `keep`. Uploads constants. */
+THAW_MUST_CHECK thaw_status thaw_program_plan(thaw_program *program, bool keep);
 
 #endif

@@ -1,6 +1,7 @@
 #include "model/head.h"
 #include "base/random.h"
 #include "model/program.h"
+#include "model/roles.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,10 +19,12 @@ static bool is_any(const thaw_node *node, const char *const *types)
 static bool is_classifier(const thaw_node *node)
 {
     static const char *const products[] = {"Gemm", "MatMul", NULL};
-    if (node->input_count < 2 || !node->inputs[1] || !node->inputs[1]->constant)
+    if (node->input_count < 2 || !thaw_role_origin(node->inputs[1]))
         return false;
     if (is_any(node, products))
         return true;
+    if (!node->inputs[1]->constant)
+        return false;
     const thaw_shape *weight = &node->inputs[1]->constant->shape;
     return strcmp(node->op->onnx_type, "Conv") == 0 && weight->rank == 4 && weight->dims[2] == 1 &&
            weight->dims[3] == 1;

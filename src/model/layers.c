@@ -3,23 +3,23 @@
 #include "model/head.h"
 #include "model/model.h"
 #include "model/program.h"
+#include "model/stages.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Elements in the node's own weights; a weight that several nodes share counts for each. */
-static int64_t count_parameters(const thaw_node *node, bool *trainable)
+static void count_parameters(const thaw_node *node, thaw_layer *layer)
 {
-    int64_t count = 0;
-    *trainable = false;
     for (size_t i = 0; i < node->input_count; i++) {
         const thaw_value *value = node->inputs[i];
         if (!value || !value->constant || !thaw_dtype_is_float(value->constant->dtype))
             continue;
-        count += value->constant->count;
-        *trainable = *trainable || value->trainable;
+        layer->parameters += value->constant->count;
+        layer->trained += value->trainable ? value->constant->count : 0;
+        layer->trainable = layer->trainable || value->trainable;
+        layer->updated += value->updated ? value->constant->count : 0;
     }
-    return count;
 }
 
 static bool feeds_cut(const thaw_node *node, const thaw_split *split)
@@ -36,20 +36,32 @@ static void fill_layer(thaw_layer_list *list, const thaw_node *node, const thaw_
     thaw_layer *layer = &list->layers[index];
     layer->op = node->op->onnx_type;
     layer->output = node->outputs[0]->shape;
-    layer->parameters = count_parameters(node, &layer->trainable);
+    count_parameters(node, layer);
     layer->flops = node->flops;
     layer->frozen = !split->trained[index];
     layer->cut = layer->frozen && feeds_cut(node, split);
     list->parameters += layer->parameters;
     list->flops += layer->flops;
-    if (layer->trainable)
-        list->trainable_parameters += layer->parameters;
+    list->trainable_parameters += layer->trained;
+    list->updated_parameters += layer->updated;
+}
+
+static thaw_status number_layers(const thaw_graph *graph, thaw_layer_list *list)
+{
+    int32_t *stages;
+    THAW_TRY(thaw_allocate(graph->context, graph->node_count, sizeof *stages, &stages));
+    const thaw_status status = thaw_stages_number(graph, stages);
+    for (size_t i = 0; i < graph->node_count; i++)
+        list->layers[i].stage = stages[i];
+    free(stages);
+    return status;
 }
 
 static thaw_status fill_list(const thaw_graph *graph, thaw_layer_list *list)
 {
     THAW_TRY(thaw_allocate(graph->context, graph->node_count, sizeof *list->layers, &list->layers));
     list->count = graph->node_count;
+    THAW_TRY(number_layers(graph, list));
     thaw_split split;
     THAW_TRY(thaw_split_create(graph, &split));
     thaw_status status = THAW_OK;

@@ -42,6 +42,7 @@ static thaw_status reordered(layouter *l, thaw_value *value, int32_t block, thaw
     THAW_TRY(node->op->attributes(node));
     THAW_TRY(node->op->infer(node));
     (*copy)->block = block;
+    (*copy)->needs_gradient = value->needs_gradient;
     if (value->index < l->copy_count)
         l->copy[value->index] = *copy;
     return put(l, node);
@@ -91,14 +92,15 @@ static thaw_status lay_out(layouter *l)
     return THAW_OK;
 }
 
-/* What only a Concat reads is written straight into its output where its producer can do that. */
+/* What only a Concat reads is written straight into its output where its producer can do that; not where it has a
+ * gradient, which would have to lie in that of the output. */
 static void slice_inputs(const thaw_node *concat)
 {
     thaw_value *whole = concat->outputs[0];
     int64_t channel = 0;
     for (size_t i = 0; i < concat->input_count; i++) {
         thaw_value *value = concat->inputs[i];
-        if (value->uses == 1 && value->producer && value->producer->slices) {
+        if (value->uses == 1 && value->producer && value->producer->slices && !value->needs_gradient) {
             value->whole = whole;
             value->first_channel = channel;
         }

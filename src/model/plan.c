@@ -11,15 +11,21 @@ typedef struct slot {
     thaw_buffer *buffer;
 } slot;
 
+/* Where a value's content lies, or its gradient. */
+typedef struct home {
+    size_t last_use; /* the step of the last reader; SIZE_MAX: it stays */
+    size_t slot;
+} home;
+
+/* Steps: node i of N runs forward at i, and backward at 2 N - 1 - i. */
 typedef struct planner {
     thaw_graph *graph;
-    thaw_value **root;  /* [value_count]: the value whose storage it shares, itself mostly */
-    size_t *last_use;   /* [value_count], of roots: the step of the last reader; SIZE_MAX for graph outputs */
-    size_t *slot_index; /* [value_count], of roots */
-    bool *uploaded;     /* [value_count]: a constant that needs a buffer */
+    thaw_value **root;        /* [value_count]: the value whose storage it shares, itself mostly */
+    home *content, *gradient; /* [value_count], of roots */
+    bool *uploaded;           /* [value_count]: a constant that needs a buffer */
     slot *slots;
     size_t slot_count, slot_capacity;
-    bool reuse;
+    bool keep;
 } planner;
 
 #define NO_SLOT SIZE_MAX
@@ -51,30 +57,57 @@ static void find_weights(planner *p)
     }
 }
 
+static bool runs_backward(const thaw_node *node)
+{
+    return node->op->backward && !is_view(node) && node->outputs[0]->needs_gradient;
+}
+
+static void use(const planner *p, const thaw_value *value, size_t step)
+{
+    home *where = &p->content[p->root[value->index]->index];
+    if (where->last_use < step)
+        where->last_use = step;
+}
+
+/* What the node reads, forward and backward. */
+static void find_uses(const planner *p, size_t index)
+{
+    const thaw_node *node = p->graph->nodes[index];
+    const size_t backward = 2 * p->graph->node_count - 1 - index;
+    const unsigned flags = runs_backward(node) ? node->op->flags : 0;
+    const bool kept = flags & THAW_OP_BACKWARD_READS_INPUTS && !node->passes_only;
+    for (size_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i])
+            use(p, node->inputs[i], kept ? backward : index);
+    for (size_t i = 0; i < node->output_count && flags & THAW_OP_BACKWARD_READS_OUTPUT; i++)
+        if (node->outputs[i])
+            use(p, node->outputs[i], backward);
+}
+
 static void find_lifetimes(planner *p)
 {
     const thaw_graph *graph = p->graph;
     for (size_t i = 0; i < graph->value_count; i++) {
         p->root[i] = graph->values[i]->whole ? graph->values[i]->whole : graph->values[i];
-        p->slot_index[i] = NO_SLOT;
+        p->content[i] = p->gradient[i] = (home){.slot = NO_SLOT};
     }
-    for (size_t i = 0; i < graph->node_count; i++) {
-        const thaw_node *node = graph->nodes[i];
-        for (size_t j = 0; j < node->input_count; j++)
-            if (node->inputs[j])
-                p->last_use[p->root[node->inputs[j]->index]->index] = i;
-        if (is_view(node))
-            p->root[node->outputs[0]->index] = p->root[node->inputs[0]->index];
-    }
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (is_view(graph->nodes[i]))
+            p->root[graph->nodes[i]->outputs[0]->index] = p->root[graph->nodes[i]->inputs[0]->index];
+    for (size_t i = 0; i < graph->node_count; i++)
+        find_uses(p, i);
+    for (size_t i = 0; i < graph->value_count; i++)
+        if (graph->values[i]->trainable)
+            use(p, graph->values[i], SIZE_MAX);
     for (size_t i = 0; i < graph->output_count; i++)
-        p->last_use[p->root[graph->outputs[i]->index]->index] = SIZE_MAX;
+        use(p, graph->outputs[i], SIZE_MAX);
 }
 
 /* The free slot that wastes least; one that is too small grows, since nothing is allocated yet. */
 static size_t find_slot(const planner *p, size_t bytes, size_t step)
 {
     size_t best = NO_SLOT;
-    for (size_t i = 0; i < p->slot_count && p->reuse; i++) {
+    for (size_t i = 0; i < p->slot_count && !p->keep; i++) {
         if (p->slots[i].free_from > step)
             continue;
         const size_t size = p->slots[i].bytes;
@@ -86,11 +119,11 @@ static size_t find_slot(const planner *p, size_t bytes, size_t step)
     return best;
 }
 
-static thaw_status place(planner *p, const thaw_value *value, size_t step)
+/* From `step` on, unless it is there already. */
+static thaw_status place(planner *p, home *where, size_t bytes, size_t step)
 {
-    if (p->slot_index[value->index] != NO_SLOT)
+    if (where->slot != NO_SLOT)
         return THAW_OK;
-    const size_t bytes = value_bytes(value);
     size_t index = find_slot(p, bytes, step);
     if (index == NO_SLOT) {
         THAW_TRY(thaw_reserve(p->graph->context, &p->slots, &p->slot_capacity, p->slot_count + 1, sizeof *p->slots));
@@ -99,24 +132,82 @@ static thaw_status place(planner *p, const thaw_value *value, size_t step)
     }
     if (p->slots[index].bytes < bytes)
         p->slots[index].bytes = bytes;
-    const size_t last = p->last_use[value->index];
+    const size_t last = where->last_use;
     p->slots[index].free_from = last == SIZE_MAX ? SIZE_MAX : (last > step ? last : step) + 1;
-    p->slot_index[value->index] = index;
+    where->slot = index;
     return THAW_OK;
 }
 
-static thaw_status place_all(planner *p)
+static thaw_status place_content(planner *p, const thaw_value *value, size_t step)
+{
+    const thaw_value *root = p->root[value->index];
+    return root->constant ? THAW_OK : place(p, &p->content[root->index], value_bytes(root), step);
+}
+
+static thaw_status place_contents(planner *p)
 {
     const thaw_graph *graph = p->graph;
     for (size_t i = 0; i < graph->input_count; i++)
-        if (!graph->inputs[i]->constant)
-            THAW_TRY(place(p, p->root[graph->inputs[i]->index], 0));
+        THAW_TRY(place_content(p, graph->inputs[i], 0));
     for (size_t i = 0; i < graph->node_count; i++)
-        for (size_t j = 0; j < graph->nodes[i]->output_count; j++) {
-            const thaw_value *value = graph->nodes[i]->outputs[j];
-            if (value && !value->constant)
-                THAW_TRY(place(p, p->root[value->index], i));
-        }
+        for (size_t j = 0; j < graph->nodes[i]->output_count; j++)
+            if (graph->nodes[i]->outputs[j])
+                THAW_TRY(place_content(p, graph->nodes[i]->outputs[j], i));
+    return THAW_OK;
+}
+
+/* A graph output's gradient is the caller's, a parameter's the optimizer's: neither is shared. */
+static void find_own_gradients(const planner *p)
+{
+    const thaw_graph *graph = p->graph;
+    for (size_t i = 0; i < graph->value_count; i++)
+        if (graph->values[i]->trainable)
+            p->gradient[p->root[i]->index].last_use = SIZE_MAX;
+    for (size_t i = 0; i < graph->output_count; i++)
+        p->gradient[p->root[graph->outputs[i]->index]->index].last_use = SIZE_MAX;
+}
+
+static bool is_output(const planner *p, const thaw_value *root)
+{
+    for (size_t i = 0; i < p->graph->output_count; i++)
+        if (p->root[p->graph->outputs[i]->index] == root)
+            return true;
+    return false;
+}
+
+static size_t index_of(const thaw_graph *graph, const thaw_node *node)
+{
+    size_t index = 0;
+    while (index < graph->node_count && graph->nodes[index] != node)
+        index++;
+    return index;
+}
+
+/* Where node `index` is the first whose backward writes the gradient, this is where its life begins; it ends with its
+ * producer's backward. */
+static thaw_status place_gradient(planner *p, thaw_value *root, size_t index)
+{
+    const size_t last = 2 * p->graph->node_count - 1;
+    home *where = &p->gradient[root->index];
+    if (!root->needs_gradient || root->gradient_begins || is_output(p, root))
+        return THAW_OK;
+    root->gradient_begins = p->graph->nodes[index];
+    if (where->last_use == SIZE_MAX)
+        return THAW_OK;
+    where->last_use = last - index_of(p->graph, root->producer);
+    return place(p, where, value_bytes(root), last - index);
+}
+
+static thaw_status place_gradients(planner *p)
+{
+    const thaw_graph *graph = p->graph;
+    find_own_gradients(p);
+    for (size_t i = graph->node_count; i-- > 0;) {
+        const thaw_node *node = graph->nodes[i];
+        for (size_t j = 0; j < node->input_count && runs_backward(node); j++)
+            if (node->inputs[j])
+                THAW_TRY(place_gradient(p, p->root[node->inputs[j]->index], i));
+    }
     return THAW_OK;
 }
 
@@ -150,7 +241,7 @@ static thaw_status allocate(thaw_program *program, planner *p)
     }
     for (size_t i = 0; i < graph->value_count; i++) {
         thaw_value *value = graph->values[i];
-        const size_t index = p->slot_index[p->root[i]->index];
+        const size_t index = p->content[p->root[i]->index].slot;
         if (index != NO_SLOT)
             value->buffer = p->slots[index].buffer;
         else if (p->uploaded[i])
@@ -162,63 +253,78 @@ static thaw_status allocate(thaw_program *program, planner *p)
     return THAW_OK;
 }
 
-/* Does the loss depend on a trained parameter through this node? */
-static bool needs_gradient(const thaw_node *node)
-{
-    for (size_t i = 0; i < node->input_count; i++)
-        if (node->inputs[i] && node->inputs[i]->gradient)
-            return true;
-    return false;
-}
-
-/* Gradients for trainable parameters and for all that depends on them; nothing else. */
 static thaw_status allocate_gradients(thaw_program *program, const planner *p)
 {
     thaw_graph *graph = program->graph;
-    for (size_t i = 0; i < graph->value_count; i++)
-        if (graph->values[i]->trainable)
-            THAW_TRY(own_buffer(program, value_bytes(graph->values[i]), &graph->values[i]->gradient));
-    for (size_t i = 0; i < graph->node_count; i++) {
-        const thaw_node *node = graph->nodes[i];
-        if (!needs_gradient(node))
+    for (size_t i = 0; i < graph->value_count; i++) {
+        thaw_value *value = graph->values[i];
+        const size_t index = p->gradient[i].slot;
+        if (!value->needs_gradient || p->root[i] != value)
             continue;
-        if (!node->op->backward && !is_view(node))
-            return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "can't be trained through yet");
-        thaw_value *output = node->outputs[0];
-        if (is_view(node))
-            output->gradient = p->root[output->index]->gradient;
+        if (index != NO_SLOT)
+            value->gradient = p->slots[index].buffer;
         else
-            THAW_TRY(own_buffer(program, value_bytes(output), &output->gradient));
+            THAW_TRY(own_buffer(program, value_bytes(value), &value->gradient));
+    }
+    for (size_t i = 0; i < graph->value_count; i++) {
+        graph->values[i]->gradient = p->root[i]->gradient;
+        graph->values[i]->gradient_begins = p->root[i]->gradient_begins;
     }
     return THAW_OK;
 }
 
-static thaw_status plan_with(thaw_program *program, planner *p, bool differentiable)
+static thaw_status check_differentiable(const thaw_graph *graph)
+{
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const thaw_node *node = graph->nodes[i];
+        if (node->outputs[0]->needs_gradient && !node->op->backward && !is_view(node))
+            return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "can't be trained through yet");
+    }
+    return THAW_OK;
+}
+
+/* Memory that nodes use while they run. */
+static thaw_status allocate_scratch(thaw_program *program)
 {
     thaw_graph *graph = program->graph;
+    size_t packed_bytes = 0;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const thaw_node *node = graph->nodes[i];
+        if (node->scratch_bytes > program->scratch_bytes)
+            program->scratch_bytes = node->scratch_bytes;
+        if (node->packed_bytes > packed_bytes)
+            packed_bytes = node->packed_bytes;
+    }
+    if (program->scratch_bytes)
+        THAW_TRY(own_buffer(program, program->scratch_bytes, &graph->scratch));
+    program->scratch_bytes += packed_bytes;
+    return packed_bytes ? own_buffer(program, packed_bytes, &graph->packed) : THAW_OK;
+}
+
+static thaw_status plan_with(thaw_program *program, planner *p)
+{
+    thaw_graph *graph = program->graph;
+    THAW_TRY(check_differentiable(graph));
     THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->root, &p->root));
-    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->last_use, &p->last_use));
-    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->slot_index, &p->slot_index));
+    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->content, &p->content));
+    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->gradient, &p->gradient));
     THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->uploaded, &p->uploaded));
     find_lifetimes(p);
     find_weights(p);
-    THAW_TRY(place_all(p));
+    THAW_TRY(place_contents(p));
+    THAW_TRY(place_gradients(p));
     THAW_TRY(allocate(program, p));
-    if (differentiable)
-        THAW_TRY(allocate_gradients(program, p));
-    for (size_t i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i]->scratch_bytes > program->scratch_bytes)
-            program->scratch_bytes = graph->nodes[i]->scratch_bytes;
-    return program->scratch_bytes ? own_buffer(program, program->scratch_bytes, &graph->scratch) : THAW_OK;
+    THAW_TRY(allocate_gradients(program, p));
+    return allocate_scratch(program);
 }
 
-thaw_status thaw_program_plan(thaw_program *program, bool differentiable)
+thaw_status thaw_program_plan(thaw_program *program, bool keep)
 {
-    planner p = {.graph = program->graph, .reuse = !differentiable};
-    const thaw_status status = plan_with(program, &p, differentiable);
+    planner p = {.graph = program->graph, .keep = keep};
+    const thaw_status status = plan_with(program, &p);
     free(p.root);
-    free(p.last_use);
-    free(p.slot_index);
+    free(p.content);
+    free(p.gradient);
     free(p.uploaded);
     free(p.slots);
     return status;

@@ -6,14 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Gradients are needed for trainable values and for all that depends on them through run-time values; nothing else. */
+static void mark_gradients(const thaw_graph *graph)
+{
+    for (size_t i = 0; i < graph->value_count; i++)
+        graph->values[i]->needs_gradient = graph->values[i]->trainable;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const thaw_node *node = graph->nodes[i];
+        for (size_t j = 0; j < node->input_count; j++)
+            if (node->inputs[j] && node->inputs[j]->needs_gradient && !node->outputs[0]->constant)
+                node->outputs[0]->needs_gradient = true;
+    }
+}
+
 static thaw_status prepare_for_device(thaw_program *program, thaw_device *device, const thaw_program_options *options)
 {
     thaw_graph *graph = program->graph;
     graph->device = device;
-    if (options->fuse && thaw_device_block(device) > 1)
-        THAW_TRY(thaw_graph_layout(graph, thaw_device_block(device)));
+    const int32_t block = thaw_device_block(device);
+    if (options->fuse || (options->differentiable && block > 1 && block != THAW_BLOCK_ALL))
+        THAW_TRY(thaw_graph_layout(graph, block));
     thaw_tuning_save(device);
-    THAW_TRY(thaw_program_plan(program, options->differentiable));
+    THAW_TRY(thaw_program_plan(program, options->keep));
     for (size_t i = 0; i < graph->node_count; i++)
         if (graph->nodes[i]->op->prepare)
             THAW_TRY(graph->nodes[i]->op->prepare(graph->nodes[i]));
@@ -26,7 +40,11 @@ static thaw_status build(const thaw_graph *source, thaw_device *device, const th
     assert(!(options->fuse && options->differentiable));
     THAW_TRY(thaw_graph_extract(source, options->inputs, options->input_count, options->outputs, options->output_count,
                                 &program->graph));
+    if (options->differentiable)
+        mark_gradients(program->graph); /* infer asks */
     THAW_TRY(thaw_graph_bind(program->graph, options));
+    if (options->differentiable)
+        mark_gradients(program->graph); /* some values are constants now */
     if (options->fuse)
         THAW_TRY(thaw_graph_fuse(program->graph));
     return device ? prepare_for_device(program, device, options) : THAW_OK;
@@ -63,10 +81,20 @@ thaw_status thaw_program_forward(thaw_program *program)
     return THAW_OK;
 }
 
-static size_t gradient_bytes(const thaw_value *value)
+static thaw_status clear(const thaw_value *value)
 {
     const thaw_shape stored = thaw_value_stored(value);
-    return (size_t)thaw_shape_size(&stored) * sizeof(float);
+    return thaw_buffer_fill(value->gradient, 0, 0, (size_t)thaw_shape_size(&stored) * sizeof(float));
+}
+
+static thaw_status run_backward(thaw_node *node)
+{
+    for (size_t i = 0; i < node->input_count; i++) {
+        const thaw_value *value = node->inputs[i];
+        if (value && value->gradient && value->gradient_begins == node && !thaw_node_overwrites(node, i))
+            THAW_TRY(clear(value));
+    }
+    return node->op->backward(node);
 }
 
 static bool is_output_gradient(const thaw_graph *graph, const thaw_buffer *gradient)
@@ -77,18 +105,25 @@ static bool is_output_gradient(const thaw_graph *graph, const thaw_buffer *gradi
     return false;
 }
 
+/* Parameters that nothing reads. */
+static thaw_status clear_unwritten(const thaw_graph *graph)
+{
+    for (size_t i = 0; i < graph->value_count; i++) {
+        const thaw_value *value = graph->values[i];
+        if (value->trainable && !value->gradient_begins && !is_output_gradient(graph, value->gradient))
+            THAW_TRY(clear(value));
+    }
+    return THAW_OK;
+}
+
 thaw_status thaw_program_backward(thaw_program *program)
 {
     thaw_graph *graph = program->graph;
-    for (size_t i = 0; i < graph->value_count; i++) {
-        const thaw_value *value = graph->values[i];
-        if (value->gradient && !is_output_gradient(graph, value->gradient))
-            THAW_TRY(thaw_buffer_fill(value->gradient, 0, 0, gradient_bytes(value)));
-    }
+    THAW_TRY(clear_unwritten(graph));
     for (size_t i = graph->node_count; i-- > 0;) {
         thaw_node *node = graph->nodes[i];
         if (node->outputs[0]->gradient && node->op->backward && !(node->op->flags & THAW_OP_VIEW))
-            THAW_TRY(node->op->backward(node));
+            THAW_TRY(run_backward(node));
     }
     return THAW_OK;
 }

@@ -15,6 +15,7 @@ typedef struct thaw_program_options {
     size_t output_count;
     bool fuse;           /* for frozen parts: fold and fuse, share activation memory */
     bool differentiable; /* allocates gradients; excludes fuse */
+    bool keep;           /* no memory is used twice: values and gradients in between can be looked at */
 } thaw_program_options;
 
 typedef struct thaw_program {
@@ -33,7 +34,9 @@ void thaw_program_destroy(thaw_program **program);
 /* Inputs: graph->inputs[i]->buffer, filled by the caller before. Queues only; outputs are in graph->outputs[i]->buffer,
  * or in graph->outputs[i]->constant where everything was folded. */
 THAW_MUST_CHECK thaw_status thaw_program_forward(thaw_program *program);
-/* Zeroes the gradients, except the outputs' (which the caller has filled), then runs back to front. */
+/* Replaces all gradients but the outputs' (which the caller has filled), running back to front: those of trainable
+ * values stay until the next backward, others share their memory. Once after each forward, whose activations it reads.
+ */
 THAW_MUST_CHECK thaw_status thaw_program_backward(thaw_program *program);
 
 /* Reads an output as a new tensor (float32, or int64/constant as computed). Waits for the device. */

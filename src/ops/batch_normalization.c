@@ -87,9 +87,10 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
     thaw_batch_normalization *state = node->state;
     const int32_t stored = node->inputs[X]->block;
     (void)block;
-    if (stored <= 1 || state->training || state->inner > INT_MAX)
+    const bool constant = has_constant_parameters(node);
+    if (stored <= 1 || state->training || state->inner > INT_MAX || (stored == THAW_BLOCK_ALL && !constant))
         return 1;
-    node->packs_weights = has_constant_parameters(node);
+    node->packs_weights = constant;
     if (node->epilogue.residual)
         wanted[INPUTS] = stored;
     return wanted[X] = state->block = stored;
@@ -131,9 +132,14 @@ static thaw_status prepare_blocked(thaw_node *node)
 {
     thaw_batch_normalization *state = node->state;
     char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 16];
-    snprintf(options, sizeof options, "%s -DBLOCK=%d", thaw_epilogue_options(node, false, epilogue), (int)state->block);
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "batch_normalization", "batch_normalize_blocked", options,
-                             &state->normalize));
+    const bool all = state->block == THAW_BLOCK_ALL;
+    thaw_epilogue_options(node, false, epilogue);
+    if (all)
+        snprintf(options, sizeof options, "%s -DNHWC", epilogue);
+    else
+        snprintf(options, sizeof options, "%s -DBLOCK=%d", epilogue, (int)state->block);
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "batch_normalization",
+                             all ? "batch_normalize_nhwc" : "batch_normalize_blocked", options, &state->normalize));
     return node->packs_weights ? pack(node) : THAW_OK;
 }
 
@@ -177,6 +183,17 @@ static thaw_status normalize_blocked(const thaw_node *node)
                               THAW_FLOAT(node->epilogue.beta), THAW_INT(state->inner), THAW_INT(THAW_BATCH_RUN));
 }
 
+static thaw_status normalize_nhwc(const thaw_node *node)
+{
+    const thaw_batch_normalization *state = node->state;
+    if (state->n == 0)
+        return THAW_OK;
+    return thaw_kernel_launch(
+        state->normalize, THAW_RANGE_2(state->inner * state->channels, state->n), THAW_BUFFER(node->outputs[0]->buffer),
+        THAW_BUFFER(node->inputs[X]->buffer), THAW_BUFFER(state->factors), THAW_BUFFER(thaw_epilogue_residual(node)),
+        THAW_FLOAT(node->epilogue.alpha), THAW_FLOAT(node->epilogue.beta), THAW_INT(state->channels));
+}
+
 static thaw_status forward(thaw_node *node)
 {
     const thaw_batch_normalization *state = node->state;
@@ -184,6 +201,8 @@ static thaw_status forward(thaw_node *node)
     if (own)
         THAW_TRY(thaw_batch_measure(node));
     THAW_TRY(thaw_batch_make_factors(node));
+    if (state->block == THAW_BLOCK_ALL)
+        return normalize_nhwc(node);
     if (state->block > 1)
         return normalize_blocked(node);
     if (own)

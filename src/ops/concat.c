@@ -83,18 +83,39 @@ static thaw_status infer(thaw_node *node)
     return THAW_OK;
 }
 
+/* All channels side by side: each pixel's part is a piece of memory. */
+static void move_pixels(thaw_node *node)
+{
+    concat_state *state = node->state;
+    const thaw_shape *y = &node->outputs[0]->shape;
+    const int64_t pixels = y->dims[0] * y->dims[2] * y->dims[3];
+    int64_t channel = 0;
+    for (size_t i = 0; i < node->input_count; i++) {
+        const int64_t channels = node->inputs[i]->shape.dims[1];
+        state->parts[i].move = (thaw_move){.rank = 2,
+                                           .extent = {pixels, channels},
+                                           .from_stride = {channels, 1},
+                                           .to_stride = {y->dims[1], 1},
+                                           .to_offset = channel};
+        channel += channels;
+    }
+}
+
 /* Channels in whole blocks: each image's part is a piece of memory, whatever the order in it. */
 static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
     bool blocked = false, whole = true;
     for (size_t i = 0; i < node->input_count; i++) {
         const thaw_value *x = node->inputs[i];
-        whole = whole && !x->constant && x->shape.rank == 4 && x->shape.dims[1] % block == 0;
+        whole = whole && !x->constant && x->shape.rank == 4 &&
+                x->shape.dims[1] % thaw_block_lanes(block, x->shape.dims[1]) == 0;
         blocked = blocked || x->block > 1;
     }
     const int64_t axis = thaw_node_int(node, "axis", 0);
     if (!blocked || !whole || (axis != 1 && axis != 1 - 4))
         return 1;
+    if (block == THAW_BLOCK_ALL)
+        move_pixels(node);
     for (size_t i = 0; i < node->input_count; i++)
         wanted[i] = block;
     return block;

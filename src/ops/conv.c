@@ -1,4 +1,4 @@
-#include "ops/shared/conv_variants.h"
+#include "ops/shared/conv_backward.h"
 
 #include <limits.h>
 #include <string.h>
@@ -8,7 +8,8 @@ static thaw_status attributes(thaw_node *node)
     THAW_TRY(thaw_node_known_attributes(node, "auto_pad,dilations,group,kernel_shape,pads,strides"));
     THAW_TRY(thaw_node_arity(node, 2, 3, 1));
     THAW_TRY(thaw_window_check_auto_pad(node));
-    return thaw_allocate(thaw_node_context(node), 1, sizeof(thaw_conv), &node->state);
+    THAW_TRY(thaw_allocate(thaw_node_context(node), 1, sizeof(thaw_conv), &node->state));
+    return thaw_conv_backward_create(node);
 }
 
 /* Channels and groups, and whether they agree. */
@@ -81,6 +82,8 @@ static void choose_variant(thaw_node *node, const thaw_conv_variant *variant)
     thaw_conv *conv = node->state;
     conv->variant = variant;
     node->scratch_bytes = variant->scratch_bytes ? variant->scratch_bytes(&conv->geometry) : 0;
+    node->packed_bytes = thaw_conv_is_fixed(node->inputs[1]) ? 0 : thaw_conv_packed_bytes(conv);
+    thaw_conv_backward_choose(node);
 }
 
 static thaw_status infer(thaw_node *node)
@@ -105,39 +108,54 @@ static thaw_status infer(thaw_node *node)
     THAW_TRY(thaw_node_set_output(node, 0, node->inputs[0]->dtype, &y));
     if (!thaw_multiply(2 * thaw_conv_depth(&conv->geometry), thaw_shape_size(&y), &node->flops))
         return thaw_node_fail(node, THAW_ERR_SIZE, "output %s is too large", thaw_shape_text(&y, text));
-    choose_variant(node, thaw_conv_choose(&conv->geometry));
+    node->passes_only = !node->inputs[1]->needs_gradient;
+    choose_variant(node, thaw_conv_choose(&conv->geometry, NULL));
     return THAW_OK;
 }
 
-static bool is_constant(const thaw_value *value)
+static bool has_fixed_weights(const thaw_node *node)
 {
-    return !value || (value->constant && !value->trainable);
+    return thaw_conv_is_fixed(node->inputs[1]) && thaw_conv_is_fixed(thaw_epilogue_own_input(node, 2));
 }
 
-/* An image of few channels is read as it comes; everything else in blocks, where a variant does that. */
+/* The first variant for the geometry's storage; NULL where there is none, or none for weights or gradients such as
+ * these.
+ */
+static const thaw_conv_variant *choose_stored(const thaw_node *node)
+{
+    const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
+    const thaw_conv_variant *variant = thaw_conv_choose(geometry, thaw_node_device(node));
+    if (variant && geometry->out_block == THAW_BLOCK_ALL)
+        return has_fixed_weights(node) ? variant : NULL;
+    return variant && thaw_conv_backward_fits(node) ? variant : NULL;
+}
+
+/* An image of few channels is read as it comes; everything else as the device likes it, where a variant does that. */
 static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
     enum { FEW_CHANNELS = 4 };
     thaw_conv *conv = node->state;
     thaw_conv_geometry *geometry = &conv->geometry;
     const thaw_conv_geometry plain = *geometry;
-    if (!is_constant(node->inputs[1]) || !is_constant(thaw_epilogue_own_input(node, 2)) ||
-        node->inputs[0]->shape.rank != 4)
+    const thaw_device *device = thaw_node_device(node);
+    const thaw_value *x = node->inputs[0];
+    if (x->shape.rank != 4 || x->constant)
         return 1;
     geometry->out_block = block;
-    geometry->in_block = geometry->in_channels <= FEW_CHANNELS && node->inputs[0]->block == 1 ? 1 : block;
-    const thaw_conv_variant *variant = thaw_conv_choose_blocked(geometry);
+    geometry->in_block = geometry->in_channels <= FEW_CHANNELS && x->block == 1 && !x->needs_gradient ? 1 : block;
+    const thaw_conv_variant *variant = choose_stored(node);
     if (!variant && geometry->in_block == 1) {
         geometry->in_block = block;
-        variant = thaw_conv_choose_blocked(geometry);
+        variant = choose_stored(node);
     }
     if (!variant) {
         *geometry = plain;
-        return 1;
+        block = 1;
+        variant = thaw_conv_choose(geometry, device);
     }
     choose_variant(node, thaw_conv_tune(node, variant));
-    node->packs_weights = true;
-    node->slices = variant->slices;
+    node->packs_weights = block > 1 && has_fixed_weights(node);
+    node->slices = conv->variant->slices;
     wanted[0] = geometry->in_block;
     if (node->epilogue.residual)
         wanted[node->input_count - 1] = block;
@@ -147,13 +165,14 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 static thaw_status prepare(thaw_node *node)
 {
     thaw_conv *conv = node->state;
-    return conv->variant->prepare(node, conv);
+    const bool packs = conv->variant->pack && !thaw_conv_is_fixed(node->inputs[1]);
+    THAW_TRY(thaw_conv_prepare(node, conv, packs ? node->graph->packed : NULL));
+    return thaw_conv_backward_prepare(node);
 }
 
 static thaw_status forward(thaw_node *node)
 {
-    const thaw_conv *conv = node->state;
-    return conv->variant->run(node, conv);
+    return thaw_conv_run(node, node->state);
 }
 
 static const char *algorithm(const thaw_node *node)
@@ -164,20 +183,20 @@ static const char *algorithm(const thaw_node *node)
 
 static void release(thaw_node *node)
 {
-    thaw_conv *conv = node->state;
-    thaw_buffer_destroy(&conv->packed);
-    thaw_buffer_destroy(&conv->packed_bias);
+    thaw_conv_release(node->state);
+    thaw_conv_backward_release(node->state);
 }
 
 const thaw_op thaw_op_conv = {
     .name = "conv",
     .onnx_type = "Conv",
-    .flags = THAW_OP_EPILOGUE,
+    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS | THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = infer,
     .layout = layout,
     .prepare = prepare,
     .forward = forward,
+    .backward = thaw_conv_backward_run,
     .algorithm = algorithm,
     .release = release,
 };

@@ -36,12 +36,19 @@ int64_t thaw_node_batch(const thaw_node *node)
     return node->graph->batch;
 }
 
+int64_t thaw_block_lanes(int32_t block, int64_t channels)
+{
+    if (block != THAW_BLOCK_ALL)
+        return block;
+    return channels > 0 ? channels : 1;
+}
+
 thaw_shape thaw_value_stored(const thaw_value *value)
 {
     const thaw_shape *shape = &value->shape;
-    const int64_t block = value->block;
-    if (block <= 1 || shape->rank != 4)
+    if (value->block <= 1 || shape->rank != 4)
         return *shape;
+    const int64_t block = thaw_block_lanes(value->block, shape->dims[1]);
     return (thaw_shape){5,
                         {shape->dims[0], (shape->dims[1] + block - 1) / block, shape->dims[2], shape->dims[3], block}};
 }
@@ -51,7 +58,25 @@ void thaw_value_place(const thaw_value *value, int64_t *offset, int64_t *stride)
     const thaw_value *whole = value->whole ? value->whole : value;
     const thaw_shape stored = thaw_value_stored(whole);
     *stride = thaw_shape_span(&stored, 1, stored.rank);
-    *offset = value->whole ? value->first_channel * thaw_shape_span(&value->shape, 2, value->shape.rank) : 0;
+    const int64_t before = value->block == THAW_BLOCK_ALL ? 1 : thaw_shape_span(&value->shape, 2, value->shape.rank);
+    *offset = value->whole ? value->first_channel * before : 0;
+}
+
+int64_t thaw_value_pixel(const thaw_value *value)
+{
+    const thaw_value *whole = value->whole ? value->whole : value;
+    return thaw_block_lanes(whole->block, whole->shape.dims[1]);
+}
+
+bool thaw_node_overwrites(const thaw_node *node, size_t index)
+{
+    const thaw_value *value = node->inputs[index];
+    if (!(node->op->flags & THAW_OP_BACKWARD_OVERWRITES) || value->gradient_begins != node)
+        return false;
+    for (size_t i = 0; i < node->input_count; i++) /* read twice, it is added to */
+        if (i != index && node->inputs[i] && node->inputs[i]->gradient == value->gradient)
+            return false;
+    return true;
 }
 
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...)

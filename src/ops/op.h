@@ -22,14 +22,19 @@ typedef struct thaw_value {
     bool is_input;         /* of the graph, without a value in the file */
     bool trainable;        /* a parameter that training changes by its gradient */
     bool updated;          /* a running statistic that training moves: its BatchNormalization uses the batch's own */
-    int32_t block;         /* storage of [n, c, h, w]: 1 is row-major, b is [n][c/b][h][w][b], c padded to a multiple */
+    bool needs_gradient;   /* in a differentiable program: trainable, or computed from what is */
+    /* Storage of [n, c, h, w]: 1 is row-major, b is [n][c/b][h][w][b], c padded to a multiple; THAW_BLOCK_ALL is
+     * [n][h][w][c], one block of all channels and no padding. */
+    int32_t block;
     struct thaw_value *whole; /* stored inside that value, its channels from first_channel on; NULL: by itself */
     int64_t first_channel;
     size_t index; /* place in the graph's values */
     size_t uses;  /* how many nodes and graph outputs read it, as of the last thaw_graph_count_uses() */
     /* In a program that was prepared for a device: */
-    thaw_buffer *buffer;   /* float32 (or int64 where dtype says so), row-major, offset 0; owned by the program */
-    thaw_buffer *gradient; /* d loss / d value, same shape, float32; NULL where none is needed */
+    thaw_buffer *buffer;   /* float32 (or int64 where dtype says so), stored as `block` says; owned by the program */
+    thaw_buffer *gradient; /* d loss / d value, float32, stored the same way; NULL where none is needed */
+    thaw_node
+        *gradient_begins; /* the reader whose backward is the first to write the gradient; NULL: all of them add */
 } thaw_value;
 
 /* An attribute as the file has it. */
@@ -79,8 +84,9 @@ typedef struct thaw_epilogue {
 #define THAW_OP_ACTIVATION  16u /* node->state is a thaw_activation_state: can become an epilogue */
 /* What backward reads besides gradients and what the node keeps itself: the planner may give the memory of an
  * activation to others once no forward, and no such backward, is still to come. */
-#define THAW_OP_BACKWARD_READS_INPUTS 32u /* any input's buffer */
-#define THAW_OP_BACKWARD_READS_OUTPUT 64u /* output 0's buffer */
+#define THAW_OP_BACKWARD_READS_INPUTS 32u  /* any input's buffer */
+#define THAW_OP_BACKWARD_READS_OUTPUT 64u  /* output 0's buffer */
+#define THAW_OP_BACKWARD_OVERWRITES   128u /* backward asks thaw_node_overwrites(): no zeros need be there before it */
 
 typedef struct thaw_op {
     const char *name;      /* file name: src/ops/<name>.c */
@@ -122,8 +128,10 @@ struct thaw_node {
     thaw_value **outputs; /* [output_count]; NULL where nobody asked for it */
     size_t output_count;
     void *state;          /* the operator's own, from thaw_allocate(), freed by the graph */
-    size_t scratch_bytes; /* device memory needed during forward, set by infer */
-    int64_t flops;        /* set by infer; a multiply and an add are two */
+    size_t scratch_bytes; /* device memory needed during forward and backward, set by infer */
+    size_t packed_bytes;  /* the same, for weights that are packed again each time */
+    bool passes_only; /* set by infer: backward reads no input, whatever the flags say: it only passes gradients on */
+    int64_t flops;    /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
     bool packs_weights; /* set by layout: prepare reads constant inputs on the host, they need no buffers */
     bool slices;        /* set by layout: output 0 goes wherever thaw_value_place() says */
@@ -148,6 +156,7 @@ struct thaw_graph {
     int64_t batch;        /* what a program runs with; 0 in the model's own graph */
     thaw_device *device;  /* NULL in the model's own graph */
     thaw_buffer *scratch; /* owned by the program */
+    thaw_buffer *packed;  /* the same, for node->packed_bytes */
     /* The next forward of a differentiable program is a step of training, number `step` (from 1) of a run with this
      * seed: Dropout drops, a BatchNormalization with `updated` statistics uses the batch's. Otherwise both are as at
      * inference. */
@@ -160,17 +169,26 @@ thaw_context *thaw_node_context(const thaw_node *node);
 thaw_device *thaw_node_device(const thaw_node *node); /* NULL before a program is prepared */
 int64_t thaw_node_opset(const thaw_node *node);       /* version of the default ONNX domain in the file */
 thaw_buffer *thaw_node_scratch(
-    const thaw_node *node); /* at least node->scratch_bytes; shared by all nodes, valid during forward */
+    const thaw_node *node); /* at least node->scratch_bytes; shared by all nodes, valid during forward and backward */
 /* The batch in the file (0: open) and the one the program runs with: for a Reshape whose target has the first written
  * into it. */
 int64_t thaw_node_file_batch(const thaw_node *node);
 int64_t thaw_node_batch(const thaw_node *node);
+
+/* How many of `channels` lie side by side in that storage: at least 1. */
+int64_t thaw_block_lanes(int32_t block, int64_t channels);
 
 /* The shape in which a value lies in its buffer, row-major: [n, c/b, h, w, b] for blocks of b > 1. */
 thaw_shape thaw_value_stored(const thaw_value *value);
 
 /* Where image i of [n, c, ...] begins in the value's buffer: at offset + i * stride elements. */
 void thaw_value_place(const thaw_value *value, int64_t *offset, int64_t *stride);
+/* Elements from one pixel to the next there. */
+int64_t thaw_value_pixel(const thaw_value *value);
+
+/* Whether backward is the first to write the gradient of input `index`: what is there has no meaning, and is to be
+ * replaced where it would be added to. Operators that never ask find zeros there. */
+bool thaw_node_overwrites(const thaw_node *node, size_t index);
 
 /* Fails with "Type 'name': ..." put before the reason. */
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...) THAW_PRINTF(3, 4);

@@ -1,4 +1,5 @@
-/* Reorder: the same numbers in another storage, from row-major to blocks of channels or back. Only layout makes it. */
+/* Reorder: the same numbers in another storage, from row-major to blocks of channels (or all of them side by side) or
+ * back. Only layout makes it. */
 #include "ops/shared/movement.h"
 
 /* Whole blocks and the rest of the channels are two boxes. */
@@ -35,8 +36,8 @@ static thaw_status prepare(thaw_node *node)
     reorder *state = node->state;
     const thaw_value *x = node->inputs[0], *y = node->outputs[0];
     const bool blocks = y->block > 1;
-    const int64_t block = blocks ? y->block : x->block, whole = x->shape.dims[1] / block,
-                  rest = x->shape.dims[1] % block;
+    const int64_t channels = x->shape.dims[1], block = thaw_block_lanes(blocks ? y->block : x->block, channels);
+    const int64_t whole = channels / block, rest = channels % block;
     thaw_move first = into_blocks(&x->shape, block, 0, whole, block);
     thaw_move second = into_blocks(&x->shape, block, whole, rest ? 1 : 0, rest);
     first = blocks ? first : thaw_move_reversed(&first);

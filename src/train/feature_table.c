@@ -9,7 +9,7 @@ typedef struct filling {
     thaw_feature_table *table;
 } filling;
 
-static thaw_status store(void *user, const float *rows, size_t count, const size_t *index, const thaw_shape *row_shape)
+static thaw_status store(void *user, float *const *rows, size_t count, const size_t *index, const thaw_shape *row_shape)
 {
     const filling *f = user;
     thaw_feature_table *t = f->table;
@@ -17,11 +17,11 @@ static thaw_status store(void *user, const float *rows, size_t count, const size
         t->row_shape = *row_shape;
         t->width = (size_t)thaw_shape_size(row_shape);
         int64_t row_bytes;
-        if (!thaw_multiply((int64_t)t->width, sizeof *rows, &row_bytes))
+        if (!thaw_multiply((int64_t)t->width, sizeof **rows, &row_bytes))
             return thaw_fail(f->context, THAW_ERR_SIZE, "a row of %zu features is too large", t->width);
         THAW_TRY(thaw_allocate(f->context, t->capacity, (size_t)row_bytes, &t->rows));
     }
-    memcpy(t->rows + t->count * t->width, rows, count * t->width * sizeof *rows);
+    memcpy(t->rows + t->count * t->width, rows[0], count * t->width * sizeof **rows);
     memcpy(t->index + t->count, index, count * sizeof *index);
     t->count += count;
     return THAW_OK;

@@ -11,7 +11,8 @@ typedef struct thaw_feature_table {
     thaw_shape row_shape;
 } thaw_feature_table;
 
-/* Runs graph up to `output` (NULL: its end) over the images. *table is {0} or freed by thaw_feature_table_free(). */
+/* Runs the graph up to the one output asked for (NULL: its end) over the images. *table is {0} or freed by
+ * thaw_feature_table_free(). */
 THAW_MUST_CHECK thaw_status thaw_feature_table_fill(thaw_device *device, thaw_images_options options,
                                                     thaw_feature_table *table, size_t *bad_count);
 void thaw_feature_table_free(thaw_feature_table *table);

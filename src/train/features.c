@@ -40,7 +40,8 @@ static thaw_status run_to_cut(thaw_graph *graph, thaw_device *device, thaw_image
     thaw_split split;
     THAW_TRY(thaw_head_replace(graph, 2, NULL, 0));
     THAW_TRY(thaw_split_create(graph, &split));
-    images.output = split.cut[0]->name;
+    const char *const cut = split.cut[0]->name;
+    images.outputs = &cut;
     const thaw_status status = run(graph, device, images, features, index);
     thaw_split_free(&split);
     return status;
@@ -50,8 +51,13 @@ thaw_status thaw_features(thaw_model *model, thaw_device *device, const char *co
                           const char *at, const thaw_preprocess *preprocess, const thaw_job *job,
                           thaw_tensor **features, size_t *index)
 {
-    const thaw_images_options images = {
-        .output = at, .paths = paths, .count = count, .preprocess = *preprocess, .job = job, .phase = "features"};
+    const thaw_images_options images = {.outputs = at ? &at : NULL,
+                                        .output_count = 1,
+                                        .paths = paths,
+                                        .count = count,
+                                        .preprocess = *preprocess,
+                                        .job = job,
+                                        .phase = "features"};
     *features = NULL;
     THAW_TRY(thaw_preprocess_check(model->context, preprocess));
     if (at)

@@ -6,13 +6,42 @@
 #include "data/loader.h"
 #include "model/program.h"
 
-/* Gets `count` rows of the wanted value, float32 [count][row_shape...]; index[i] is the image's place in paths. */
-typedef thaw_status (*thaw_row_sink)(void *user, const float *rows, size_t count, const size_t *index,
-                                     const thaw_shape *row_shape);
+/* The part from images to some values, fused, on the device: 8-bit pixels go in, the values come out. Augmentation,
+ * which changes pixels on the device, has its place in thaw_image_stage_run(), before they are normalised. */
+typedef struct thaw_image_stage {
+    thaw_device *device;
+    thaw_preprocess preprocess;
+    thaw_program *program; /* its outputs are the values, [batch][row_shapes[i]...] */
+    thaw_kernel *normalise;
+    thaw_buffer *pixels;    /* u8 [batch][h][w][3] */
+    size_t batch;           /* images at once */
+    thaw_shape *row_shapes; /* [program->graph->output_count]: of one image */
+} thaw_image_stage;
+
+typedef struct thaw_image_stage_options {
+    const thaw_graph *graph;
+    const char *const *outputs; /* names of the values wanted; NULL: the graph's first output */
+    size_t output_count;
+    thaw_preprocess preprocess;
+    size_t batch; /* images at once; halved until the device has memory for them */
+} thaw_image_stage_options;
+
+THAW_MUST_CHECK thaw_status thaw_image_stage_open(thaw_device *device, const thaw_image_stage_options *options,
+                                                  thaw_image_stage *stage);
+/* Queues `count` images, at most stage->batch: pixels [count][height][width][3], copied before it returns. */
+THAW_MUST_CHECK thaw_status thaw_image_stage_run(const thaw_image_stage *stage, const uint8_t *pixels, size_t count);
+/* {0} is fine. */
+void thaw_image_stage_close(thaw_image_stage *stage);
+
+/* Gets `count` rows of each wanted value, float32 rows[i] = [count][row_shapes[i]...]; index[k] is the place in paths
+ * of image k. */
+typedef thaw_status (*thaw_row_sink)(void *user, float *const *rows, size_t count, const size_t *index,
+                                     const thaw_shape *row_shapes);
 
 typedef struct thaw_images_options {
-    const thaw_graph *graph;
-    const char *output; /* value wanted; NULL: the graph's first output */
+    const thaw_graph *graph;    /* NULL: only decodes; the sink gets no rows then */
+    const char *const *outputs; /* as above */
+    size_t output_count;
     const char *const *paths;
     size_t count;
     thaw_preprocess preprocess;

@@ -1,228 +1,279 @@
 #include "train/trainer.h"
-#include "base/clock.h"
 #include "base/memory.h"
-#include "base/random.h"
-#include "train/loss.h"
-#include "train/optimizer.h"
-#include "train/progress.h"
-#include "train/schedule.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct trainer {
-    thaw_context *context;
-    const thaw_training_set *set;
-    const thaw_finetune_options *options;
-    thaw_program *program;
-    thaw_loss *loss;
-    thaw_optimizer *optimizer;
-    size_t batch;
-    float *rows;      /* [batch][width] */
-    size_t *order[2]; /* rows of the table: for training, held out */
-    size_t count[2];
-    int32_t epochs;
-    size_t step, steps;   /* done, and in the whole run */
-    double learning_rate; /* of the last step */
-    thaw_random random;
-} trainer;
-
-enum { TRAIN, HELD_OUT };
-
-static thaw_status open_program(trainer *t, const thaw_graph *graph, thaw_device *device, const char *cut,
-                                const char *logits)
+static void split_rows(thaw_trainer *t)
 {
-    const thaw_feature_table *features = t->set->features;
-    thaw_shape shape = {.rank = features->row_shape.rank + 1, .dims = {(int64_t)t->batch}};
-    memcpy(shape.dims + 1, features->row_shape.dims, (size_t)features->row_shape.rank * sizeof *shape.dims);
-    const thaw_program_options options = {.batch = (int64_t)t->batch,
-                                          .shapes = &shape,
-                                          .inputs = &cut,
-                                          .input_count = 1,
-                                          .outputs = &logits,
-                                          .output_count = 1,
-                                          .differentiable = true};
-    return thaw_program_create(graph, device, &options, &t->program);
-}
-
-static void split_rows(trainer *t)
-{
-    for (size_t i = 0; i < t->set->features->count; i++) {
-        const int part = t->set->validation[i] ? HELD_OUT : TRAIN;
+    t->count[THAW_PART_TRAIN] = t->count[THAW_PART_HELD_OUT] = 0;
+    for (size_t i = 0; i < thaw_rows_count(t->training->rows); i++) {
+        const int part = t->training->validation[i] ? THAW_PART_HELD_OUT : THAW_PART_TRAIN;
         t->order[part][t->count[part]++] = i;
     }
 }
 
-/* Few images make short epochs: a head needs steps, not epochs. */
-static int32_t enough_epochs(size_t steps_per_epoch)
+static bool moves_statistics(const thaw_trainer *t)
 {
-    const size_t enough_steps = 600, epochs = (enough_steps + steps_per_epoch - 1) / steps_per_epoch;
-    return epochs < 30 ? 30 : epochs > 200 ? 200 : (int32_t)epochs;
+    for (size_t i = 0; i < t->parameters.count; i++)
+        if (!t->parameters.items[i].trainable)
+            return true;
+    return false;
 }
 
-static thaw_status open_trainer(trainer *t, const thaw_graph *graph, thaw_device *device, const char *cut,
-                                const char *logits)
+/* Batch norms that use the batch's statistics must not see rows that only fill it up. */
+static void plan_epoch(thaw_trainer *t)
 {
-    const thaw_feature_table *features = t->set->features;
-    const thaw_finetune_options *o = t->options;
-    for (int part = 0; part < 2; part++)
-        THAW_TRY(thaw_allocate(t->context, features->count, sizeof(size_t), &t->order[part]));
+    const size_t batches = (t->count[THAW_PART_TRAIN] + t->batch - 1) / t->batch;
+    t->epoch_rows = t->count[THAW_PART_TRAIN];
+    if (moves_statistics(t))
+        t->epoch_rows -= t->epoch_rows % t->batch;
+    const size_t used = moves_statistics(t) ? t->epoch_rows / t->batch : batches;
+    const size_t accumulate = (size_t)t->training->options->accumulate;
+    t->steps_per_epoch = (used + accumulate - 1) / accumulate;
+}
+
+static thaw_status open_device_side(thaw_trainer *t)
+{
+    const thaw_training *training = t->training;
+    const thaw_finetune_options *o = training->options;
+    const thaw_preprocess *p = &o->preprocess;
+    const double head_rate = o->head_learning_rate > 0 ? o->head_learning_rate : o->learning_rate;
+    const thaw_rate_options rates = {p->height, p->width, head_rate / o->learning_rate, o->depth_decay};
+    const thaw_optimizer_options optimizer = {.kind = o->optimizer,
+                                              .momentum = o->momentum,
+                                              .nesterov = o->nesterov,
+                                              .weight_decay = o->weight_decay,
+                                              .clip_norm = o->clip_norm,
+                                              .accumulates = o->accumulate > 1};
+    THAW_TRY(thaw_cut_program(training->model, training->device, &training->cut, p->height, p->width, t->batch,
+                              &t->program));
+    THAW_TRY(thaw_parameters_find(training->model, t->program, &rates, &t->parameters));
+    THAW_TRY(thaw_loss_create(training->device, t->batch, training->classes, o->label_smoothing, &t->loss));
+    THAW_TRY(thaw_optimizer_create(training->device, &t->parameters, &optimizer, &t->optimizer));
+    t->program->graph->seed = o->seed;
+    return o->ema > 0 ? thaw_average_create(training->device, &t->parameters, o->ema, &t->average) : THAW_OK;
+}
+
+thaw_status thaw_trainer_open(thaw_trainer *t, const thaw_training *training)
+{
+    const size_t rows = thaw_rows_count(training->rows), asked = training->options->train_batch_size;
+    *t = (thaw_trainer){.training = training, .random = {training->options->seed}};
+    t->batch = asked < training->train_count ? asked : training->train_count;
+    thaw_status status = thaw_allocate(training->context, rows, sizeof **t->order, &t->order[THAW_PART_TRAIN]);
+    if (status == THAW_OK)
+        status = thaw_allocate(training->context, rows, sizeof **t->order, &t->order[THAW_PART_HELD_OUT]);
+    if (status == THAW_OK)
+        status = open_device_side(t);
+    if (status != THAW_OK) {
+        thaw_trainer_close(t);
+        return status;
+    }
     split_rows(t);
-    t->batch = o->train_batch_size < t->count[TRAIN] ? o->train_batch_size : t->count[TRAIN];
-    const size_t steps = (t->count[TRAIN] + t->batch - 1) / t->batch;
-    t->epochs = o->epochs ? o->epochs : enough_epochs(steps);
-    t->steps = (size_t)t->epochs * steps;
-    t->random.state = o->seed;
-    THAW_TRY(thaw_allocate(t->context, t->batch * features->width, sizeof *t->rows, &t->rows));
-    THAW_TRY(open_program(t, graph, device, cut, logits));
-    THAW_TRY(thaw_loss_create(device, t->batch, t->set->class_count, o->label_smoothing, &t->loss));
-    const thaw_optimizer_options optimizer = {o->optimizer, o->momentum, o->weight_decay};
-    return thaw_optimizer_create(t->program, &optimizer, &t->optimizer);
+    plan_epoch(t);
+    return THAW_OK;
 }
 
-static void close_trainer(trainer *t)
+void thaw_trainer_close(thaw_trainer *t)
 {
+    thaw_average_destroy(&t->average);
     thaw_optimizer_destroy(&t->optimizer);
     thaw_loss_destroy(&t->loss);
+    thaw_parameters_free(&t->parameters);
     thaw_program_destroy(&t->program);
-    free(t->rows);
-    free(t->order[TRAIN]);
-    free(t->order[HELD_OUT]);
+    free(t->order[THAW_PART_TRAIN]);
+    free(t->order[THAW_PART_HELD_OUT]);
+    *t = (thaw_trainer){0};
 }
 
-/* Puts the rows order[from .. from + count) of a part on the device. A short batch is filled up with rows of weight 0.
- */
-static thaw_status load_batch(trainer *t, int part, size_t from, size_t count)
+/* From the same order each time, so that the generator's state alone says what comes. */
+thaw_status thaw_trainer_begin_epoch(thaw_trainer *t, size_t position)
 {
-    const thaw_feature_table *features = t->set->features;
-    const size_t width = features->width;
+    split_rows(t);
+    t->epoch_start = t->random;
+    thaw_random_shuffle(&t->random, t->order[THAW_PART_TRAIN], t->count[THAW_PART_TRAIN]);
+    t->position = position;
+    return thaw_rows_begin(t->training->rows, t->order[THAW_PART_TRAIN] + position, t->epoch_rows - position, t->batch);
+}
+
+/* Puts the rows order[from .. from + count) of a part on the device; a short batch is filled up with rows of weight 0.
+ * The sum of weights. */
+static thaw_status load_batch(thaw_trainer *t, int part, size_t from, size_t count, double *weight)
+{
+    const thaw_training *training = t->training;
+    *weight = 0;
     for (size_t i = 0; i < t->batch; i++) {
         const size_t row = t->order[part][from + (i < count ? i : 0)];
-        memcpy(t->rows + i * width, features->rows + row * width, width * sizeof *t->rows);
-        thaw_loss_set_row(t->loss, i, t->set->labels[row], i < count ? t->set->weights[row] : 0.0f);
+        const float row_weight = i < count ? training->weights[row] : 0.0f;
+        thaw_loss_set_row(t->loss, i, training->labels[row], row_weight);
+        *weight += row_weight;
     }
-    const thaw_value *input = t->program->graph->inputs[0];
-    return thaw_buffer_write(input->buffer, 0, t->rows, t->batch * width * sizeof *t->rows);
+    return thaw_rows_next(training->rows, count, t->program);
 }
 
-static thaw_status train_step(trainer *t, size_t from, size_t count, thaw_loss_sums *sums)
+/* --- what went wrong ---------------------------------------------------------------------------------------------- */
+
+static thaw_status is_bad(const thaw_trainer *t, const thaw_value *value, bool *bad)
 {
-    const thaw_value *logits = t->program->graph->outputs[0];
-    THAW_TRY(load_batch(t, TRAIN, from, count));
-    THAW_TRY(thaw_program_forward(t->program));
-    THAW_TRY(thaw_loss_run(t->loss, logits->buffer, logits->gradient, count, sums));
-    if (!isfinite(sums->loss))
-        return thaw_fail(t->context, THAW_ERR_DIVERGED,
-                         "the loss is no number at step %zu: try a lower learning rate than %g", t->step + 1,
-                         t->options->learning_rate);
-    THAW_TRY(thaw_program_backward(t->program));
-    t->learning_rate = t->options->learning_rate *
-                       thaw_schedule_rate(t->options->schedule, t->step, t->steps, (size_t)t->options->warmup_steps);
-    t->step++;
-    return thaw_optimizer_step(t->optimizer, t->learning_rate);
+    const thaw_shape stored = thaw_value_stored(value);
+    const size_t count = (size_t)thaw_shape_size(&stored);
+    float *numbers;
+    *bad = false;
+    if (!value->buffer || !count || !thaw_dtype_is_float(value->dtype))
+        return THAW_OK;
+    THAW_TRY(thaw_allocate(t->training->context, count, sizeof *numbers, &numbers));
+    const thaw_status status = thaw_buffer_read(value->buffer, 0, numbers, count * sizeof *numbers);
+    for (size_t i = 0; i < count && status == THAW_OK; i++)
+        *bad = *bad || !isfinite(numbers[i]);
+    free(numbers);
+    return status;
 }
 
-static thaw_status train_epoch(trainer *t, thaw_loss_sums *sums)
+/* Those of the values that are known before anything runs, if `known`, else the others. */
+static thaw_status find_among(const thaw_trainer *t, thaw_value *const *values, size_t count, bool known,
+                              const thaw_value **found)
 {
-    thaw_random_shuffle(&t->random, t->order[TRAIN], t->count[TRAIN]);
-    for (size_t from = 0; from < t->count[TRAIN]; from += t->batch) {
-        const size_t left = t->count[TRAIN] - from;
-        THAW_TRY(train_step(t, from, left < t->batch ? left : t->batch, sums));
+    for (size_t i = 0; i < count && !*found; i++) {
+        bool bad = false;
+        if (values[i] && (values[i]->producer == NULL) == known)
+            THAW_TRY(is_bad(t, values[i], &bad));
+        *found = bad ? values[i] : NULL;
     }
     return THAW_OK;
 }
 
-static thaw_status validate(trainer *t, thaw_loss_sums *sums)
+/* Runs the batch again, node by node, and looks at what each reads and makes: later on its memory may be somebody
+ * else's. NULL: all are numbers. */
+static thaw_status find_bad(thaw_trainer *t, int part, size_t from, size_t count, const thaw_value **found)
 {
-    for (size_t from = 0; from < t->count[HELD_OUT]; from += t->batch) {
-        const size_t left = t->count[HELD_OUT] - from;
-        const size_t count = left < t->batch ? left : t->batch;
-        THAW_TRY(load_batch(t, HELD_OUT, from, count));
+    const thaw_graph *graph = t->program->graph;
+    double weight;
+    *found = NULL;
+    THAW_TRY(thaw_rows_begin(t->training->rows, t->order[part] + from, count, t->batch));
+    THAW_TRY(load_batch(t, part, from, count, &weight));
+    for (size_t i = 0; i < graph->node_count && !*found; i++) {
+        thaw_node *node = graph->nodes[i];
+        THAW_TRY(find_among(t, node->inputs, node->input_count, true, found));
+        if (!*found && node->op->forward && !(node->op->flags & THAW_OP_VIEW))
+            THAW_TRY(node->op->forward(node));
+        THAW_TRY(find_among(t, node->outputs, node->output_count, false, found));
+    }
+    return THAW_OK;
+}
+
+static const char *kind_of(const thaw_value *value)
+{
+    if (!value)
+        return "none but the loss of";
+    return value->producer ? "the output" : value->constant ? "the weight" : "the input";
+}
+
+/* For the batch order[from .. from + count) of a part. */
+static thaw_status fail_diverged(thaw_trainer *t, int part, size_t from, size_t count)
+{
+    const thaw_value *bad;
+    THAW_TRY(find_bad(t, part, from, count, &bad));
+    return thaw_fail(t->training->context, THAW_ERR_DIVERGED,
+                     "the %sloss is no number at step %llu: the first tensor with NaN or infinities is %s '%s': try a "
+                     "lower learning rate than %g",
+                     part == THAW_PART_TRAIN ? "" : "validation ",
+                     (unsigned long long)thaw_optimizer_steps(t->optimizer) + (part == THAW_PART_TRAIN), kind_of(bad),
+                     bad ? bad->name : t->training->cut.logits, t->training->options->learning_rate);
+}
+
+/* --- steps -------------------------------------------------------------------------------------------------------- */
+
+/* Forward and backward of the next batch of the epoch. */
+static thaw_status run_batch(thaw_trainer *t, double *weight, thaw_loss_sums *sums)
+{
+    thaw_graph *graph = t->program->graph;
+    const thaw_value *logits = graph->outputs[0];
+    const size_t left = t->epoch_rows - t->position, count = left < t->batch ? left : t->batch;
+    thaw_loss_sums batch = {0};
+    THAW_TRY(load_batch(t, THAW_PART_TRAIN, t->position, count, weight));
+    graph->training = true;
+    graph->step = t->batches + 1;
+    thaw_status status = thaw_program_forward(t->program);
+    if (status == THAW_OK)
+        status = thaw_loss_run(t->loss, logits->buffer, logits->gradient, count, &batch);
+    if (status == THAW_OK && !isfinite(batch.loss))
+        status = fail_diverged(t, THAW_PART_TRAIN, t->position, count);
+    if (status == THAW_OK)
+        status = thaw_program_backward(t->program);
+    graph->training = false;
+    t->position += count;
+    t->batches++;
+    sums->loss += batch.loss;
+    sums->correct += batch.correct;
+    sums->count += batch.count;
+    return status;
+}
+
+thaw_status thaw_trainer_step(thaw_trainer *t, double learning_rate, thaw_loss_sums *sums)
+{
+    const int32_t accumulate = t->training->options->accumulate;
+    for (int32_t i = 0; i < accumulate && t->position < t->epoch_rows; i++) {
+        double weight;
+        THAW_TRY(run_batch(t, &weight, sums));
+        if (accumulate > 1)
+            THAW_TRY(thaw_optimizer_add(t->optimizer, weight));
+    }
+    THAW_TRY(thaw_optimizer_step(t->optimizer, learning_rate));
+    return t->average ? thaw_average_update(t->average, thaw_optimizer_steps(t->optimizer)) : THAW_OK;
+}
+
+static thaw_status validate(thaw_trainer *t, thaw_loss_sums *sums)
+{
+    const size_t all = t->count[THAW_PART_HELD_OUT];
+    double weight;
+    THAW_TRY(thaw_rows_begin(t->training->rows, t->order[THAW_PART_HELD_OUT], all, t->batch));
+    for (size_t from = 0; from < all; from += t->batch) {
+        const size_t count = all - from < t->batch ? all - from : t->batch;
+        THAW_TRY(load_batch(t, THAW_PART_HELD_OUT, from, count, &weight));
         THAW_TRY(thaw_program_forward(t->program));
         THAW_TRY(thaw_loss_run(t->loss, t->program->graph->outputs[0]->buffer, NULL, count, sums));
+        if (!isfinite(sums->loss))
+            return fail_diverged(t, THAW_PART_HELD_OUT, from, count);
     }
     return THAW_OK;
 }
 
-static thaw_status run_epoch(trainer *t, int32_t number, thaw_epoch *epoch)
+thaw_status thaw_trainer_validate(thaw_trainer *t, thaw_loss_sums *sums)
 {
-    const double start = thaw_clock_seconds();
-    thaw_loss_sums train = {0}, held_out = {0};
-    THAW_TRY(train_epoch(t, &train));
-    THAW_TRY(validate(t, &held_out));
-    *epoch = (thaw_epoch){.epoch = number,
-                          .planned = t->epochs,
-                          .seconds = thaw_clock_seconds() - start,
-                          .train_loss = train.loss / (double)train.count,
-                          .validation_loss = held_out.count ? held_out.loss / (double)held_out.count : NAN,
-                          .validation_top1 = held_out.count ? (double)held_out.correct / (double)held_out.count : NAN,
-                          .learning_rate = t->learning_rate};
-    epoch->images_per_second = (double)train.count / (epoch->seconds > 0 ? epoch->seconds : 1e-9);
-    return THAW_OK;
+    if (!t->average)
+        return validate(t, sums);
+    THAW_TRY(thaw_average_exchange(t->average));
+    THAW_TRY(validate(t, sums));
+    return thaw_average_exchange(t->average);
 }
 
-/* Without validation images the last epoch is the best that can be known. */
-static bool is_better(const thaw_epoch *epoch, const thaw_epoch *best)
-{
-    if (!best || isnan(epoch->validation_top1) || epoch->validation_top1 > best->validation_top1)
-        return true;
-    return epoch->validation_top1 == best->validation_top1 && epoch->validation_loss < best->validation_loss;
-}
+/* --- proof of freezing -------------------------------------------------------------------------------------------- */
 
-/* Reads the trainable values into parameters[], in the order of the model's graph. */
-static thaw_status keep_parameters(const trainer *t, const thaw_graph *graph, thaw_tensor **parameters)
+static thaw_status compare(const thaw_trainer *t, const thaw_value *value, bool *equal)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < graph->value_count; i++) {
-        if (!graph->values[i]->trainable)
-            continue;
-        const thaw_value *value = thaw_graph_find_value(t->program->graph, graph->values[i]->name);
-        if (!parameters[count])
-            THAW_TRY(thaw_tensor_create(t->context, THAW_FLOAT32, &value->shape, &parameters[count]));
-        THAW_TRY(thaw_buffer_read(value->buffer, 0, parameters[count]->data, parameters[count]->bytes));
-        count++;
-    }
-    return THAW_OK;
-}
-
-static thaw_status run_epochs(trainer *t, const thaw_graph *graph, thaw_finetune_result *result,
-                              thaw_tensor **parameters)
-{
-    const thaw_finetune_options *o = t->options;
-    thaw_reporter reporter;
-    thaw_reporter_start(&reporter, &o->job, "train", (size_t)t->epochs);
-    const thaw_epoch *best = NULL;
-    for (int32_t number = 1; number <= t->epochs; number++) {
-        thaw_epoch *epoch = &result->epochs[result->epoch_count];
-        THAW_TRY(run_epoch(t, number, epoch));
-        result->epoch_count++;
-        if (is_better(epoch, best)) {
-            best = epoch;
-            THAW_TRY(keep_parameters(t, graph, parameters));
-        }
-        if (o->on_epoch)
-            o->on_epoch(o->job.user, epoch);
-        thaw_reporter_update(&reporter, (size_t)number, 0.0);
-        result->interrupted = thaw_context_interrupted(t->context);
-        if (result->interrupted || (o->early_stop && number - best->epoch >= o->early_stop))
-            break;
-    }
-    result->best_epoch = best->epoch;
-    result->best_validation_top1 = best->validation_top1;
-    return THAW_OK;
-}
-
-thaw_status thaw_train(const thaw_graph *graph, thaw_device *device, const char *cut, const char *logits,
-                       const thaw_training_set *set, const thaw_finetune_options *options, thaw_finetune_result *result,
-                       thaw_tensor **parameters)
-{
-    trainer t = {.context = graph->context, .set = set, .options = options};
-    thaw_status status = open_trainer(&t, graph, device, cut, logits);
-    if (status == THAW_OK)
-        status = thaw_allocate(t.context, (size_t)t.epochs, sizeof *result->epochs, &result->epochs);
-    if (status == THAW_OK)
-        status = run_epochs(&t, graph, result, parameters);
-    close_trainer(&t);
+    thaw_context *context = t->training->context;
+    thaw_tensor *before;
+    void *now = NULL;
+    THAW_TRY(thaw_tensor_to_float32(context, value->constant, &before));
+    thaw_status status = thaw_allocate(context, before->bytes, 1, &now);
+    if (status == THAW_OK && before->bytes)
+        status = thaw_buffer_read(value->buffer, 0, now, before->bytes);
+    *equal = status == THAW_OK && memcmp(now, before->data, before->bytes) == 0;
+    free(now);
+    thaw_tensor_release(&before);
     return status;
+}
+
+thaw_status thaw_trainer_check_frozen(const thaw_trainer *t, bool *unchanged)
+{
+    const thaw_graph *graph = t->program->graph;
+    *unchanged = true;
+    for (size_t i = 0; i < graph->value_count && *unchanged; i++) {
+        const thaw_value *value = graph->values[i];
+        const bool frozen = value->constant && !value->trainable && !value->updated;
+        if (frozen && value->buffer && thaw_dtype_is_float(value->constant->dtype))
+            THAW_TRY(compare(t, value, unchanged));
+    }
+    return THAW_OK;
 }

@@ -89,7 +89,7 @@ thaw_status thaw_batch_prepare_training(thaw_node *node)
     thaw_batch_normalization *batch = node->state;
     thaw_device *device = thaw_node_device(node);
     const bool differentiable = node->outputs[0]->gradient;
-    const int64_t block = batch->block > 1 ? batch->block : 1;
+    const int64_t block = batch->block > 1 ? thaw_block_lanes(batch->block, batch->channels) : 1;
     batch->stride = (batch->channels + block - 1) / block * block;
     if (node->inputs[MEAN]->gradient || node->inputs[VARIANCE]->gradient)
         return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "the mean and the variance have no gradients");

@@ -133,12 +133,65 @@ static bool stays_finite(const thaw_node *node)
            (divisor && divisor->count == 1 && isnormal((float)thaw_tensor_get(divisor, 0)));
 }
 
+/* --- all channels side by side --- */
+
+/* How an operand is to be stored: as it is where that lies alike. */
+static int32_t storage_of_operand(const thaw_value *value)
+{
+    const thaw_shape *shape = &value->shape;
+    if (value->constant || shape->rank != 4)
+        return 1;
+    const bool lies_alike = shape->dims[1] == 1 || shape->dims[2] * shape->dims[3] == 1;
+    return value->block == 1 && lies_alike ? 1 : THAW_BLOCK_ALL;
+}
+
+/* Seen as a box of [n, h, w, c], the output is like any row-major one. Gives false where an operand is a constant whose
+ * channels lie apart. */
+static bool walk_pixels(thaw_node *node, const int32_t storage[2])
+{
+    static const int order[4] = {0, 2, 3, 1};
+    thaw_binary *binary = node->state, box = *binary;
+    const int64_t *y = node->outputs[0]->shape.dims;
+    box.rank = 4;
+    for (int d = 0; d < 4; d++)
+        box.extent[d] = y[order[d]];
+    for (int i = 0; i < 2; i++) {
+        int64_t dims[4], stride = 1, strides[4];
+        as_images(&binary->shape[i], dims);
+        for (int d = 3; d >= 0; d--) {
+            const int axis = storage[i] == 1 ? d : order[d];
+            strides[axis] = dims[axis] == 1 ? 0 : stride;
+            stride *= dims[axis];
+        }
+        for (int d = 0; d < 4; d++)
+            box.stride[i][d] = strides[order[d]];
+    }
+    collapse(&box);
+    for (int i = 0; i < 2 && box.rank > 0; i++)
+        if (box.stride[i][box.rank - 1] > 1)
+            return false;
+    *binary = box;
+    return true;
+}
+
+static int32_t layout_nhwc(thaw_node *node, int32_t *wanted)
+{
+    const int32_t storage[2] = {storage_of_operand(node->inputs[0]), storage_of_operand(node->inputs[1])};
+    if (node->outputs[0]->shape.rank != 4 || (storage[0] == 1 && storage[1] == 1) || !walk_pixels(node, storage))
+        return 1;
+    wanted[0] = storage[0];
+    wanted[1] = storage[1];
+    return THAW_BLOCK_ALL;
+}
+
 int32_t thaw_binary_layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
     thaw_binary *binary = node->state;
     int32_t places[2];
     const bool blocked = node->inputs[0]->block > 1 || node->inputs[1]->block > 1;
     const thaw_shape *y = &node->outputs[0]->shape;
+    if (blocked && block == THAW_BLOCK_ALL)
+        return layout_nhwc(node, wanted);
     if (!blocked || y->rank != 4 || thaw_shape_span(y, 2, 4) > INT_MAX || !stays_finite(node) ||
         !place_operand(node, 0, block, &places[0]) || !place_operand(node, 1, block, &places[1]))
         return 1;

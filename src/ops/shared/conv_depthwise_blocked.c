@@ -3,7 +3,6 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static bool fits(const thaw_conv_geometry *geometry)
 {
@@ -19,26 +18,33 @@ static int64_t count_blocks(const thaw_conv_geometry *geometry)
     return (geometry->out_channels + geometry->out_block - 1) / geometry->out_block;
 }
 
-static thaw_status make_buffer(const thaw_node *node, const float *numbers, int64_t count, thaw_buffer **buffer)
+/* [blocks, kernel, block]: a stack is a block, and each channel has one input. */
+static thaw_conv_packing packing(const thaw_conv_geometry *geometry)
 {
-    const size_t bytes = (size_t)count * sizeof *numbers;
-    THAW_TRY(thaw_buffer_create(thaw_node_device(node), bytes, buffer));
-    return thaw_buffer_write(*buffer, 0, numbers, bytes);
+    return (thaw_conv_packing){
+        .groups = 1,
+        .group_in = 1,
+        .group_out = geometry->out_channels,
+        .stacks = count_blocks(geometry),
+        .width = geometry->out_block,
+        .in_block = 1,
+        .kernel_h = geometry->kernel[1],
+        .kernel_w = geometry->kernel[2],
+    };
 }
 
-/* A constant [channels, each] (NULL: zeros) as [blocks, each, block]. */
-static thaw_status pack(const thaw_node *node, const thaw_conv *conv, const thaw_tensor *tensor, int64_t each,
-                        thaw_buffer **buffer)
+static size_t packed_bytes(const thaw_conv_geometry *geometry)
 {
-    const int64_t block = conv->geometry.out_block, count = count_blocks(&conv->geometry) * each * block;
-    float *packed;
-    THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *packed, &packed));
-    for (int64_t c = 0; tensor && c < conv->geometry.out_channels; c++)
-        for (int64_t i = 0; i < each; i++)
-            packed[(c / block * each + i) * block + c % block] = (float)thaw_tensor_get(tensor, c * each + i);
-    const thaw_status status = make_buffer(node, packed, count, buffer);
-    free(packed);
-    return status;
+    const thaw_conv_packing p = packing(geometry);
+    return thaw_conv_packing_bytes(&p);
+}
+
+static thaw_status pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
+{
+    const thaw_conv_packing p = packing(&conv->geometry);
+    thaw_conv_weight_order order = thaw_conv_order(conv);
+    order.out = order.group;
+    return thaw_conv_pack_weights(node, conv->packed, weights, &p, &order);
 }
 
 /* Beyond these sizes the unrolled loop over a row of the kernel would be long. */
@@ -51,14 +57,12 @@ static bool is_sparse(const thaw_conv_geometry *geometry)
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
-    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
     char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 80];
     snprintf(options, sizeof options, "%s -DBLOCK=%d -DKERNEL_W=%d -DSTRIDE_W=%d%s",
              thaw_epilogue_few_options(node, epilogue), (int)geometry->out_block, (int)geometry->kernel[2],
              (int)geometry->stride[2], is_sparse(geometry) ? " -DSPARSE" : "");
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_depthwise", "conv_depthwise", options, &conv->kernel));
-    THAW_TRY(pack(node, conv, node->inputs[1]->constant, geometry->kernel[1] * geometry->kernel[2], &conv->packed));
-    return pack(node, conv, bias ? bias->constant : NULL, 1, &conv->packed_bias);
+    return thaw_conv_pack_bias(node, conv, count_blocks(geometry) * geometry->out_block);
 }
 
 /* Rows for one work-item: enough to be worth its start. */
@@ -85,4 +89,5 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
         THAW_INT(geometry->dilation[2]), THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2]));
 }
 
-const thaw_conv_variant thaw_conv_depthwise_blocked = {"depthwise_blocked", fits, NULL, prepare, run, false};
+const thaw_conv_variant thaw_conv_depthwise_blocked = {"depthwise_blocked", fits, NULL, prepare, run, false,
+                                                       packed_bytes,        pack};

@@ -2,7 +2,6 @@
 #include "ops/shared/conv_variants.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define MOST_COLUMNS   16 /* as in cl/conv_tiled.cl */
 #define MOST_PATCH     1024
@@ -25,10 +24,25 @@ static int64_t divide_up(int64_t a, int64_t b)
 
 /* As many sums as leave room for the weights and one number of the input among a CPU's vector registers: 32 where
  * blocks of 4 or 16 suit it (NEON, AVX-512), else 16. */
-static int64_t tile_of(int64_t block, int64_t stack)
+int64_t thaw_conv_tile(int64_t block, int64_t stack)
 {
-    static const int64_t tiles[3][3] = {{12, 8, 6}, {12, 6, 4}, {14, 14, 9}};
+    static const int64_t tiles[3][4] = {{12, 8, 6, 6}, {12, 6, 4, 3}, {14, 14, 9, 6}};
     return tiles[block == 4 ? 0 : block == 8 ? 1 : 2][stack - 1];
+}
+
+/* Four blocks, where 32 registers hold them, share each number of the input: fewer loads. Not on images so small that
+ * most tiles of few pixels would cross the end of a row or an image. */
+static int64_t stack_of(const thaw_conv_geometry *geometry, int64_t block, int64_t out_blocks)
+{
+    enum { FEW_PIXELS = 64 };
+    if (block != 8 && out_blocks % 4 == 0 && geometry->in_block != 1 && thaw_conv_pixels(geometry) >= FEW_PIXELS)
+        return 4;
+    return thaw_conv_stack(out_blocks);
+}
+
+int64_t thaw_conv_stack(int64_t blocks)
+{
+    return blocks % 2 == 0 ? 2 : blocks % 3 == 0 ? 3 : blocks == 1 ? 1 : 2;
 }
 
 static tiling cut(const thaw_conv_geometry *geometry)
@@ -36,9 +50,9 @@ static tiling cut(const thaw_conv_geometry *geometry)
     tiling t = {.in_block = geometry->in_block, .block = geometry->out_block};
     t.in_blocks = divide_up(geometry->in_channels / geometry->groups, t.in_block);
     t.out_blocks = divide_up(geometry->out_channels / geometry->groups, t.block);
-    t.stack = t.out_blocks % 2 == 0 ? 2 : t.out_blocks % 3 == 0 ? 3 : t.out_blocks == 1 ? 1 : 2;
+    t.stack = stack_of(geometry, t.block, t.out_blocks);
     t.stacks = divide_up(t.out_blocks, t.stack);
-    t.tile = tile_of(t.block, t.stack);
+    t.tile = thaw_conv_tile(t.block, t.stack);
     return t;
 }
 
@@ -73,55 +87,35 @@ static bool fits(const thaw_conv_geometry *geometry)
                                       geometry->out_channels / geometry->groups % t.block == 0));
 }
 
-/* --- weights --- */
+/* --- weights: behind them, one block of zeros --- */
 
-static int64_t weight_count(const thaw_conv_geometry *geometry, const tiling *t)
+static thaw_conv_packing packing(const thaw_conv_geometry *geometry)
 {
-    return geometry->groups * t->stacks * geometry->kernel[1] * t->in_blocks * geometry->kernel[2] * t->in_block *
-           t->stack * t->block;
+    const tiling t = cut(geometry);
+    return (thaw_conv_packing){
+        .groups = geometry->groups,
+        .group_in = geometry->in_channels / geometry->groups,
+        .group_out = geometry->out_channels / geometry->groups,
+        .stacks = t.stacks,
+        .width = t.stack * t.block,
+        .in_block = t.in_block,
+        .kernel_h = geometry->kernel[1],
+        .kernel_w = geometry->kernel[2],
+        .spare = t.block,
+    };
 }
 
-/* From [out_channels, channels per group, h, w] to [groups, stacks, h, input blocks, w, in_block, stack * block]. */
-static void pack(const thaw_conv_geometry *geometry, const tiling *t, const float *weight, float *packed)
+static size_t packed_bytes(const thaw_conv_geometry *geometry)
 {
-    const int64_t group_in = geometry->in_channels / geometry->groups;
-    const int64_t group_out = geometry->out_channels / geometry->groups, width = t->stack * t->block;
-    for (int64_t k = 0; k < geometry->out_channels; k++) {
-        const int64_t stack = k / group_out * t->stacks + k % group_out / width;
-        for (int64_t c = 0; c < group_in; c++)
-            for (int64_t h = 0; h < geometry->kernel[1]; h++)
-                for (int64_t w = 0; w < geometry->kernel[2]; w++) {
-                    const int64_t in = (stack * geometry->kernel[1] + h) * t->in_blocks + c / t->in_block;
-                    const int64_t row = (in * geometry->kernel[2] + w) * t->in_block + c % t->in_block;
-                    packed[row * width + k % group_out % width] = *weight++;
-                }
-    }
+    const thaw_conv_packing p = packing(geometry);
+    return thaw_conv_packing_bytes(&p);
 }
 
-static thaw_status make_buffer(const thaw_node *node, const float *numbers, int64_t count, thaw_buffer **buffer)
+static thaw_status pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
 {
-    const size_t bytes = (size_t)count * sizeof *numbers;
-    THAW_TRY(thaw_buffer_create(thaw_node_device(node), bytes, buffer));
-    return thaw_buffer_write(*buffer, 0, numbers, bytes);
-}
-
-/* Behind the weights, one block of zeros. */
-static thaw_status pack_weights(const thaw_node *node, thaw_conv *conv)
-{
-    thaw_context *context = thaw_node_context(node);
-    const tiling t = cut(&conv->geometry);
-    const int64_t count = weight_count(&conv->geometry, &t) + t.block;
-    thaw_tensor *weight;
-    float *packed;
-    THAW_TRY(thaw_tensor_to_float32(context, node->inputs[1]->constant, &weight));
-    thaw_status status = thaw_allocate(context, (size_t)count, sizeof *packed, &packed);
-    if (status == THAW_OK) {
-        pack(&conv->geometry, &t, weight->data, packed);
-        status = make_buffer(node, packed, count, &conv->packed);
-    }
-    free(packed);
-    thaw_tensor_release(&weight);
-    return status;
+    const thaw_conv_packing p = packing(&conv->geometry);
+    const thaw_conv_weight_order order = thaw_conv_order(conv);
+    return thaw_conv_pack_weights(node, conv->packed, weights, &p, &order);
 }
 
 /* --- running --- */
@@ -142,7 +136,6 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
              (int)t.stack, shape);
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_tiled", image ? "conv_tiled_image" : "conv_tiled", options,
                              &conv->kernel));
-    THAW_TRY(pack_weights(node, conv));
     /* zeros up to the end of the last stack */
     return thaw_conv_pack_bias(node, conv, (geometry->groups * t.out_blocks + t.stack) * t.block);
 }
@@ -219,4 +212,4 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
                                           t.tile * stride * t.in_blocks * t.block));
 }
 
-const thaw_conv_variant thaw_conv_tiled = {"tiled", fits, NULL, prepare, run, true};
+const thaw_conv_variant thaw_conv_tiled = {"tiled", fits, NULL, prepare, run, true, packed_bytes, pack};

@@ -1,5 +1,6 @@
 /* The fastest of a convolution's variants, found by running them. */
 #include "ops/shared/conv_variants.h"
+#include "ops/shared/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,9 +32,10 @@ typedef struct candidate {
 typedef struct race {
     thaw_node *node;
     thaw_device *device;
-    candidate candidates[THAW_CONV_BLOCKED_MOST]; /* the last is the plainest: the reference */
+    candidate candidates[THAW_CONV_MOST_VARIANTS]; /* the last is the plainest: the reference */
     size_t count;
     thaw_buffer *input, *output, *residual, *scratch;
+    thaw_buffer *weights[2]; /* weights and bias, where they are read as they stand or packed each time; else NULL */
     thaw_buffer *flood; /* filled before each timing, so that weights come from memory as in a whole model; or NULL */
     float *expected, *got; /* the output of the reference, and of another */
     size_t output_elements;
@@ -50,14 +52,16 @@ static void write_key(const thaw_node *node, const thaw_conv_geometry *g, char k
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         length += (size_t)snprintf(key + length, KEY_BYTES - length, " %lldx%lldx%lld", (long long)sizes[i][0],
                                    (long long)sizes[i][1], (long long)sizes[i][2]);
-    snprintf(key + length, KEY_BYTES - length, " bias%d act%d res%d", thaw_epilogue_own_input(node, 2) != NULL,
+    snprintf(key + length, KEY_BYTES - length, "%s bias%d act%d res%d",
+             thaw_conv_is_fixed(node->inputs[1]) ? "" : " repacked", thaw_epilogue_own_input(node, 2) != NULL,
              (int)node->epilogue.activation, node->epilogue.residual != NULL);
 }
 
 /* --- buffers --- */
 
-static size_t stored_elements(const thaw_shape *shape, int64_t block)
+static size_t stored_elements(const thaw_shape *shape, int32_t storage)
 {
+    const int64_t block = thaw_block_lanes(storage, shape->dims[1]);
     return (size_t)(shape->dims[0] * ((shape->dims[1] + block - 1) / block * block) * shape->dims[2] * shape->dims[3]);
 }
 
@@ -95,6 +99,11 @@ static thaw_status create_buffers(race *r, const thaw_conv_geometry *geometry)
         THAW_TRY(create_random(r, r->output_elements, &r->residual));
     if (scratch_bytes)
         THAW_TRY(thaw_buffer_create(r->device, scratch_bytes, &r->scratch));
+    for (size_t i = 0; i < 2; i++) {
+        const thaw_value *value = thaw_epilogue_own_input(node, 1 + i);
+        if (value && (geometry->out_block == 1 || !thaw_conv_is_fixed(value)))
+            THAW_TRY(thaw_weights_upload(node, value, &r->weights[i]));
+    }
     THAW_TRY(thaw_allocate(thaw_node_context(node), r->output_elements, sizeof(float), &r->expected));
     return thaw_allocate(thaw_node_context(node), r->output_elements, sizeof(float), &r->got);
 }
@@ -114,6 +123,9 @@ static void lend_buffers(race *r, const thaw_conv_geometry *geometry)
     lend(node->outputs[0], r->output, geometry->out_block, &r->blocks[1]);
     if (r->residual && node->epilogue.residual != node->inputs[0])
         lend(node->epilogue.residual, r->residual, geometry->out_block, &r->blocks[2]);
+    for (size_t i = 0; i < 2; i++)
+        if (r->weights[i])
+            node->inputs[1 + i]->buffer = r->weights[i];
     node->graph->scratch = r->scratch;
 }
 
@@ -126,19 +138,22 @@ static void take_buffers_back(race *r)
     lend(node->outputs[0], NULL, r->blocks[1], &unused);
     if (r->residual && node->epilogue.residual != node->inputs[0])
         lend(node->epilogue.residual, NULL, r->blocks[2], &unused);
+    for (size_t i = 0; i < 2; i++)
+        if (r->weights[i])
+            node->inputs[1 + i]->buffer = NULL;
     node->graph->scratch = NULL;
 }
 
 static void free_race(race *r)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        thaw_buffer_destroy(&r->candidates[i].conv.packed);
-        thaw_buffer_destroy(&r->candidates[i].conv.packed_bias);
-    }
+    for (size_t i = 0; i < r->count; i++)
+        thaw_conv_release(&r->candidates[i].conv);
     thaw_buffer_destroy(&r->input);
     thaw_buffer_destroy(&r->output);
     thaw_buffer_destroy(&r->residual);
     thaw_buffer_destroy(&r->scratch);
+    for (size_t i = 0; i < 2; i++)
+        thaw_buffer_destroy(&r->weights[i]);
     thaw_buffer_destroy(&r->flood);
     free(r->expected);
     free(r->got);
@@ -150,7 +165,7 @@ static void free_race(race *r)
 static thaw_status run(const race *r, const candidate *c, int runs)
 {
     for (int i = 0; i < runs; i++)
-        THAW_TRY(c->variant->run(r->node, &c->conv));
+        THAW_TRY(thaw_conv_run(r->node, &c->conv));
     return thaw_device_finish(r->device);
 }
 
@@ -158,7 +173,8 @@ static thaw_status run(const race *r, const candidate *c, int runs)
  * infinite. */
 static double relative_error(const race *r, const thaw_conv_geometry *geometry)
 {
-    const size_t block = (size_t)geometry->out_block, plane = (size_t)thaw_conv_pixels(geometry) * block;
+    const size_t block = (size_t)thaw_block_lanes(geometry->out_block, geometry->out_channels),
+                 plane = (size_t)thaw_conv_pixels(geometry) * block;
     const size_t blocks = r->output_elements / plane / (size_t)geometry->n;
     double largest = 0, difference = 0;
     for (size_t i = 0; i < r->output_elements; i++) {
@@ -176,7 +192,7 @@ static double relative_error(const race *r, const thaw_conv_geometry *geometry)
 /* Makes a candidate ready and compares its output with the reference's. One that fails is out. */
 static thaw_status admit(race *r, candidate *c, bool is_reference, double *error)
 {
-    THAW_TRY(c->variant->prepare(r->node, &c->conv));
+    THAW_TRY(thaw_conv_prepare(r->node, &c->conv, NULL));
     THAW_TRY(run(r, c, 1));
     THAW_TRY(thaw_buffer_read(r->output, 0, is_reference ? r->expected : r->got, r->output_elements * sizeof(float)));
     *error = is_reference ? 0 : relative_error(r, &c->conv.geometry);
@@ -205,8 +221,8 @@ static void admit_all(race *r)
 static thaw_status create_flood(race *r)
 {
     for (size_t i = 0; i < r->count && !r->flood; i++) {
-        const thaw_buffer *packed = r->candidates[i].conv.packed;
-        if (packed && thaw_buffer_bytes(packed) > LARGE_WEIGHTS)
+        const thaw_buffer *packed = r->candidates[i].conv.packed, *weights = packed ? packed : r->weights[0];
+        if (weights && thaw_buffer_bytes(weights) > LARGE_WEIGHTS)
             THAW_TRY(thaw_buffer_create(r->device, FLOOD_BYTES, &r->flood));
     }
     return THAW_OK;
@@ -302,14 +318,22 @@ static thaw_status hold_race(race *r, const thaw_conv_geometry *geometry, const 
     return status;
 }
 
+/* Weights that only exist at run time can't be run with. */
+static bool has_weights(const thaw_node *node)
+{
+    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
+    return node->inputs[1]->constant && (!bias || bias->constant);
+}
+
 const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first)
 {
     const thaw_conv *conv = node->state;
-    const thaw_conv_variant *fitting[THAW_CONV_BLOCKED_MOST], *chosen = first;
+    const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS], *chosen = first;
     thaw_device *device = thaw_node_device(node);
-    const size_t count = thaw_conv_fitting_blocked(&conv->geometry, fitting);
+    const size_t count = thaw_conv_fitting(&conv->geometry, device, fitting);
     char key[KEY_BYTES];
-    if (count < 2 || !device || !thaw_tuning_wanted() || thaw_context_interrupted(thaw_node_context(node)))
+    if (count < 2 || !has_weights(node) || !device || !thaw_tuning_wanted() ||
+        thaw_context_interrupted(thaw_node_context(node)))
         return first;
     write_key(node, &conv->geometry, key);
     const char *known = thaw_tuning_find(device, key);
@@ -319,7 +343,8 @@ const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant
     race r = {.node = node, .device = device, .count = count};
     for (size_t i = 0; i < count; i++)
         r.candidates[i] =
-            (candidate){.variant = fitting[i], .conv = {.geometry = conv->geometry, .variant = fitting[i]}};
+            (candidate){.variant = fitting[i],
+                        .conv = {.geometry = conv->geometry, .variant = fitting[i], .mirrored = conv->mirrored}};
     if (hold_race(&r, &conv->geometry, key, &chosen) != THAW_OK)
         thaw_log(thaw_node_context(node), THAW_LOG_DEBUG, "%s: not measured: %s", node->name,
                  thaw_error_message(thaw_node_context(node)));

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define COLUMN_LIMIT_BYTES ((int64_t)16 << 20)
-#define GEOMETRY_ARGUMENTS (6 * THAW_CONV_AXES)
 
 static int64_t product(const int64_t sizes[THAW_CONV_AXES])
 {
@@ -34,12 +33,12 @@ static const thaw_buffer *bias_buffer(const thaw_node *node)
     return bias ? bias->buffer : NULL;
 }
 
-/* The parameters that cl/conv.cl calls GEOMETRY. */
-static void geometry_arguments(const thaw_conv_geometry *geometry, thaw_argument arguments[GEOMETRY_ARGUMENTS])
+void thaw_conv_geometry_arguments(const thaw_conv_geometry *geometry,
+                                  thaw_argument arguments[THAW_CONV_GEOMETRY_ARGUMENTS])
 {
     const int64_t *const sizes[] = {geometry->in,     geometry->out,      geometry->kernel,
                                     geometry->stride, geometry->dilation, geometry->pad};
-    for (size_t i = 0; i < GEOMETRY_ARGUMENTS; i++)
+    for (size_t i = 0; i < THAW_CONV_GEOMETRY_ARGUMENTS; i++)
         arguments[i] = THAW_INT(sizes[i / THAW_CONV_AXES][i % THAW_CONV_AXES]);
 }
 
@@ -64,7 +63,7 @@ static thaw_status run_finishing_kernel(const thaw_node *node, const thaw_conv *
                                         int64_t channels)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
-    thaw_argument arguments[9 + GEOMETRY_ARGUMENTS] = {
+    thaw_argument arguments[9 + THAW_CONV_GEOMETRY_ARGUMENTS] = {
         THAW_BUFFER(node->outputs[0]->buffer),
         THAW_BUFFER(node->inputs[0]->buffer),
         THAW_BUFFER(node->inputs[1]->buffer),
@@ -75,7 +74,7 @@ static thaw_status run_finishing_kernel(const thaw_node *node, const thaw_conv *
         THAW_INT(channels),
         THAW_INT(geometry->out_channels / geometry->groups),
     };
-    geometry_arguments(geometry, arguments + 9);
+    thaw_conv_geometry_arguments(geometry, arguments + 9);
     return thaw_kernel_run(conv->kernel, range, arguments, sizeof arguments / sizeof *arguments);
 }
 
@@ -165,7 +164,7 @@ static thaw_status pointwise_run(const thaw_node *node, const thaw_conv *conv)
 }
 
 /* Columns are made for as many rows of the output at a time as the scratch memory takes. */
-static int64_t rows_at_once(const thaw_conv_geometry *geometry)
+int64_t thaw_conv_rows_at_once(const thaw_conv_geometry *geometry)
 {
     const int64_t most =
         COLUMN_LIMIT_BYTES / (int64_t)sizeof(float) / thaw_conv_depth(geometry) / geometry->out[THAW_CONV_AXES - 1];
@@ -174,21 +173,42 @@ static int64_t rows_at_once(const thaw_conv_geometry *geometry)
 
 static bool im2col_fits(const thaw_conv_geometry *geometry)
 {
-    return rows_at_once(geometry) > 0;
+    return thaw_conv_rows_at_once(geometry) > 0;
 }
 
 static size_t im2col_scratch_bytes(const thaw_conv_geometry *geometry)
 {
-    const int64_t pixels = rows_at_once(geometry) * geometry->out[THAW_CONV_AXES - 1];
+    const int64_t pixels = thaw_conv_rows_at_once(geometry) * geometry->out[THAW_CONV_AXES - 1];
     return (size_t)(thaw_conv_depth(geometry) * pixels) * sizeof(float);
+}
+
+thaw_status thaw_conv_get_im2col(const thaw_node *node, thaw_kernel **kernel)
+{
+    char options[32];
+    snprintf(options, sizeof options, "-DLANES=%d", (int)lanes(node));
+    return thaw_kernel_get(thaw_node_device(node), "conv", "im2col", options, kernel);
 }
 
 static thaw_status im2col_prepare(const thaw_node *node, thaw_conv *conv)
 {
-    char options[32];
-    snprintf(options, sizeof options, "-DLANES=%d", (int)lanes(node));
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv", "im2col", options, &conv->kernel));
+    THAW_TRY(thaw_conv_get_im2col(node, &conv->kernel));
     return prepare_product(node, conv);
+}
+
+thaw_status thaw_conv_run_im2col(const thaw_node *node, thaw_kernel *kernel, int64_t image, int64_t group,
+                                 int64_t first, int64_t count)
+{
+    const thaw_conv_geometry *geometry = &((const thaw_conv *)node->state)->geometry;
+    const int64_t group_in = geometry->in_channels / geometry->groups;
+    thaw_argument arguments[4 + THAW_CONV_GEOMETRY_ARGUMENTS] = {
+        THAW_BUFFER(thaw_node_scratch(node)),
+        THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_LONG((image * geometry->in_channels + group * group_in) * product(geometry->in)),
+        THAW_INT(first),
+    };
+    thaw_conv_geometry_arguments(geometry, arguments + 4);
+    return thaw_kernel_run(kernel, THAW_RANGE_3(lanes(node), count, thaw_conv_depth(geometry)), arguments,
+                           sizeof arguments / sizeof *arguments);
 }
 
 /* Columns of `count` rows of the output, from `first` on, of one group of one image, then their product. */
@@ -196,18 +216,9 @@ static thaw_status run_rows(const thaw_node *node, const thaw_conv *conv, int64_
                             int64_t count)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
-    const int64_t group_in = geometry->in_channels / geometry->groups;
     const int64_t group_out = geometry->out_channels / geometry->groups;
     const int64_t depth = thaw_conv_depth(geometry), width = geometry->out[THAW_CONV_AXES - 1];
-    thaw_argument arguments[4 + GEOMETRY_ARGUMENTS] = {
-        THAW_BUFFER(thaw_node_scratch(node)),
-        THAW_BUFFER(node->inputs[0]->buffer),
-        THAW_LONG((image * geometry->in_channels + group * group_in) * product(geometry->in)),
-        THAW_INT(first),
-    };
-    geometry_arguments(geometry, arguments + 4);
-    THAW_TRY(thaw_kernel_run(conv->kernel, THAW_RANGE_3(lanes(node), count, depth), arguments,
-                             sizeof arguments / sizeof *arguments));
+    THAW_TRY(thaw_conv_run_im2col(node, conv->kernel, image, group, first, count));
     const thaw_gemm gemm = {
         .m = group_out,
         .n = count * width,
@@ -228,7 +239,7 @@ static thaw_status run_rows(const thaw_node *node, const thaw_conv *conv, int64_
 static thaw_status im2col_run(const thaw_node *node, const thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
-    const int64_t all = rows(geometry), most = rows_at_once(geometry);
+    const int64_t all = rows(geometry), most = thaw_conv_rows_at_once(geometry);
     for (int64_t image = 0; image < geometry->n; image++)
         for (int64_t group = 0; group < geometry->groups; group++)
             for (int64_t first = 0; first < all; first += most)
@@ -236,49 +247,53 @@ static thaw_status im2col_run(const thaw_node *node, const thaw_conv *conv)
     return thaw_epilogue_run(node, &conv->epilogue);
 }
 
-static const thaw_conv_variant depthwise = {"depthwise", depthwise_fits, NULL, depthwise_prepare, depthwise_run, false};
-static const thaw_conv_variant pointwise = {"pointwise", pointwise_fits, NULL, prepare_product, pointwise_run, false};
-static const thaw_conv_variant im2col = {"im2col",       im2col_fits, im2col_scratch_bytes,
-                                         im2col_prepare, im2col_run,  false};
-static const thaw_conv_variant direct = {"direct", direct_fits, NULL, direct_prepare, direct_run, false};
+static const thaw_conv_variant depthwise = {
+    .name = "depthwise", .fits = depthwise_fits, .prepare = depthwise_prepare, .run = depthwise_run};
+static const thaw_conv_variant pointwise = {
+    .name = "pointwise", .fits = pointwise_fits, .prepare = prepare_product, .run = pointwise_run};
+static const thaw_conv_variant im2col = {.name = "im2col",
+                                         .fits = im2col_fits,
+                                         .scratch_bytes = im2col_scratch_bytes,
+                                         .prepare = im2col_prepare,
+                                         .run = im2col_run};
+static const thaw_conv_variant direct = {
+    .name = "direct", .fits = direct_fits, .prepare = direct_prepare, .run = direct_run};
 
 static const thaw_conv_variant *const row_major[] = {&depthwise, &pointwise, &im2col, &direct, NULL};
-static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd, &thaw_conv_winograd_late,
-                                                   &thaw_conv_depthwise_blocked, &thaw_conv_tiled, NULL};
+static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd_fused, &thaw_conv_winograd,
+                                                   &thaw_conv_winograd_late,  &thaw_conv_depthwise_blocked,
+                                                   &thaw_conv_tiled,          NULL};
 
-static const thaw_conv_variant *choose(const thaw_conv_variant *const *variants, const thaw_conv_geometry *geometry)
+static const thaw_conv_variant *const nhwc[] = {
+    &thaw_conv_nhwc_depthwise,  &thaw_conv_nhwc_pointwise, &thaw_conv_implicit,    &thaw_conv_implicit_large,
+    &thaw_conv_implicit_middle, &thaw_conv_implicit_small, &thaw_conv_nhwc_direct, NULL};
+
+size_t thaw_conv_fitting(const thaw_conv_geometry *geometry, const thaw_device *device,
+                         const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS])
+{
+    _Static_assert(sizeof nhwc / sizeof *nhwc <= THAW_CONV_MOST_VARIANTS + 1, "too many variants");
+    const thaw_conv_variant *const *variants = geometry->out_block == THAW_BLOCK_ALL ? nhwc
+                                               : geometry->out_block > 1             ? blocked
+                                                                                     : row_major;
+    const uint64_t most_bytes = device ? thaw_device_describe(device)->max_alloc_bytes : UINT64_MAX;
+    size_t count = 0;
+    for (; *variants; variants++) {
+        const bool fits = (*variants)->fits(geometry);
+        if (fits && (!(*variants)->scratch_bytes || (*variants)->scratch_bytes(geometry) <= most_bytes))
+            fitting[count++] = *variants;
+    }
+    return count;
+}
+
+const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry, const thaw_device *device)
 {
     const char *wish = getenv("THAW_ALGORITHM");
-    const thaw_conv_variant *first = NULL;
-    for (; *variants; variants++) {
-        if (!(*variants)->fits(geometry))
-            continue;
-        if (wish && strcmp(wish, (*variants)->name) == 0)
-            return *variants;
-        first = first ? first : *variants;
-    }
-    return first;
-}
-
-const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry)
-{
-    return choose(row_major, geometry);
-}
-
-const thaw_conv_variant *thaw_conv_choose_blocked(const thaw_conv_geometry *geometry)
-{
-    return choose(blocked, geometry);
-}
-
-size_t thaw_conv_fitting_blocked(const thaw_conv_geometry *geometry,
-                                 const thaw_conv_variant *fitting[THAW_CONV_BLOCKED_MOST])
-{
-    _Static_assert(sizeof blocked / sizeof *blocked <= THAW_CONV_BLOCKED_MOST + 1, "too many variants");
-    size_t count = 0;
-    for (size_t i = 0; blocked[i]; i++)
-        if (blocked[i]->fits(geometry))
-            fitting[count++] = blocked[i];
-    return count;
+    const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS];
+    const size_t count = thaw_conv_fitting(geometry, device, fitting);
+    for (size_t i = 0; i < count && wish; i++)
+        if (strcmp(wish, fitting[i]->name) == 0)
+            return fitting[i];
+    return count ? fitting[0] : NULL;
 }
 
 thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t count)
@@ -287,7 +302,7 @@ thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t 
     const size_t bytes = (size_t)count * sizeof(float);
     float *packed;
     THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *packed, &packed));
-    for (int64_t i = 0; bias && i < conv->geometry.out_channels; i++)
+    for (int64_t i = 0; bias && bias->constant && i < conv->geometry.out_channels; i++)
         packed[i] = (float)thaw_tensor_get(bias->constant, i);
     thaw_status status = thaw_buffer_create(thaw_node_device(node), bytes, &conv->packed_bias);
     if (status == THAW_OK)

@@ -18,6 +18,18 @@ typedef struct thaw_conv_geometry {
 } thaw_conv_geometry;
 
 typedef struct thaw_conv_variant thaw_conv_variant;
+typedef struct thaw_conv_backward_variant thaw_conv_backward_variant;
+typedef struct thaw_conv_mirror thaw_conv_mirror;
+
+/* How the gradient of the input is computed, or that of the weights. */
+typedef struct thaw_conv_gradient {
+    const thaw_conv_backward_variant *variant; /* NULL: nobody needs it */
+    size_t scratch_bytes, packed_bytes;        /* as for nodes */
+    thaw_kernel *kernel;
+    int64_t parts;            /* that are summed up apart */
+    thaw_buffer *packed;      /* weights that stay as they are; NULL: none */
+    thaw_conv_mirror *mirror; /* of the input's gradient: conv_mirror.c */
+} thaw_conv_gradient;
 
 /* A convolution's state. */
 typedef struct thaw_conv {
@@ -26,8 +38,14 @@ typedef struct thaw_conv {
     thaw_kernel *kernel;         /* im2col, or the one that does it all; NULL: none */
     thaw_kernel *second_kernel;  /* for those that work in two steps */
     thaw_epilogue_pass epilogue; /* after a matrix product */
-    thaw_buffer *packed;         /* weights as a blocked variant wants them; NULL: none */
-    thaw_buffer *packed_bias; /* [out_channels padded to out_block], zeros where there is no bias; blocked variants */
+    thaw_buffer *taps;           /* where each product's input lies, and */
+    int tile;                    /* which size of work-group: conv_implicit.c */
+    bool mirrored; /* the weights are those of the convolution whose gradient this one computes: see conv_mirror.c */
+    bool borrows;  /* `packed` is memory that nodes share */
+    thaw_buffer *packed;      /* weights as a variant that is not row-major wants them; NULL: none */
+    thaw_buffer *packed_bias; /* [out_channels filled up], zeros where there is no bias; for those too */
+    thaw_conv_gradient data, weights;
+    thaw_kernel *bias_kernel; /* NULL: nobody needs the gradient of the bias */
 } thaw_conv;
 
 struct thaw_conv_variant {
@@ -37,26 +55,82 @@ struct thaw_conv_variant {
     thaw_status (*prepare)(const thaw_node *node, thaw_conv *conv);
     thaw_status (*run)(const thaw_node *node, const thaw_conv *conv);
     bool slices; /* writes its output wherever thaw_value_place() says */
+    /* For those that want their weights packed: the bytes, and how that is queued, from weights that lie row-major on
+     * the device in the order that thaw_conv_order() tells. NULL: they are read as they are. */
+    size_t (*packed_bytes)(const thaw_conv_geometry *geometry);
+    thaw_status (*pack)(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights);
 };
 
-/* The one that THAW_ALGORITHM names if it fits, else the first that does. Row-major storage: never NULL. */
-const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry);
-/* The same among those for blocks of channels; NULL if none fits. Weights and bias are constants. */
-const thaw_conv_variant *thaw_conv_choose_blocked(const thaw_conv_geometry *geometry);
+/* Makes the convolution ready to run, its variant's kernels and weights that stay as they are included. `shared`:
+ * memory of the program's for weights that change, at least thaw_conv_packed_bytes(), that others use in between; NULL:
+ * the convolution gets its own. */
+THAW_MUST_CHECK thaw_status thaw_conv_prepare(const thaw_node *node, thaw_conv *conv, thaw_buffer *shared);
+/* Queues it, after packing weights that may have changed. */
+THAW_MUST_CHECK thaw_status thaw_conv_run(const thaw_node *node, const thaw_conv *conv);
+/* Frees what prepare made. */
+void thaw_conv_release(thaw_conv *conv);
+size_t thaw_conv_packed_bytes(const thaw_conv *conv);
+/* Is it absent, or a constant that no training changes? */
+bool thaw_conv_is_fixed(const thaw_value *value);
 
-#define THAW_CONV_BLOCKED_MOST 8 /* variants that may fit */
-/* All of those for blocks of channels that fit, the plainest last; their number. */
-size_t thaw_conv_fitting_blocked(const thaw_conv_geometry *geometry,
-                                 const thaw_conv_variant *fitting[THAW_CONV_BLOCKED_MOST]);
+/* Of those for the geometry's storage whose scratch the device (NULL: not known yet) can give, the one that
+ * THAW_ALGORITHM names if it fits, else the first that does. NULL if none fits, which row-major storage never has.
+ * Those for NHWC want constant weights and bias; those that are not row-major no buffers of constant ones. */
+const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry, const thaw_device *device);
+
+#define THAW_CONV_MOST_VARIANTS 8 /* that may fit */
+/* All of them that fit, the plainest last; their number. */
+size_t thaw_conv_fitting(const thaw_conv_geometry *geometry, const thaw_device *device,
+                         const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS]);
 /* The fastest of them that computes what the plainest does, as measured on the node's device now or at an earlier start
  * (see device/tuning.h); `first` where nothing is to be measured. The node's geometry is set, its buffers are not. */
 const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first);
 
-extern const thaw_conv_variant thaw_conv_winograd, thaw_conv_winograd_late, thaw_conv_tiled,
+extern const thaw_conv_variant thaw_conv_winograd_fused, thaw_conv_winograd, thaw_conv_winograd_late, thaw_conv_tiled,
     thaw_conv_depthwise_blocked;
+extern const thaw_conv_variant thaw_conv_nhwc_depthwise, thaw_conv_nhwc_pointwise, thaw_conv_nhwc_direct;
+extern const thaw_conv_variant thaw_conv_implicit, thaw_conv_implicit_large, thaw_conv_implicit_middle,
+    thaw_conv_implicit_small;
 
-/* Makes conv->packed_bias of `count` numbers, at least the output channels: the bias, zeros where there is none. */
+/* Makes conv->packed_bias of `count` numbers, at least the output channels: the bias, zeros where there is none, or
+ * none yet. */
 THAW_MUST_CHECK thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t count);
+
+/* Where a weight lies: offset + group * its number + out * output channel of the group + in * input channel + tap * its
+ * place in the kernel. */
+typedef struct thaw_conv_weight_order {
+    int64_t offset, group, out, in, tap;
+} thaw_conv_weight_order;
+/* Mirrored: flipped, input and output channels exchanged. */
+thaw_conv_weight_order thaw_conv_order(const thaw_conv *conv);
+
+/* [groups, stacks, kernel_h, input blocks, kernel_w, in_block, width] and `spare` zeros: see cl/conv_pack.cl. */
+typedef struct thaw_conv_packing {
+    int64_t groups, group_in, group_out; /* channels per group */
+    int64_t stacks, width, in_block, kernel_h, kernel_w, spare;
+} thaw_conv_packing;
+size_t thaw_conv_packing_bytes(const thaw_conv_packing *packing);
+THAW_MUST_CHECK thaw_status thaw_conv_pack_weights(const thaw_node *node, const thaw_buffer *packed,
+                                                   const thaw_buffer *weights, const thaw_conv_packing *packing,
+                                                   const thaw_conv_weight_order *order);
+
+/* Columns of the input, as a matrix product wants them: the kernel that makes them, how many rows of the output they
+ * are made for at a time (0: not one fits), and making those of `count` rows of a group of an image in the node's
+ * scratch memory, [depth, count * width]. */
+THAW_MUST_CHECK thaw_status thaw_conv_get_im2col(const thaw_node *node, thaw_kernel **kernel);
+int64_t thaw_conv_rows_at_once(const thaw_conv_geometry *geometry);
+THAW_MUST_CHECK thaw_status thaw_conv_run_im2col(const thaw_node *node, thaw_kernel *kernel, int64_t image,
+                                                 int64_t group, int64_t first, int64_t count);
+
+/* The parameters that cl/conv.cl calls GEOMETRY. */
+#define THAW_CONV_GEOMETRY_ARGUMENTS (6 * THAW_CONV_AXES)
+void thaw_conv_geometry_arguments(const thaw_conv_geometry *geometry,
+                                  thaw_argument arguments[THAW_CONV_GEOMETRY_ARGUMENTS]);
+
+/* How many of `blocks` blocks of channels are summed up together in registers, and with how many pixels: what a CPU
+ * with vectors of `block` floats has room for. */
+int64_t thaw_conv_stack(int64_t blocks);
+int64_t thaw_conv_tile(int64_t block, int64_t stack);
 
 /* Elements of one channel in the output; weights of one output channel. */
 int64_t thaw_conv_pixels(const thaw_conv_geometry *geometry);

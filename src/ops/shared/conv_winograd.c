@@ -15,6 +15,8 @@
 #define LATE_BYTES      ((int64_t)1 << 20) /* of transformed weights, from which they may be made where they are used */
 #define CHUNK_BYTES     ((int64_t)4 << 20) /* of transformed input, or MOST_GROUPS where that is more */
 #define FEWEST_CHANNELS 4
+#define FUSED_CHANNELS  128 /* of the input at most, where one kernel does it all */
+#define OPTIONS         48
 
 /* How the output is cut. */
 typedef struct tiling {
@@ -91,14 +93,35 @@ static int64_t padded_out(const thaw_conv_geometry *geometry)
     return divide_up(geometry->out_channels, 2 * geometry->out_block) * 2 * geometry->out_block;
 }
 
-static int64_t transformed_bytes(const thaw_conv_geometry *geometry)
+static void write_sizes(const thaw_conv_geometry *geometry, char sizes[OPTIONS])
 {
-    return PRODUCTS * padded_in(geometry) * padded_out(geometry) * (int64_t)sizeof(float);
+    snprintf(sizes, OPTIONS, "-DBLOCK=%d -DTILES=%d", (int)geometry->out_block, (int)find_tiling(geometry).size);
 }
+
+static size_t packed_bytes(const thaw_conv_geometry *geometry)
+{
+    return (size_t)(PRODUCTS * padded_in(geometry) * padded_out(geometry)) * sizeof(float);
+}
+
+static thaw_status pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_conv_weight_order order = thaw_conv_order(conv);
+    char sizes[OPTIONS];
+    thaw_kernel *kernel;
+    write_sizes(geometry, sizes);
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_weights", sizes, &kernel));
+    return thaw_kernel_launch(kernel, THAW_RANGE_2(padded_in(geometry), padded_out(geometry) / geometry->out_block),
+                              THAW_BUFFER(conv->packed), THAW_BUFFER(weights), THAW_INT(geometry->in_channels),
+                              THAW_INT(geometry->out_channels), THAW_LONG(order.offset), THAW_LONG(order.out),
+                              THAW_LONG(order.in), THAW_LONG(order.tap));
+}
+
+/* --- weights that are transformed late --- */
 
 static bool late_fits(const thaw_conv_geometry *geometry)
 {
-    return fits(geometry) && transformed_bytes(geometry) > LATE_BYTES;
+    return fits(geometry) && (int64_t)packed_bytes(geometry) > LATE_BYTES;
 }
 
 static bool is_late(const thaw_conv *conv)
@@ -106,66 +129,44 @@ static bool is_late(const thaw_conv *conv)
     return conv->variant == &thaw_conv_winograd_late;
 }
 
-/* From [out_channels, in_channels, 3, 3] to [pairs of output blocks][in_channels][9][2 blocks], zeros elsewhere. */
-static void pack(const thaw_conv_geometry *geometry, const float *weight, float *packed)
+static thaw_conv_packing late_packing(const thaw_conv_geometry *geometry)
 {
-    const int64_t width = 2 * geometry->out_block, in_channels = padded_in(geometry);
-    for (int64_t k = 0; k < geometry->out_channels; k++)
-        for (int64_t c = 0; c < geometry->in_channels; c++)
-            for (int64_t i = 0; i < FILTER; i++)
-                packed[((k / width * in_channels + c) * FILTER + i) * width + k % width] = *weight++;
+    const int64_t width = 2 * geometry->out_block;
+    return (thaw_conv_packing){.groups = 1,
+                               .group_in = geometry->in_channels,
+                               .group_out = geometry->out_channels,
+                               .stacks = divide_up(geometry->out_channels, width),
+                               .width = width,
+                               .in_block = geometry->in_block,
+                               .kernel_h = 1,
+                               .kernel_w = FILTER};
 }
 
-static thaw_status pack_weights(const thaw_node *node, const thaw_conv_geometry *geometry, thaw_buffer **buffer)
+static size_t late_packed_bytes(const thaw_conv_geometry *geometry)
 {
-    thaw_context *context = thaw_node_context(node);
-    const size_t count = (size_t)(FILTER * padded_in(geometry) * padded_out(geometry));
-    thaw_tensor *weight;
-    float *packed;
-    THAW_TRY(thaw_tensor_to_float32(context, node->inputs[1]->constant, &weight));
-    thaw_status status = thaw_allocate(context, count, sizeof *packed, &packed);
-    if (status == THAW_OK) {
-        pack(geometry, weight->data, packed);
-        status = thaw_buffer_create(thaw_node_device(node), count * sizeof *packed, buffer);
-    }
-    if (status == THAW_OK)
-        status = thaw_buffer_write(*buffer, 0, packed, count * sizeof *packed);
-    free(packed);
-    thaw_tensor_release(&weight);
-    return status;
+    const thaw_conv_packing packing = late_packing(geometry);
+    return thaw_conv_packing_bytes(&packing);
 }
 
-/* Makes conv->packed of the packed weights, and queues that. */
-static thaw_status transform_weights(const thaw_node *node, thaw_conv *conv, const char *options)
+static thaw_status late_pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
 {
-    const int64_t in_channels = padded_in(&conv->geometry), out_channels = padded_out(&conv->geometry);
-    thaw_device *device = thaw_node_device(node);
-    thaw_kernel *kernel;
-    thaw_buffer *plain = NULL;
-    THAW_TRY(thaw_kernel_get(device, "conv_winograd", "winograd_weights", options, &kernel));
-    THAW_TRY(
-        thaw_buffer_create(device, (size_t)(PRODUCTS * in_channels * out_channels) * sizeof(float), &conv->packed));
-    thaw_status status = pack_weights(node, &conv->geometry, &plain);
-    if (status == THAW_OK)
-        status = thaw_kernel_launch(kernel, THAW_RANGE_2(in_channels, out_channels / conv->geometry.out_block),
-                                    THAW_BUFFER(conv->packed), THAW_BUFFER(plain));
-    thaw_buffer_destroy(&plain);
-    return status;
+    const thaw_conv_packing packing = late_packing(&conv->geometry);
+    const thaw_conv_weight_order order = thaw_conv_order(conv);
+    return thaw_conv_pack_weights(node, conv->packed, weights, &packing, &order);
 }
+
+/* --- running --- */
 
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
-    const thaw_conv_geometry *geometry = &conv->geometry;
-    const bool late = is_late(conv);
-    char sizes[48], epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 80];
-    snprintf(sizes, sizeof sizes, "-DBLOCK=%d -DTILES=%d", (int)geometry->out_block, (int)find_tiling(geometry).size);
-    snprintf(options, sizeof options, "%s -DGROUPS=%d%s %s", sizes, MOST_GROUPS, late ? " -DLATE" : "",
+    char sizes[OPTIONS], epilogue[THAW_EPILOGUE_OPTIONS], options[OPTIONS + THAW_EPILOGUE_OPTIONS + 32];
+    write_sizes(&conv->geometry, sizes);
+    snprintf(options, sizeof options, "%s -DGROUPS=%d%s %s", sizes, MOST_GROUPS, is_late(conv) ? " -DLATE" : "",
              thaw_epilogue_few_options(node, epilogue));
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_input", sizes, &conv->kernel));
     THAW_TRY(
         thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_output", options, &conv->second_kernel));
-    THAW_TRY(late ? pack_weights(node, geometry, &conv->packed) : transform_weights(node, conv, sizes));
-    return thaw_conv_pack_bias(node, conv, padded_out(geometry));
+    return thaw_conv_pack_bias(node, conv, padded_out(&conv->geometry));
 }
 
 /* Groups for one work-item: few, whose transformed input stays in a core's cache while all weights go by; more where
@@ -173,7 +174,7 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 static int64_t groups_at_once(const thaw_node *node, const thaw_conv *conv, int64_t groups, int64_t pairs)
 {
     const int64_t items = 4 * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const bool many = is_late(conv) || (int64_t)thaw_buffer_bytes(conv->packed) > CACHED_BYTES;
+    const bool many = is_late(conv) || (int64_t)packed_bytes(&conv->geometry) > CACHED_BYTES;
     const int64_t most = many ? MOST_GROUPS : FEW_GROUPS;
     const int64_t shared = groups * pairs / items;
     return shared < 1 ? 1 : smaller(shared, most);
@@ -212,5 +213,46 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
     return THAW_OK;
 }
 
-const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true};
-const thaw_conv_variant thaw_conv_winograd_late = {"winograd_late", late_fits, scratch_bytes, prepare, run, true};
+/* --- one kernel for all --- */
+
+static bool fused_fits(const thaw_conv_geometry *geometry)
+{
+    return fits(geometry) && geometry->in_channels <= FUSED_CHANNELS;
+}
+
+static thaw_status fused_prepare(const thaw_node *node, thaw_conv *conv)
+{
+    const int64_t few = FUSED_CHANNELS / 2, most = conv->geometry.in_channels <= few ? few : FUSED_CHANNELS;
+    char sizes[OPTIONS], epilogue[THAW_EPILOGUE_OPTIONS], options[OPTIONS + THAW_EPILOGUE_OPTIONS + 40];
+    write_sizes(&conv->geometry, sizes);
+    snprintf(options, sizeof options, "%s -DFUSED -DMOST_BLOCKS=%d %s", sizes, (int)(most / conv->geometry.in_block),
+             thaw_epilogue_few_options(node, epilogue));
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_fused", options, &conv->kernel));
+    return thaw_conv_pack_bias(node, conv, padded_out(&conv->geometry));
+}
+
+static thaw_status fused_run(const thaw_node *node, const thaw_conv *conv)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_epilogue epilogue = thaw_epilogue_few(node);
+    const tiling t = find_tiling(geometry);
+    thaw_range range = THAW_RANGE_1(t.groups);
+    int64_t y_offset, y_image;
+    range.local[0] = 1;
+    thaw_value_place(node->outputs[0], &y_offset, &y_image);
+    return thaw_kernel_launch(conv->kernel, range, THAW_BUFFER(node->outputs[0]->buffer),
+                              THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(conv->packed),
+                              THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
+                              THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta), THAW_LONG(y_offset),
+                              THAW_LONG(y_image), THAW_INT(t.tiles), THAW_INT(t.rows), THAW_INT(t.columns),
+                              THAW_INT(divide_up(geometry->in_channels, geometry->in_block)),
+                              THAW_INT(divide_up(geometry->out_channels, geometry->out_block)),
+                              THAW_INT(geometry->in[1]), THAW_INT(geometry->in[2]), THAW_INT(geometry->out[1]),
+                              THAW_INT(geometry->out[2]), THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2]));
+}
+
+const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true, packed_bytes, pack};
+const thaw_conv_variant thaw_conv_winograd_late = {"winograd_late",   late_fits, scratch_bytes, prepare, run, true,
+                                                   late_packed_bytes, late_pack};
+const thaw_conv_variant thaw_conv_winograd_fused = {"winograd_fused", fused_fits, NULL,         fused_prepare,
+                                                    fused_run,        true,       packed_bytes, pack};

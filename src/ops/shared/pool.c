@@ -1,6 +1,7 @@
 #include "ops/shared/pool.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 
 thaw_status thaw_pooling_attributes(thaw_node *node, const char *known, size_t most_outputs)
@@ -51,7 +52,10 @@ thaw_status thaw_pooling_infer(thaw_node *node)
 int32_t thaw_pooling_layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
     thaw_pooling *pooling = node->state;
-    pooling->block = node->inputs[0]->shape.rank == 4 && !thaw_node_output(node, 1) ? block : 1;
+    const thaw_shape *x = &node->inputs[0]->shape, *y = &node->outputs[0]->shape;
+    const bool too_large = block == THAW_BLOCK_ALL &&
+                           (thaw_shape_span(x, 1, x->rank) > INT_MAX || thaw_shape_span(y, 1, y->rank) > INT_MAX);
+    pooling->block = x->rank == 4 && !thaw_node_output(node, 1) && !too_large ? block : 1;
     return wanted[0] = pooling->block;
 }
 
@@ -61,19 +65,24 @@ thaw_status thaw_pooling_prepare(thaw_node *node, const char *name, const char *
     char blocked_name[32], blocked_options[48];
     if (pooling->block <= 1)
         return thaw_kernel_get(thaw_node_device(node), "pool", name, options, &pooling->kernel);
+    if (pooling->block == THAW_BLOCK_ALL)
+        return thaw_kernel_get(thaw_node_device(node), "pool", name, "-DNHWC", &pooling->kernel);
     snprintf(blocked_name, sizeof blocked_name, "%s_blocked", name);
     snprintf(blocked_options, sizeof blocked_options, "-DBLOCK=%d -DKERNEL_W=%d", (int)pooling->block,
              (int)pooling->window.kernel[THAW_WINDOW_AXES - 1]);
     return thaw_kernel_get(thaw_node_device(node), "pool", blocked_name, blocked_options, &pooling->kernel);
 }
 
-/* One work-item per element of the output, (place in the channel, plane), or per row of a block, (row, block). */
+/* One work-item per element of the output, (place in the channel, plane) or (element of the image, image), or per row
+ * of a block, (row, block). */
 static thaw_range find_range(const thaw_node *node)
 {
     const thaw_pooling *pooling = node->state;
     const thaw_shape stored = thaw_value_stored(node->outputs[0]);
     if (pooling->block <= 1)
         return THAW_RANGE_2(pooling->planes ? pooling->places : 0, pooling->planes);
+    if (pooling->block == THAW_BLOCK_ALL)
+        return THAW_RANGE_2(pooling->planes ? thaw_shape_span(&stored, 1, stored.rank) : 0, stored.dims[0]);
     thaw_range range = THAW_RANGE_2(pooling->planes ? stored.dims[2] : 0, stored.dims[0] * stored.dims[1]);
     range.local[0] = 1;
     return range;

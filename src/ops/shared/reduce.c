@@ -47,6 +47,30 @@ thaw_status thaw_reduce_infer(thaw_node *node, const bool marked[THAW_MAX_RANK],
     return THAW_OK;
 }
 
+/* Work-items for each image's pixels that keep a device busy. */
+static int64_t count_pieces(const thaw_shape *x)
+{
+    enum { FEWEST_PIXELS = 64, MOST_PIECES = 64 };
+    const int64_t pieces = x->dims[2] * x->dims[3] / FEWEST_PIXELS;
+    return pieces < MOST_PIECES ? pieces : MOST_PIECES;
+}
+
+/* All channels side by side are summed up by work-items that lie side by side, where there are many pixels in pieces
+ * first: their sums are then the input. */
+static void layout_nhwc(thaw_node *node)
+{
+    thaw_reduce *reduce = node->state;
+    const int64_t *x = node->inputs[0]->shape.dims;
+    const bool marked[THAW_MAX_RANK] = {false, true, false};
+    thaw_shape shape = {3, {x[0], x[2] * x[3], x[1]}};
+    reduce->pieces = count_pieces(&node->inputs[0]->shape);
+    if (reduce->pieces > 1) {
+        shape.dims[1] = reduce->pieces;
+        node->scratch_bytes = (size_t)thaw_shape_size(&shape) * sizeof(float);
+    }
+    group(reduce, &shape, marked);
+}
+
 /* [n, c] and [n, c, 1, 1] lie alike in whole blocks and row by row. */
 int32_t thaw_reduce_layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
@@ -54,9 +78,12 @@ int32_t thaw_reduce_layout(thaw_node *node, int32_t block, int32_t *wanted)
     const thaw_value *x = node->inputs[0];
     (void)block;
     if (!reduce->spatial || thaw_shape_span(&x->shape, 2, 4) > INT_MAX || x->block <= 1 ||
-        (node->outputs[0]->shape.rank != 4 && x->shape.dims[1] % x->block != 0))
+        (node->outputs[0]->shape.rank != 4 && x->shape.dims[1] % thaw_block_lanes(x->block, x->shape.dims[1]) != 0))
         return 1;
-    return wanted[0] = reduce->block = x->block;
+    reduce->block = x->block;
+    if (x->block == THAW_BLOCK_ALL)
+        layout_nhwc(node);
+    return wanted[0] = x->block;
 }
 
 thaw_status thaw_reduce_prepare(thaw_node *node)
@@ -65,7 +92,9 @@ thaw_status thaw_reduce_prepare(thaw_node *node)
     char options[32];
     if (node->inputs[0]->gradient)
         THAW_TRY(thaw_reduce_prepare_backward(node));
-    if (reduce->block > 1) {
+    if (reduce->pieces > 1)
+        THAW_TRY(thaw_kernel_get(thaw_node_device(node), "reduce_mean", "reduce_mean_pieces", "", &reduce->first));
+    if (reduce->block > 1 && reduce->block != THAW_BLOCK_ALL) {
         snprintf(options, sizeof options, "-DBLOCK=%d", (int)reduce->block);
         return thaw_kernel_get(thaw_node_device(node), "reduce_mean", "reduce_mean_blocked", options, &reduce->kernel);
     }
@@ -82,14 +111,26 @@ static thaw_status run_blocked(const thaw_node *node)
                               THAW_BUFFER(node->inputs[0]->buffer), THAW_INT(stored.dims[2] * stored.dims[3]));
 }
 
+static thaw_status run_pieces(const thaw_node *node)
+{
+    const thaw_reduce *reduce = node->state;
+    const int64_t *x = node->inputs[0]->shape.dims;
+    return thaw_kernel_launch(reduce->first, THAW_RANGE_3(x[1], reduce->pieces, x[0]),
+                              THAW_BUFFER(thaw_node_scratch(node)), THAW_BUFFER(node->inputs[0]->buffer),
+                              THAW_INT(x[2] * x[3]));
+}
+
 thaw_status thaw_reduce_forward(thaw_node *node)
 {
     const thaw_reduce *reduce = node->state;
-    if (reduce->block > 1)
+    const bool in_pieces = reduce->pieces > 1;
+    if (reduce->block > 1 && reduce->block != THAW_BLOCK_ALL)
         return run_blocked(node);
+    if (in_pieces)
+        THAW_TRY(run_pieces(node));
     thaw_argument arguments[2 + 4 * THAW_REDUCE_GROUPS] = {
         THAW_BUFFER(node->outputs[0]->buffer),
-        THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_BUFFER(in_pieces ? thaw_node_scratch(node) : node->inputs[0]->buffer),
     };
     for (int i = 0; i < THAW_REDUCE_GROUPS; i++) {
         arguments[2 + 2 * i] = THAW_LONG(reduce->kept.extent[i]);

@@ -15,9 +15,10 @@ typedef struct thaw_reduce_groups {
 /* The state. */
 typedef struct thaw_reduce {
     thaw_reduce_groups kept, reduced;
-    bool spatial;  /* [n, c, h, w] over h and w */
-    int32_t block; /* storage of the input: see thaw_value */
-    thaw_kernel *kernel;
+    bool spatial;   /* [n, c, h, w] over h and w */
+    int32_t block;  /* storage of the input: see thaw_value */
+    int64_t pieces; /* more than 1: the sums of as many parts of an image's pixels come first, into scratch */
+    thaw_kernel *kernel, *first;
     thaw_terms backward;
 } thaw_reduce;
 

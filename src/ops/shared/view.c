@@ -22,7 +22,7 @@ int32_t thaw_view_layout(thaw_node *node, int32_t block, int32_t *wanted)
         return 1;
     if (thaw_shape_equal(shape, &node->outputs[0]->shape))
         return wanted[0] = x->block;
-    if (shape->dims[1] % x->block == 0 && shape->dims[2] == 1 && shape->dims[3] == 1)
+    if (shape->dims[1] % thaw_block_lanes(x->block, shape->dims[1]) == 0 && shape->dims[2] == 1 && shape->dims[3] == 1)
         wanted[0] = x->block;
     return 1;
 }

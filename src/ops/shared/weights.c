@@ -6,7 +6,8 @@
 bool thaw_weights_fit(const thaw_node *node, size_t index, int64_t n, int64_t k)
 {
     const thaw_value *weights = node->inputs[index];
-    return weights->constant && !weights->trainable && !node->inputs[0]->constant && n >= FEWEST_COLUMNS && k > 0;
+    return thaw_device_width(thaw_node_device(node)) > 1 && weights->constant && !weights->trainable &&
+           !node->inputs[0]->constant && n >= FEWEST_COLUMNS && k > 0;
 }
 
 thaw_status thaw_weights_pack(const thaw_node *node, size_t index, bool transposed, int64_t n, int64_t k,

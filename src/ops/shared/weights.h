@@ -5,7 +5,8 @@
 #include "device/gemm_packed.h"
 #include "ops/shared/epilogue.h"
 
-/* For layout: whether input `index`, used as a matrix [k, n], is to be packed. */
+/* For layout: whether input `index`, used as a matrix [k, n], is to be packed: on devices that
+ * multiply packed matrices best. */
 bool thaw_weights_fit(const thaw_node *node, size_t index, int64_t n, int64_t k);
 
 /* For prepare: the constant's panels. */

@@ -1,0 +1,158 @@
+/* Gradients of convolutions: which way, and the bias. */
+#include "ops/shared/conv_backward.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const thaw_conv_geometry *thaw_conv_geometry_of(const thaw_node *node)
+{
+    return &((const thaw_conv *)node->state)->geometry;
+}
+
+/* The one that THAW_ALGORITHM names if it fits, else the first that does. */
+static const thaw_conv_backward_variant *choose(const thaw_conv_backward_variant *const *variants,
+                                                const thaw_conv_geometry *geometry)
+{
+    const char *wish = getenv("THAW_ALGORITHM");
+    const thaw_conv_backward_variant *first = NULL;
+    for (; *variants; variants++) {
+        if (!(*variants)->fits(geometry))
+            continue;
+        if (wish && strcmp(wish, (*variants)->name) == 0)
+            return *variants;
+        first = first ? first : *variants;
+    }
+    return first;
+}
+
+static bool needs_gradient(const thaw_value *value)
+{
+    return value && value->needs_gradient;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* --- bias: the sums of dy over images and pixels --- */
+
+static int64_t padded_channels(const thaw_conv_geometry *geometry)
+{
+    const int64_t block = geometry->out_block;
+    return (geometry->out_channels + block - 1) / block * block;
+}
+
+static size_t bias_scratch_bytes(const thaw_conv_geometry *geometry)
+{
+    return (size_t)(geometry->n * padded_channels(geometry)) * sizeof(float);
+}
+
+static thaw_status prepare_bias(const thaw_node *node, thaw_conv *conv)
+{
+    char options[32] = "";
+    if (conv->geometry.out_block > 1)
+        snprintf(options, sizeof options, "-DBLOCK=%d", (int)conv->geometry.out_block);
+    return thaw_kernel_get(thaw_node_device(node), "conv_backward", "sum_pixels", options, &conv->bias_kernel);
+}
+
+static thaw_status run_bias(const thaw_node *node, const thaw_conv *conv)
+{
+    enum { ROW = 256 };
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    thaw_buffer *parts = thaw_node_scratch(node);
+    const int64_t channels = padded_channels(geometry);
+    thaw_range range = THAW_RANGE_2(channels / geometry->out_block, geometry->n);
+    range.local[0] = geometry->out_block > 1 ? 1 : 0; /* a block fills a vector unit */
+    THAW_TRY(thaw_kernel_launch(conv->bias_kernel, range, THAW_BUFFER(parts), THAW_BUFFER(node->outputs[0]->gradient),
+                                THAW_INT(thaw_conv_pixels(geometry)), THAW_INT(ROW)));
+    return thaw_conv_add_parts(node, node->inputs[2]->gradient, geometry->out_channels, !thaw_node_overwrites(node, 2),
+                               parts, geometry->n, channels);
+}
+
+/* --- all of them --- */
+
+thaw_status thaw_conv_add_parts(const thaw_node *node, thaw_buffer *gradient, int64_t elements, bool add,
+                                const thaw_buffer *parts, int64_t count, int64_t stride)
+{
+    thaw_kernel *kernel;
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_backward", "add_parts", "", &kernel));
+    return thaw_kernel_launch(kernel, THAW_RANGE_1(elements), THAW_BUFFER(gradient), THAW_INT(add), THAW_BUFFER(parts),
+                              THAW_INT(count), THAW_LONG(stride));
+}
+
+static const thaw_conv_backward_variant *const data_blocked[] = {
+    &thaw_conv_data_mirror, &thaw_conv_data_gather_depthwise, &thaw_conv_data_gather, NULL};
+
+static const thaw_conv_backward_variant *choose_data(const thaw_conv_geometry *geometry)
+{
+    return choose(geometry->out_block > 1 ? data_blocked : thaw_conv_data_row_major, geometry);
+}
+
+static const thaw_conv_backward_variant *choose_weights(const thaw_conv_geometry *geometry)
+{
+    return choose(geometry->out_block > 1 ? thaw_conv_weights_blocked : thaw_conv_weights_row_major, geometry);
+}
+
+bool thaw_conv_backward_fits(const thaw_node *node)
+{
+    const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
+    return (!needs_gradient(node->inputs[0]) || choose_data(geometry)) &&
+           (!needs_gradient(node->inputs[1]) || choose_weights(geometry));
+}
+
+static void plan(thaw_node *node, thaw_conv_gradient *gradient, const thaw_conv_backward_variant *variant)
+{
+    gradient->variant = variant;
+    gradient->scratch_bytes = gradient->packed_bytes = 0;
+    if (variant->plan)
+        variant->plan(node, gradient);
+    node->scratch_bytes = larger(node->scratch_bytes, gradient->scratch_bytes);
+    node->packed_bytes = larger(node->packed_bytes, gradient->packed_bytes);
+}
+
+void thaw_conv_backward_choose(thaw_node *node)
+{
+    thaw_conv *conv = node->state;
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    if (needs_gradient(node->inputs[0]))
+        plan(node, &conv->data, choose_data(geometry));
+    if (needs_gradient(node->inputs[1]))
+        plan(node, &conv->weights, choose_weights(geometry));
+    if (needs_gradient(thaw_epilogue_own_input(node, 2)))
+        node->scratch_bytes = larger(node->scratch_bytes, bias_scratch_bytes(geometry));
+}
+
+thaw_status thaw_conv_backward_create(const thaw_node *node)
+{
+    return thaw_conv_mirror_create(node, &((thaw_conv *)node->state)->data.mirror);
+}
+
+void thaw_conv_backward_release(thaw_conv *conv)
+{
+    thaw_conv_mirror_destroy(&conv->data.mirror);
+    thaw_buffer_destroy(&conv->data.packed);
+}
+
+thaw_status thaw_conv_backward_prepare(thaw_node *node)
+{
+    thaw_conv *conv = node->state;
+    if (conv->data.variant)
+        THAW_TRY(conv->data.variant->prepare(node, &conv->data));
+    if (conv->weights.variant)
+        THAW_TRY(conv->weights.variant->prepare(node, &conv->weights));
+    return needs_gradient(thaw_epilogue_own_input(node, 2)) ? prepare_bias(node, conv) : THAW_OK;
+}
+
+thaw_status thaw_conv_backward_run(thaw_node *node)
+{
+    const thaw_conv *conv = node->state;
+    if (conv->weights.variant)
+        THAW_TRY(conv->weights.variant->run(node, &conv->weights, !thaw_node_overwrites(node, 1)));
+    if (conv->bias_kernel)
+        THAW_TRY(run_bias(node, conv));
+    if (conv->data.variant)
+        THAW_TRY(conv->data.variant->run(node, &conv->data, !thaw_node_overwrites(node, 0)));
+    return THAW_OK;
+}

@@ -1,0 +1,42 @@
+/* Puts the cut's values for chosen images on the device: out of memory where they were computed once, or by running the
+ * frozen part again. */
+#ifndef THAW_TRAIN_ROWS_H
+#define THAW_TRAIN_ROWS_H
+
+#include <thaw/train.h>
+#include "base/hash.h"
+#include "train/cut.h"
+
+typedef struct thaw_rows thaw_rows;
+
+typedef struct thaw_rows_options {
+    const thaw_model *model;
+    const thaw_cut *cut;
+    const char *const *paths; /* [count]; must outlive the rows, like all else here */
+    size_t count;
+    thaw_preprocess preprocess;
+    const thaw_job *job;
+    uint64_t memory_bytes; /* what the values of all images may take; 0: half of the machine's */
+} thaw_rows_options;
+
+/* Decodes every image, and computes what it takes to the cut where that fits into memory. *bad_count counts images that
+ * don't decode: these have no row. */
+THAW_MUST_CHECK thaw_status thaw_rows_create(thaw_device *device, const thaw_rows_options *options, thaw_rows **rows,
+                                             size_t *bad_count);
+void thaw_rows_destroy(thaw_rows **rows);
+size_t thaw_rows_count(const thaw_rows *rows);
+/* The place in paths of each row. */
+const size_t *thaw_rows_index(const thaw_rows *rows);
+/* The values of cut->names[which], [count][width], in memory; NULL where they are computed again and again. */
+float *thaw_rows_values(thaw_rows *rows, size_t which);
+
+/* One hash over all values in memory; zero where there are none. */
+thaw_hash thaw_rows_hash(const thaw_rows *rows);
+
+/* Announces order[0 .. count), which must stay until the next call, in batches of `batch`. */
+THAW_MUST_CHECK thaw_status thaw_rows_begin(thaw_rows *rows, const size_t *order, size_t count, size_t batch);
+/* Puts the next `count` of them (`batch`, or what is left) into the inputs of `program`, which holds `batch` rows; rows
+ * that remain are filled with the first one. THAW_ERR_DATA if an image can't be decoded any more. */
+THAW_MUST_CHECK thaw_status thaw_rows_next(thaw_rows *rows, size_t count, thaw_program *program);
+
+#endif

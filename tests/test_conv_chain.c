@@ -1,0 +1,211 @@
+/* Gradients through several convolutions: whatever the storage and the algorithm, the same numbers. */
+#include "op_harness.h"
+#include "op_trial.h"
+#include "test.h"
+
+#include "base/random.h"
+#include "model/program.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct builder {
+    thaw_graph *graph;
+    thaw_random random;
+} builder;
+
+static thaw_value *constant(builder *b, const char *name, thaw_shape shape, bool trainable)
+{
+    thaw_value *value;
+    test_must(thaw_graph_add_value(b->graph, name, &value));
+    test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, &shape, &value->constant));
+    for (int64_t i = 0; i < value->constant->count; i++)
+        ((float *)value->constant->data)[i] = (float)(thaw_random_uniform(&b->random) - 0.5);
+    value->shape = shape;
+    value->shape_known = true;
+    value->trainable = trainable;
+    return value;
+}
+
+static thaw_value *add(builder *b, const char *type, const char *name, thaw_value *const *inputs, size_t count)
+{
+    thaw_node *node;
+    thaw_value *output;
+    test_must(thaw_graph_add_node(b->graph, thaw_op_find(type), name, count, 1, &node));
+    test_must(thaw_graph_add_value(b->graph, "", &output));
+    for (size_t i = 0; i < count; i++)
+        thaw_node_set_input(node, i, inputs[i]);
+    thaw_node_set_output_value(node, 0, output);
+    return output;
+}
+
+typedef struct layer {
+    const char *name;
+    int64_t out, in, kernel, stride, groups;
+    bool trainable, bias;
+} layer;
+
+static thaw_value *convolve(builder *b, thaw_value *x, layer l)
+{
+    char weight[32], bias[32];
+    const int64_t pad = l.kernel / 2, pads[] = {pad, pad, pad, pad}, strides[] = {l.stride, l.stride};
+    snprintf(weight, sizeof weight, "%s.weight", l.name);
+    snprintf(bias, sizeof bias, "%s.bias", l.name);
+    const thaw_shape shape = {4, {l.out, l.in / l.groups, l.kernel, l.kernel}};
+    thaw_value *inputs[3] = {x, constant(b, weight, shape, l.trainable)};
+    if (l.bias)
+        inputs[2] = constant(b, bias, (thaw_shape){1, {l.out}}, l.trainable);
+    thaw_value *y = add(b, "Conv", l.name, inputs, l.bias ? 3 : 2);
+    test_must(thaw_node_add_ints(y->producer, "pads", pads, 4));
+    test_must(thaw_node_add_ints(y->producer, "strides", strides, 2));
+    test_must(thaw_node_add_int(y->producer, "group", l.groups));
+    return y;
+}
+
+/* Frozen layers below and between trained ones, values that several layers read, every kind of kernel. */
+static thaw_graph *chain(void)
+{
+    builder b = {.random = {3}};
+    thaw_value *x;
+    test_must(thaw_graph_create(test_context(), &b.graph));
+    b.graph->opset = 13;
+    test_must(thaw_graph_add_value(b.graph, "image", &x));
+    x->shape = (thaw_shape){4, {2, 3, 21, 19}};
+    x->shape_known = true;
+    test_must(thaw_graph_add_input(b.graph, x));
+    x = convolve(&b, x, (layer){"stem", 20, 3, 5, 2, 1, true, true});
+    x = convolve(&b, x, (layer){"frozen", 20, 20, 3, 1, 1, false, true});
+    x = convolve(&b, x, (layer){"depthwise", 20, 20, 3, 2, 20, true, false});
+    x = convolve(&b, x, (layer){"depthwise1", 20, 20, 3, 1, 20, true, true});
+    thaw_value *parts[3] = {
+        convolve(&b, x, (layer){"part0", 16, 20, 1, 1, 1, true, true}),
+        convolve(&b, x, (layer){"part1", 32, 20, 3, 1, 1, true, true}),
+        convolve(&b, x, (layer){"part2", 16, 20, 3, 1, 1, false, false}),
+    };
+    x = add(&b, "Concat", "concat", parts, 3);
+    test_must(thaw_node_add_int(x->producer, "axis", 1));
+    x = convolve(&b, x, (layer){"down", 40, 64, 3, 2, 1, true, false});
+    x = convolve(&b, x, (layer){"last", 6, 40, 1, 1, 1, true, true});
+    test_must(thaw_graph_add_output(b.graph, x));
+    test_must(thaw_graph_finish(b.graph));
+    return b.graph;
+}
+
+/* One step on numbers that depend on the place only. */
+static void step(thaw_program *program)
+{
+    thaw_graph *graph = program->graph;
+    thaw_value *image = graph->inputs[0], *y = graph->outputs[0];
+    thaw_tensor *tensor;
+    test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, &image->shape, &tensor));
+    for (int64_t i = 0; i < tensor->count; i++)
+        ((float *)tensor->data)[i] = (float)(i * 13 % 29) / 29.0f - 0.5f;
+    test_must(thaw_program_write(program, 0, tensor));
+    thaw_tensor_release(&tensor);
+    test_must(thaw_program_forward(program));
+    test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, &y->shape, &tensor));
+    for (int64_t i = 0; i < tensor->count; i++)
+        ((float *)tensor->data)[i] = (float)(i * 7 % 31) / 31.0f - 0.4f;
+    test_must(thaw_buffer_write(y->gradient, 0, tensor->data, tensor->bytes));
+    thaw_tensor_release(&tensor);
+    test_must(thaw_program_backward(program));
+}
+
+static thaw_tensor *gradient_of(const thaw_program *program, const char *name)
+{
+    const thaw_value *value = thaw_graph_find_value(program->graph, name);
+    thaw_tensor *tensor;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(value->gradient);
+    test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, &value->shape, &tensor));
+    test_must(thaw_buffer_read(value->gradient, 0, tensor->data, tensor->bytes));
+    return tensor;
+}
+
+static void compare(const thaw_program *program, const thaw_program *expected, double tolerance)
+{
+    const thaw_graph *graph = expected->graph;
+    for (size_t i = 0; i < graph->value_count; i++) {
+        if (!graph->values[i]->trainable)
+            continue;
+        thaw_tensor *got = gradient_of(program, graph->values[i]->name);
+        thaw_tensor *wanted = gradient_of(expected, graph->values[i]->name);
+        double largest = 0, difference = 0;
+        for (int64_t j = 0; j < wanted->count; j++) {
+            const double number = thaw_tensor_get(wanted, j), off = fabs(thaw_tensor_get(got, j) - number);
+            largest = fmax(largest, fabs(number));
+            difference = off <= difference ? difference : off;
+        }
+        CU_ASSERT(largest > 0);
+        CU_ASSERT(difference <= tolerance * largest);
+        thaw_tensor_release(&got);
+        thaw_tensor_release(&wanted);
+    }
+}
+
+static thaw_program *create(const thaw_graph *graph, int32_t layout, bool keep)
+{
+    const thaw_program_options options = {.batch = 2, .differentiable = true, .keep = keep};
+    thaw_program *program;
+    trial_force_layout(layout);
+    test_must(thaw_program_create(graph, test_device(), &options, &program));
+    trial_force_layout(0);
+    return program;
+}
+
+/* The stem's gradient has come through all of it. A second step gives the same bits, and so does one that shares no
+ * memory. */
+static void test_storages(void)
+{
+    static const char *const algorithms[] = {"tiled", "winograd", "gather"};
+    thaw_graph *graph = chain();
+    thaw_program *expected = create(graph, 1, false);
+    step(expected);
+    CU_ASSERT_PTR_NULL(thaw_graph_find_value(expected->graph, "frozen.weight")->gradient);
+    for (int32_t layout = 4; layout <= (test_tiny() ? 4 : 16); layout *= 2)
+        for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++) {
+            trial_force_algorithm(algorithms[i]);
+            thaw_program *program = create(graph, layout, false), *again = create(graph, layout, true);
+            trial_force_algorithm(NULL);
+            step(program);
+            compare(program, expected, 2e-5);
+            step(again);
+            step(again);
+            compare(again, program, 0);
+            CU_ASSERT(program->activation_bytes < again->activation_bytes);
+            thaw_program_destroy(&program);
+            thaw_program_destroy(&again);
+        }
+    thaw_program_destroy(&expected);
+    thaw_graph_destroy(&graph);
+}
+
+/* Training changes weights in the program's own buffers: the next step is one with those. */
+static void test_changed_weights(void)
+{
+    thaw_graph *graph = chain();
+    thaw_program *programs[2] = {create(graph, 1, false), create(graph, test_tiny() ? 4 : 16, false)};
+    for (int i = 0; i < 2; i++) {
+        step(programs[i]);
+        for (size_t j = 0; j < programs[i]->graph->value_count; j++) {
+            const thaw_value *value = programs[i]->graph->values[j];
+            if (value->trainable)
+                test_must(thaw_buffer_write(value->buffer, 0, "\0\0\x80\x3f", 4)); /* its first number: 1 */
+        }
+        step(programs[i]);
+    }
+    compare(programs[1], programs[0], 2e-5);
+    thaw_program_destroy(&programs[0]);
+    thaw_program_destroy(&programs[1]);
+    thaw_graph_destroy(&graph);
+}
+
+void suite_conv_chain(void)
+{
+    static const test_entry tests[] = {
+        {"every storage", test_storages},
+        {"weights that training has changed", test_changed_weights},
+    };
+    TEST_SUITE("conv_chain", tests);
+}

@@ -1,0 +1,76 @@
+#include "train_options.h"
+
+#include "stages.h"
+
+#define LIST_NAME(name, text) text,
+static const char *const optimizers[] = {THAW_OPTIMIZER_LIST(LIST_NAME) NULL};
+#undef LIST_NAME
+static const char *const class_weights[] = {"none", "balanced", NULL};
+static const char *const batch_norms[] = {"frozen", "update", NULL};
+
+#define MEGABYTE (UINT64_C(1) << 20)
+
+#define FIELD(member) offsetof(cli_train_options, member)
+const cli_option cli_step_table[11] = {
+    {"batch-size", &cli_size, FIELD(train.train_batch_size), "N", .help = "images at once", CLI_RANGE(1, 65536)},
+    {"accumulate", &cli_int32, FIELD(train.accumulate), "N", .help = "batches whose gradients make one step",
+     CLI_RANGE(1, 65536)},
+    {"optimizer", &cli_choice, FIELD(train.optimizer), .help = "how steps are made", .choices = optimizers},
+    {"momentum", &cli_number, FIELD(train.momentum), "X", .help = "of sgd", CLI_RANGE(0, 0.9999)},
+    {"nesterov", &cli_flag, FIELD(train.nesterov), .help = "sgd's momentum as Nesterov has it"},
+    {"weight-decay", &cli_number, FIELD(train.weight_decay), "X",
+     .help = "pull of the weights to zero; not on biases and norms", CLI_RANGE(0, 10)},
+    {"clip-norm", &cli_number, FIELD(train.clip_norm), "X",
+     .help = "scales gradients down to this norm, taken over all of them; 0: never", CLI_RANGE(0, 1e9)},
+    {"lr-decay-by-depth", &cli_number, FIELD(train.depth_decay), "X",
+     .help = "a stage's learning rate is multiplied by X for each stage that it is below the head", CLI_RANGE(1e-6, 1)},
+    {"label-smoothing", &cli_number, FIELD(train.label_smoothing), "X",
+     .help = "share of the target spread over all classes", CLI_RANGE(0, 0.99)},
+    {"class-weights", &cli_choice, FIELD(class_weights),
+     .help = "balanced: each class weighs 1 / its share of the images", .choices = class_weights},
+    {"seed", &cli_seed, FIELD(train.seed), "N", .help = "of the new head and of the images' order"},
+};
+const cli_option cli_freeze_table[7] = {
+    {"freeze-until", &cli_text, FIELD(train.freeze.until), "NODE",
+     .help = "freezes all layers up to NODE, in the order of `inspect`, itself included; none: trains everything"},
+    {"unfreeze", &cli_int32, FIELD(train.freeze.unfreeze), "N",
+     .help = "trains the N stages below the head too, as `inspect` numbers them", CLI_RANGE(0, 100000)},
+    {"trainable", &cli_text, FIELD(train.freeze.trainable), "GLOB,..",
+     .help = "trains the head, and layers and weights whose names match"},
+    {"batch-norm", &cli_choice, FIELD(batch_norm),
+     .help = "in what is trained: frozen, statistics as well as scale and shift; or updated",
+     .otherwise = "frozen; update with --from-scratch", .choices = batch_norms},
+    {"from-scratch", &cli_flag, FIELD(train.from_scratch),
+     .help = "gives every layer random weights first and trains everything: to see what transfer is worth"},
+    {"head-at", &cli_text, FIELD(train.head_at), "NODE", .help = "node or value whose output feeds the new head",
+     .otherwise = "found at the end of the graph"},
+    {"lr-head", &cli_number, FIELD(train.head_learning_rate), "X", .help = "learning rate of the head",
+     .otherwise = "that of the others", CLI_RANGE(1e-10, 1000)},
+};
+const cli_option cli_work_table[3] = {
+    {"workers", &cli_size, FIELD(workers), "N", .help = "threads that decode images", .otherwise = "one per processor",
+     CLI_RANGE(0, 256)},
+    {"frozen-batch-size", &cli_size, FIELD(train.job.batch_size), "N", .help = "images at once through the frozen part",
+     CLI_RANGE(1, 65536)},
+    {"cache-memory", &cli_size, FIELD(memory_megabytes), "MB",
+     .help = "what the frozen part's output for all images may take; where that is not enough, it is computed again in "
+             "every epoch",
+     .otherwise = "half of the machine's memory", CLI_RANGE(1, 1e9)},
+};
+#undef FIELD
+
+void cli_train_defaults(cli_train_options *options)
+{
+    *options = (cli_train_options){.train = thaw_finetune_defaults(), .batch_norm = -1};
+}
+
+thaw_status cli_train_resolve(cli_state *cli, const cli_train_options *options, thaw_finetune_options *train)
+{
+    *train = options->train;
+    train->job = cli_job(cli, options->train.job.batch_size, options->workers);
+    train->balanced_classes = options->class_weights == 1;
+    train->freeze.update_batch_norm = options->batch_norm < 0 ? train->from_scratch : options->batch_norm == 1;
+    train->memory_bytes = options->memory_megabytes * MEGABYTE;
+    train->on_plan = cli_stages_tell;
+    return thaw_finetune_check(cli->context, train);
+}
