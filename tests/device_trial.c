@@ -96,6 +96,7 @@ static void count_line(void *user, thaw_log_level level, const char *line)
     (void)level;
     trial->lines++;
     trial->built += strstr(line, "built in") != NULL;
+    trial->again += strstr(line, "once more") != NULL;
     trial->cached += strstr(line, "from the cache") != NULL;
 }
 

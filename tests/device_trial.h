@@ -25,7 +25,7 @@ void file_put(const char *folder, const char *file, const void *bytes, size_t si
 typedef struct device_trial {
     thaw_context *context;
     thaw_device *device;
-    int built, cached, lines; /* log lines that say so, and all there were */
+    int built, cached, again, lines; /* log lines that say so ("once more": with the driver's header), and all */
 } device_trial;
 
 void device_trial_open(device_trial *trial);

@@ -1,8 +1,10 @@
 /* Building and running kernels of the test's own. */
 #include "device_trial.h"
+#include "device/kernel_sources.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MOST 1024
@@ -133,9 +135,52 @@ static void wrong_launches_fail_with_the_kernels_name(void)
     environment_restore();
 }
 
+/* Builds all of a file of cl/: a kernel that does not exist is asked for. False where the options do not suit it. */
+static bool build_all_of(device_trial *trial, const char *file, const char *options)
+{
+    char name[256];
+    thaw_kernel *none;
+    const int before = trial->built;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(file, "."), file);
+    CU_ASSERT_EQUAL(thaw_kernel_get(trial->device, name, "no_such_kernel", options, &none), THAW_ERR_COMPILE);
+    return trial->built > before;
+}
+
+/* cl/builtins.clh declares what our kernels call, and a driver's slow header is read for those of others only. */
+static void functions_are_declared_by_us_or_by_the_driver(void)
+{
+    static const char other[] =
+        "kernel void other(global float *x)\n{\n    x[0] = trunc(x[0]) + nextafter(x[1], x[2]);\n}\n";
+    static const char options[] = "-DBLOCK=16 -DKERNEL_W=3 -DSTRIDE_W=2 -DDILATION_W=1 -DACTIVATION=1";
+    float numbers[] = {2.5f, 1, 1};
+    thaw_kernel *kernel;
+    thaw_buffer *buffer;
+    device_trial trial;
+    device_trial_open(&trial);
+    for (size_t i = 0; i < thaw_kernel_source_count && !test_tiny(); i++) {
+        const char *file = thaw_kernel_sources[i].file;
+        if (!strstr(file, ".clh") && !(build_all_of(&trial, file, options) && trial.again == 0)) {
+            printf("\n%s: ", file);
+            CU_FAIL_FATAL("not built at once");
+        }
+    }
+    use_own_kernels();
+    file_put(getenv("THAW_KERNEL_DIR"), "other.cl", other, sizeof other - 1);
+    CU_ASSERT_EQUAL_FATAL(thaw_kernel_get(trial.device, "other", "other", "", &kernel), THAW_OK);
+    CU_ASSERT_EQUAL_FATAL(thaw_buffer_create(trial.device, sizeof numbers, &buffer), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_buffer_write(buffer, 0, numbers, sizeof numbers), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_kernel_launch(kernel, THAW_RANGE_1(1), THAW_BUFFER(buffer)), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_buffer_read(buffer, 0, numbers, sizeof numbers), THAW_OK);
+    CU_ASSERT_EQUAL(numbers[0], 3); /* 2 + 1 */
+    thaw_buffer_destroy(&buffer);
+    device_trial_close(&trial);
+    environment_restore();
+}
+
 static const test_entry tests[] = {
     {"every work-item runs once", every_work_item_runs_once},
     {"arguments and options arrive", arguments_and_options_arrive},
+    {"functions are declared by us or by the driver", functions_are_declared_by_us_or_by_the_driver},
     {"compile errors say what and where", compile_errors_say_what_and_where},
     {"wrong launches fail with the kernel's name", wrong_launches_fail_with_the_kernels_name},
 };

@@ -117,27 +117,55 @@ static thaw_status load_or_build(thaw_device *device, const char *const *texts, 
     return THAW_OK;
 }
 
-/* Puts the sources and options together: common.clh first, then the program, with its own line numbers in messages. */
+/* Declared by cl/builtins.clh, the functions need not be by clang's header, which looks at this guard. */
+#define NO_HEADER "-D_OPENCL_H_"
+
+typedef struct sources {
+    char *builtins, *common, *own; /* builtins: "" where the driver declares its functions itself */
+    char line[300];                /* gives the program its own line numbers in messages */
+} sources;
+
+static thaw_status read_sources(thaw_device *device, const thaw_program *program, sources *read)
+{
+    char file[256];
+    snprintf(file, sizeof file, "%s.cl", program->name);
+    snprintf(read->line, sizeof read->line, "\n#line 1 \"%s\"\n", file);
+    if (device->quirks.slow_header)
+        THAW_TRY(read_source(device->context, "builtins.clh", &read->builtins));
+    THAW_TRY(read_source(device->context, "common.clh", &read->common));
+    return read_source(device->context, file, &read->own);
+}
+
+/* The program from its sources, with functions declared by us or by the driver. */
+static thaw_status prepare_with(thaw_device *device, const sources *read, bool builtins, const char *kernel,
+                                thaw_program *program)
+{
+    const char *const texts[] = {builtins ? read->builtins : "", read->common, read->line, read->own};
+    thaw_text options = {0};
+    thaw_text_append(&options, "%s%s %s", COMMON_OPTIONS, builtins ? " " NO_HEADER : "", program->options);
+    const thaw_status status =
+        options.failed ? thaw_fail(device->context, THAW_ERR_MEMORY, "program %s.cl", program->name)
+                       : load_or_build(device, texts, sizeof texts / sizeof texts[0], options.data, kernel, program);
+    thaw_text_free(&options);
+    return status;
+}
+
 static thaw_status prepare(thaw_device *device, const char *kernel, thaw_program *program)
 {
-    char *common = NULL, *own = NULL;
-    char file[256], line[300];
-    thaw_text options = {0};
-    snprintf(file, sizeof file, "%s.cl", program->name);
-    snprintf(line, sizeof line, "\n#line 1 \"%s\"\n", file);
-    thaw_text_append(&options, "%s %s", COMMON_OPTIONS, program->options);
-    thaw_status status = options.failed ? thaw_fail(device->context, THAW_ERR_MEMORY, "program %s", file) : THAW_OK;
-    if (status == THAW_OK)
-        status = read_source(device->context, "common.clh", &common);
-    if (status == THAW_OK)
-        status = read_source(device->context, file, &own);
+    sources read = {0};
+    thaw_status status = read_sources(device, program, &read);
     if (status == THAW_OK) {
-        const char *const texts[] = {common, line, own};
-        status = load_or_build(device, texts, sizeof texts / sizeof texts[0], options.data, kernel, program);
+        status = prepare_with(device, &read, read.builtins != NULL, kernel, program);
+        if (status == THAW_ERR_COMPILE && read.builtins) { /* perhaps it calls what only the driver declares */
+            thaw_log(device->context, THAW_LOG_DEBUG, "program %s: once more with the driver's header", program->name);
+            clReleaseProgram(program->opencl);
+            program->opencl = NULL;
+            status = prepare_with(device, &read, false, kernel, program);
+        }
     }
-    free(common);
-    free(own);
-    thaw_text_free(&options);
+    free(read.builtins);
+    free(read.common);
+    free(read.own);
     return status;
 }
 

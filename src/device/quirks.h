@@ -5,9 +5,10 @@
 #include <thaw/device.h>
 
 typedef struct thaw_quirks {
-    bool clblast_runs;     /* CLBlast works there at all */
-    bool clblast_fast;     /* and faster than cl/gemm.cl */
-    bool cache_binaries;   /* the driver keeps no compiled programs itself */
+    bool clblast_runs;   /* CLBlast works there at all */
+    bool clblast_fast;   /* and faster than cl/gemm.cl */
+    bool cache_binaries; /* the driver keeps no compiled programs itself */
+    bool slow_header; /* clang's, with every built-in function, is read for each program: cl/builtins.clh is faster */
     bool fill_by_writing;  /* fills are not seen as such */
     bool exact_buffers;    /* buffers of exactly the size asked for, never reused: every stray access shows */
     bool host_memory;      /* buffers in memory of ours cost no copy, so that it may lie on huge pages */
