@@ -13,6 +13,9 @@ THAW_MUST_CHECK thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_progra
  * activations into the epilogues of what makes their input. */
 THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
 
+/* What of that holds in a differentiable program: activations into what makes their input. */
+void thaw_graph_join_activations(thaw_graph *graph);
+
 /* Chooses every activation's storage for a device that likes `block` channels side by side (1: nothing but row-major;
  * operators choose among their algorithms here too), and puts Reorder nodes where neighbours disagree. Inputs and
  * outputs of the graph stay row-major. */

@@ -45,6 +45,8 @@ static thaw_status build(const thaw_graph *source, thaw_device *device, const th
     THAW_TRY(thaw_graph_bind(program->graph, options));
     if (options->differentiable)
         mark_gradients(program->graph); /* some values are constants now */
+    if (options->differentiable && !options->keep)
+        thaw_graph_join_activations(program->graph);
     if (options->fuse)
         THAW_TRY(thaw_graph_fuse(program->graph));
     return device ? prepare_for_device(program, device, options) : THAW_OK;
