@@ -1,5 +1,5 @@
-/* dx[i] += dy[i] * (the slope of the activation at i), any number of elements; work-item i. ACTIVATION, alpha and beta:
- * see common.clh.
+/* dx[i] = dy[i] * (the slope of the activation at i), any number of elements; work-item i. ACTIVATION, alpha and beta:
+ * see common.clh. ADD: defined where dx is to be added to; else dx may be dy.
  *
  * kept: the result y where it tells the slope (so that x need not be kept), else x. At a kink: as PyTorch. */
 #if ACTIVATION == 1
@@ -20,5 +20,9 @@ kernel void activation_backward(global float *dx, global const float *dy, global
                                 float beta)
 {
     const size_t i = get_global_id(0);
+#ifdef ADD
     dx[i] += SLOPED(dy[i], kept[i]);
+#else
+    dx[i] = SLOPED(dy[i], kept[i]);
+#endif
 }

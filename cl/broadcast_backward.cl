@@ -61,16 +61,20 @@ static inline void advance(places *at, long row, global const long *table, int r
     }
 }
 
-/* Nothing in `to` repeats. Work-items (extent_0, extent_1, the others together). */
+/* Nothing in `to` repeats; with an `add` of 0 it is replaced. Work-items (extent_0, extent_1, the others together). */
 kernel void add_terms(global float *to, global const float *from, global const float *p, global const float *q,
-                      float scale, global const long *table, long to_1, long from_1, long p_1, long q_1)
+                      float scale, global const long *table, long to_1, long from_1, long p_1, long q_1, int add)
 {
     const long i = (long)get_global_id(0), j = (long)get_global_id(1);
     places at = {table[0] + j * to_1, table[1] + j * from_1, table[2] + j * p_1, table[3] + j * q_1};
 #if OUTER
     advance(&at, (long)get_global_id(2), table + 4, OUTER);
 #endif
-    to[at.to + i * TO_0] += scale * VALUE(from[at.from + i * FROM_0], P(p[at.p + i * P_0]), Q(q[at.q + i * Q_0]));
+    const float value = scale * VALUE(from[at.from + i * FROM_0], P(p[at.p + i * P_0]), Q(q[at.q + i * Q_0]));
+    if (add)
+        to[at.to + i * TO_0] += value;
+    else
+        to[at.to + i * TO_0] = value;
 }
 
 /* The sum over a piece of a line. DENSE: its elements lie side by side, save that P_0 or Q_0 may be 0. */
@@ -161,7 +165,7 @@ kernel void finish_sum(global float *to, global const float *pieces, float scale
  * image). */
 kernel void add_terms_blocked(global float *to, global const float *from, global const float *q, float scale,
                               int pixels, int run, long from_image, long from_block, int from_pixel, long q_image,
-                              long q_block, int q_pixel)
+                              long q_block, int q_pixel, int add)
 {
     const int first = (int)get_global_id(0) * run, end = min(first + run, pixels);
     to += (get_global_id(2) * get_global_size(1) + get_global_id(1)) * pixels * BLOCK;
@@ -169,7 +173,7 @@ kernel void add_terms_blocked(global float *to, global const float *from, global
     q += (long)get_global_id(2) * q_image + (long)get_global_id(1) * q_block;
     for (int i = first; i < end; i++) {
         const floatb value = VALUE(FROM_BLOCK((size_t)i * from_pixel), 0.0f, Q(Q_BLOCK((size_t)i * q_pixel)));
-        store_block(load_block(i, to) + scale * value, i, to);
+        store_block((add ? load_block(i, to) : 0.0f) + scale * value, i, to);
     }
 }
 

@@ -1,5 +1,5 @@
 /* Gradients of pooling [planes, depth, height, width], row-major: each element of the input adds up what the windows
- * that hold it give back, in their order. Sizes and windows as in pool.cl: output (d, h, w) sees input
+ * that hold it give back, in their order; an `add` of 0 replaces what is there. Sizes and windows as in pool.cl: output (d, h, w) sees input
  * (d * stride_d - pad_d + i * dilation_d, ...) for i < kernel_d, as far as that exists. */
 
 #define GEOMETRY                                                                                                       \
@@ -84,7 +84,7 @@ kernel void find_largest(global int *kept, global const float *x, GEOMETRY)
     const size_t offset = get_global_id(1) * ((size_t)out_d * out_h * out_w);
 
 /* dx += dy of the windows whose largest element it is. */
-kernel void max_pool_backward(global float *dx, global const float *dy, global const int *kept, GEOMETRY)
+kernel void max_pool_backward(global float *dx, int add, global const float *dy, global const int *kept, GEOMETRY)
 {
     WINDOWS
     float sum = 0.0f;
@@ -100,12 +100,13 @@ kernel void max_pool_backward(global float *dx, global const float *dy, global c
             }
         }
     }
-    dx[get_global_id(1) * get_global_size(0) + get_global_id(0)] += sum;
+    dx += get_global_id(1) * get_global_size(0) + get_global_id(0);
+    *dx = add ? *dx + sum : sum;
 }
 
 /* dx += dy / the count of elements, of each window. count_d, count_h, count_w: see pool.cl. */
-kernel void average_pool_backward(global float *dx, global const float *dy, int count_d, int count_h, int count_w,
-                                  GEOMETRY)
+kernel void average_pool_backward(global float *dx, int add, global const float *dy, int count_d, int count_h,
+                                  int count_w, GEOMETRY)
 {
     WINDOWS
     float sum = 0.0f;
@@ -126,7 +127,8 @@ kernel void average_pool_backward(global float *dx, global const float *dy, int 
             }
         }
     }
-    dx[get_global_id(1) * get_global_size(0) + get_global_id(0)] += sum;
+    dx += get_global_id(1) * get_global_size(0) + get_global_id(0);
+    *dx = add ? *dx + sum : sum;
 }
 
 /* --- activations in blocks of channels, [planes, height, width, BLOCK], a plane being one block of one image --- */
@@ -135,28 +137,43 @@ kernel void average_pool_backward(global float *dx, global const float *dy, int 
 #ifdef BLOCK
 typedef JOIN(int, BLOCK) intb;
 
-/* Work-item (row of the output, plane). */
-kernel void find_largest_blocked(global int *kept, global const float *x, GEOMETRY)
+/* dx += dy of the windows whose largest element it is, found again: a plane's x and dx are walked together, each window
+ * while it is close. Work-item: plane. */
+kernel void max_pool_backward_blocked(global float *dx, int add, global const float *dy, global const float *x,
+                                      GEOMETRY)
 {
-    const int start_h = (int)get_global_id(0) * stride_h - pad_h;
-    const int first_h = first_inside(start_h, dilation_h), end_h = end_inside(start_h, in_h, kernel_h, dilation_h);
-    x += get_global_id(1) * in_h * (size_t)in_w * BLOCK;
-    kept += (get_global_id(1) * out_h + get_global_id(0)) * out_w * BLOCK;
-    for (int r = 0; r < out_w; r++) {
-        const int start_w = r * STRIDE_W - pad_w;
-        const int first_w = first_inside(start_w, DILATION_W), end_w = end_inside(start_w, in_w, KERNEL_W, DILATION_W);
-        floatb best = 0.0f;
-        intb best_at = -1;
-        for (int j = first_h; j < end_h; j++) {
-            global const float *row = x + ((long)(start_h + j * dilation_h) * in_w + start_w) * BLOCK;
-            for (int k = first_w; k < end_w; k++) {
-                const floatb value = load_block(k * DILATION_W, row);
-                const intb better = (value > best) | (isnan(value) & ~isnan(best)) | (best_at < 0);
-                best = better ? value : best;
-                best_at = better ? (intb)(j * KERNEL_W + k) : best_at;
-            }
+    int blank = add ? in_h : 0; /* rows of dx from there on hold nothing yet */
+    dx += get_global_id(0) * in_h * (size_t)in_w * BLOCK;
+    x += get_global_id(0) * in_h * (size_t)in_w * BLOCK;
+    dy += get_global_id(0) * out_h * (size_t)out_w * BLOCK;
+    for (int q = 0; q < out_h; q++, dy += out_w * BLOCK) {
+        const int start_h = q * stride_h - pad_h;
+        const int first_h = first_inside(start_h, dilation_h), end_h = end_inside(start_h, in_h, kernel_h, dilation_h);
+        const int reach = q + 1 < out_h ? min(start_h + (kernel_h - 1) * dilation_h + 1, in_h) : in_h;
+        for (; blank < reach; blank++)
+            for (int w = 0; w < in_w; w++)
+                store_block((floatb)0.0f, blank * in_w + w, dx);
+        for (int r = 0; r < out_w; r++) {
+            const int start_w = r * STRIDE_W - pad_w;
+            const int first_w = first_inside(start_w, DILATION_W);
+            const int end_w = end_inside(start_w, in_w, KERNEL_W, DILATION_W);
+            const floatb given = load_block(r, dy);
+            floatb best = 0.0f;
+            intb best_at = -1;
+            for (int j = first_h; j < end_h; j++)
+                for (int k = first_w; k < end_w; k++) {
+                    const floatb value = load_block((start_h + j * dilation_h) * in_w + start_w + k * DILATION_W, x);
+                    const intb better = (value > best) | (isnan(value) & ~isnan(best)) | (best_at < 0);
+                    best = better ? value : best;
+                    best_at = better ? (intb)(j * KERNEL_W + k) : best_at;
+                }
+            for (int j = first_h; j < end_h; j++)
+                for (int k = first_w; k < end_w; k++) {
+                    const int at = (start_h + j * dilation_h) * in_w + start_w + k * DILATION_W;
+                    const floatb share = best_at == j * KERNEL_W + k ? given : 0.0f;
+                    store_block(load_block(at, dx) + share, at, dx);
+                }
         }
-        store_block(best_at, r, kept);
     }
 }
 
@@ -166,29 +183,12 @@ kernel void find_largest_blocked(global int *kept, global const float *x, GEOMET
     const int end_h = end_window(h, out_h, stride_h);                                                                  \
     dx += (get_global_id(1) * get_global_size(0) + get_global_id(0)) * in_w * BLOCK;
 
-kernel void max_pool_backward_blocked(global float *dx, global const float *dy, global const int *kept, GEOMETRY)
-{
-    INPUT_ROW
-    for (int q = first_window(h, kernel_h, dilation_h, stride_h); q < end_h; q++) {
-        const int j = element_at(h - q * stride_h, dilation_h);
-        const size_t row = (get_global_id(1) * out_h + q) * (size_t)out_w * BLOCK;
-        for (int w = pad_w; w < in_w + pad_w && j >= 0; w++) {
-            const int end_w = end_window(w, out_w, STRIDE_W);
-            floatb sum = 0.0f;
-            for (int r = first_window(w, KERNEL_W, DILATION_W, STRIDE_W); r < end_w; r++) {
-                const int k = element_at(w - r * STRIDE_W, DILATION_W);
-                if (k >= 0)
-                    sum += load_block(r, kept + row) == j * KERNEL_W + k ? load_block(r, dy + row) : 0.0f;
-            }
-            store_block(load_block(w - pad_w, dx) + sum, w - pad_w, dx);
-        }
-    }
-}
-
-kernel void average_pool_backward_blocked(global float *dx, global const float *dy, int count_d, int count_h,
+kernel void average_pool_backward_blocked(global float *dx, int add, global const float *dy, int count_d, int count_h,
                                           int count_w, GEOMETRY)
 {
     INPUT_ROW
+    for (int w = 0; w < in_w && !add; w++)
+        store_block((floatb)0.0f, w, dx);
     for (int q = first_window(h, kernel_h, dilation_h, stride_h); q < end_h; q++) {
         const int j = element_at(h - q * stride_h, dilation_h);
         const int high = counted(q * stride_h - pad_h, in_h, count_h, kernel_h, dilation_h);

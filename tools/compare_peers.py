@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """Thaw beside ONNX Runtime and PyTorch: the same models, the same machine, taking turns.
 
-usage: compare_peers.py --thaw THAW --models FOLDER [--batch 8,1] [--threads 2] [--rounds 9] [--repeat 5] [NAME...]
+usage: compare_peers.py --thaw THAW --models FOLDER [--train] [--batch 8,1] [--threads 2] [--rounds 9] [--repeat 5] [NAME...]
 
 FOLDER holds NAME.onnx with an image input [N,3,224,224] (and, for the check of outputs, NAME.input.npy and
 NAME.output.npy). PyTorch runs torchvision's architecture of that name. Whatever of onnxruntime and torch is not installed
 is left out. In each round every runtime computes `repeat` batches after a warm-up and gives the median of their times;
 printed is the median over the rounds, as Markdown, with Thaw's speed as a multiple of the others'.
+
+With --train it is a step of training beside PyTorch's (forward, cross-entropy, backward, SGD with momentum), of everything
+and of the last stage and the head behind a frozen trunk; FOLDER holds models whose batch norms were not folded. Each
+turn is a process of its own, whose largest resident memory is printed too.
 """
 import argparse
 import json
@@ -25,12 +29,15 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--thaw", required=True, help="the thaw command")
     parser.add_argument("--models", required=True, help="folder of ONNX files")
-    parser.add_argument("--batch", default="8,1", help="batch sizes, with commas (default 8,1)")
+    parser.add_argument("--train", action="store_true", help="steps of training (batch 16 unless given)")
+    parser.add_argument("--batch", help="batch sizes, with commas (default 8,1)")
     parser.add_argument("--threads", type=int, default=2, help="of each runtime (default 2)")
     parser.add_argument("--rounds", type=int, default=9, help="turns of each runtime (default 9)")
     parser.add_argument("--repeat", type=int, default=5, help="timed batches in a turn (default 5)")
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.batch = arguments.batch or ("16" if arguments.train else "8,1")
+    return arguments
 
 
 def median_seconds(run, repeat):
@@ -120,6 +127,84 @@ class PyTorch:
         return lambda repeat: median_seconds(run, repeat)
 
 
+# Where the last stage begins: the same layers as `thaw profile --train --unfreeze 1` trains.
+LAST_STAGE = {"resnet18": ["layer4", "fc"], "squeezenet1_1": ["features.9", "features.10", "features.11",
+              "features.12", "classifier"], "mobilenet_v2": ["features.14", "features.15", "features.16",
+              "features.17", "features.18", "classifier"]}
+
+# In a process of its own: name, batch, threads, repeat, layers to train with commas ("": all). Prints seconds, kilobytes.
+PYTORCH_STEP = """
+import resource, statistics, sys, time
+import torch, torchvision
+name, batch, threads, repeat, layers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+torch.set_num_threads(threads)
+model = getattr(torchvision.models, name)(weights=None).to(memory_format=torch.channels_last).train()
+if layers:
+    model.eval()
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    for layer in layers.split(","):
+        part = model.get_submodule(layer).train()
+        for parameter in part.parameters():
+            parameter.requires_grad = True
+images = torch.rand(batch, 3, 224, 224).to(memory_format=torch.channels_last)
+labels = torch.randint(1000, (batch,))
+optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-6, momentum=0.9)
+times = []
+for turn in range(repeat + 2):
+    start = time.perf_counter()
+    optimizer.zero_grad()
+    torch.nn.functional.cross_entropy(model(images), labels).backward()
+    optimizer.step()
+    times.append(time.perf_counter() - start)
+print(statistics.median(times[2:]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def run_measured(command, environment):
+    """The output of a child, and its largest resident memory in kilobytes."""
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    output = child.stdout.read().decode()
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise RuntimeError("%s failed" % command[0])
+    return output, usage.ru_maxrss
+
+
+def thaw_step(thaw, path, batch, repeat, last):
+    command = [thaw.command, "--json", "-q", "profile", path, "--train", "--whole", "--batch", str(batch), "--repeat",
+               str(repeat)] + (["--unfreeze", "1"] if last else [])
+    output, kilobytes = run_measured(command, thaw.environment)
+    return json.loads(output)["median_seconds"], kilobytes
+
+
+def pytorch_step(name, batch, arguments, last):
+    layers = ",".join(LAST_STAGE[name]) if last else ""
+    output, _ = run_measured([sys.executable, "-c", PYTORCH_STEP, name, str(batch), str(arguments.threads),
+                              str(arguments.repeat), layers], dict(os.environ))
+    seconds, kilobytes = output.split()
+    return float(seconds), int(kilobytes)
+
+
+def compare_training(arguments):
+    thaw = Thaw(arguments)
+    print("| model | trained | batch | Thaw images/s | PyTorch images/s | x PyTorch | Thaw MB | PyTorch MB | x memory |")
+    print("| --- | --- %s|" % ("| ---: " * 7), flush=True)
+    names = list(LAST_STAGE) if arguments.names is NAMES else arguments.names
+    for name in names:
+        path = os.path.join(arguments.models, name + ".onnx")
+        for last in (False, True):
+            for batch in (int(b) for b in arguments.batch.split(",")):
+                thaw_step(thaw, path, batch, 1, last)  # compiles, and chooses algorithms
+                turns = [(thaw_step(thaw, path, batch, arguments.repeat, last),
+                          pytorch_step(name, batch, arguments, last)) for _ in range(arguments.rounds)]
+                (a, a_memory), (b, b_memory) = ([statistics.median(turn[side][i] for turn in turns) for i in (0, 1)]
+                                                for side in (0, 1))
+                print("| %s | %s | %d | %.1f | %.1f | %.2f | %.0f | %.0f | %.2f |" % (
+                    name, "last stage + head" if last else "everything", batch, batch / a, batch / b, b / a,
+                    a_memory / 1024, b_memory / 1024, a_memory / b_memory), flush=True)
+
+
 def installed_runtimes(arguments):
     runtimes = [Thaw(arguments)]
     for peer in (OnnxRuntime, PyTorch):
@@ -161,6 +246,9 @@ def print_head(runtimes, arguments):
 
 def main():
     arguments = parse_arguments()
+    if arguments.train:
+        compare_training(arguments)
+        return
     runtimes = installed_runtimes(arguments)
     print_head(runtimes, arguments)
     for name in arguments.names:

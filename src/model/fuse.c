@@ -22,6 +22,15 @@ static bool has_epilogue(const thaw_node *node)
     return node->epilogue.activation != THAW_LINEAR || node->epilogue.residual;
 }
 
+static bool is_output(const thaw_value *value)
+{
+    const thaw_graph *graph = value->producer->graph;
+    for (size_t i = 0; i < graph->output_count; i++)
+        if (graph->outputs[i] == value)
+            return true;
+    return false;
+}
+
 /* `maker` writes what `last` wrote; `last` goes. */
 static void take_over(thaw_node *maker, thaw_node *last)
 {
@@ -265,6 +274,31 @@ static void fold_gate(thaw_node *multiply)
         take_over(maker, multiply);
         return;
     }
+}
+
+/* In training, what has the slope of Relu and Clip in its backward pass: a BatchNormalization computes again what went
+ * into them, a Conv looks at its result and changes that one's gradient, which must not be the caller's. */
+static void join_activation(thaw_node *node)
+{
+    thaw_epilogue epilogue = {THAW_LINEAR, 0, 0, NULL};
+    thaw_node *maker = sole_producer(node->inputs[0]);
+    if (!thaw_activation_of(node, &epilogue) || !isfinite(epilogue.alpha) || !isfinite(epilogue.beta) ||
+        (epilogue.activation != THAW_RELU && epilogue.activation != THAW_CLAMP))
+        return;
+    const bool conv = is_type(maker, "Conv") && !is_output(node->outputs[0]);
+    if ((!conv && !is_type(maker, "BatchNormalization")) || has_epilogue(maker))
+        return;
+    maker->epilogue = epilogue;
+    maker->keeps_output = conv && node->outputs[0]->needs_gradient;
+    take_over(maker, node);
+}
+
+void thaw_graph_join_activations(thaw_graph *graph)
+{
+    thaw_graph_count_uses(graph);
+    for (size_t i = 0; i < graph->node_count; i++)
+        join_activation(graph->nodes[i]);
+    thaw_graph_sweep(graph);
 }
 
 static thaw_status fuse_node(thaw_node *node)

@@ -79,7 +79,8 @@ static void find_uses(const planner *p, size_t index)
     for (size_t i = 0; i < node->input_count; i++)
         if (node->inputs[i])
             use(p, node->inputs[i], kept ? backward : index);
-    for (size_t i = 0; i < node->output_count && flags & THAW_OP_BACKWARD_READS_OUTPUT; i++)
+    const bool output_kept = flags & THAW_OP_BACKWARD_READS_OUTPUT || node->keeps_output;
+    for (size_t i = 0; i < node->output_count && output_kept; i++)
         if (node->outputs[i])
             use(p, node->outputs[i], backward);
 }

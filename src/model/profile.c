@@ -1,5 +1,5 @@
 /* Times a program's steps. */
-#include <thaw/profile.h>
+#include "model/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,6 @@
 #include "base/random.h"
 #include "device/peak.h"
 #include "model/model.h"
-#include "model/program.h"
 
 #define LAYER_TIMINGS      5
 #define LAYER_SECONDS      0.002 /* a timing runs the layer until this has gone by: a wait costs 60 us */
@@ -18,7 +17,7 @@
 
 thaw_profile_options thaw_profile_defaults(void)
 {
-    return (thaw_profile_options){.batch = 1, .repeats = 11, .seed = 1};
+    return (thaw_profile_options){.batch = 1, .repeats = 11, .seed = 1, .unfreeze = -1};
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -125,7 +124,7 @@ static thaw_status find_live_bytes(const thaw_graph *graph, uint64_t *largest)
 /* --- times --- */
 
 /* Uniform numbers in [-2, 2): what normalised images look like. */
-static thaw_status fill_inputs(thaw_program *program, uint64_t seed)
+thaw_status thaw_profile_fill(thaw_program *program, uint64_t seed)
 {
     thaw_graph *graph = program->graph;
     thaw_random random = {seed};
@@ -153,56 +152,49 @@ static thaw_status check_interrupt(thaw_context *context)
     return thaw_context_interrupted(context) ? thaw_fail(context, THAW_ERR_INTERRUPTED, "stopped") : THAW_OK;
 }
 
-static thaw_status time_whole(thaw_program *program, double *seconds)
+static thaw_status time_runs(thaw_device *device, const thaw_profile_step *step, int32_t repeats, double *seconds)
 {
-    THAW_TRY(check_interrupt(program->graph->context));
-    const double start = thaw_clock_seconds();
-    THAW_TRY(thaw_program_forward(program));
-    THAW_TRY(thaw_device_finish(program->graph->device));
-    *seconds = thaw_clock_seconds() - start;
-    return THAW_OK;
-}
-
-/* The first runs find caches cold and make the driver specialise kernels. */
-static thaw_status measure_whole(thaw_program *program, int32_t repeats, double *median_seconds)
-{
-    enum { WARM_UPS = 2 };
-    const double warm_seconds = 0.5; /* a driver's fresh threads may share one core for a while */
-    const double start = thaw_clock_seconds();
-    double *seconds;
-    THAW_TRY(thaw_allocate(program->graph->context, (size_t)repeats, sizeof *seconds, &seconds));
-    thaw_status status = THAW_OK;
-    for (int32_t i = 0; status == THAW_OK && (i < WARM_UPS || thaw_clock_seconds() - start < warm_seconds); i++)
-        status = time_whole(program, &seconds[0]);
-    for (int32_t i = 0; i < repeats && status == THAW_OK; i++)
-        status = time_whole(program, &seconds[i]);
-    if (status == THAW_OK)
-        *median_seconds = median(seconds, (size_t)repeats);
-    free(seconds);
-    return status;
-}
-
-static thaw_status time_layer(thaw_node *node, int32_t repeats, double *seconds)
-{
-    thaw_device *device = thaw_node_device(node);
-    THAW_TRY(check_interrupt(thaw_node_context(node)));
+    THAW_TRY(check_interrupt(thaw_device_context(device)));
     const double start = thaw_clock_seconds();
     for (int32_t i = 0; i < repeats; i++)
-        THAW_TRY(node->op->forward(node));
+        THAW_TRY(step->run(step->user));
     THAW_TRY(thaw_device_finish(device));
     *seconds = (thaw_clock_seconds() - start) / repeats;
     return THAW_OK;
 }
 
-/* Many runs of the same layer between two waits: it may be repeated, since no layer writes where it reads. */
-static thaw_status measure_layer(thaw_node *node, double *median_seconds)
+/* The first runs find caches cold and make the driver specialise kernels. */
+thaw_status thaw_profile_whole(thaw_device *device, const thaw_profile_step *step, int32_t repeats,
+                               thaw_profile *profile)
+{
+    enum { WARM_UPS = 2 };
+    const double warm_seconds = 0.5; /* a driver's fresh threads may share one core for a while */
+    const double start = thaw_clock_seconds();
+    double *seconds;
+    THAW_TRY(thaw_allocate(thaw_device_context(device), (size_t)repeats, sizeof *seconds, &seconds));
+    thaw_status status = THAW_OK;
+    for (int32_t i = 0; status == THAW_OK && (i < WARM_UPS || thaw_clock_seconds() - start < warm_seconds); i++)
+        status = time_runs(device, step, 1, &seconds[0]);
+    for (int32_t i = 0; i < repeats && status == THAW_OK; i++)
+        status = time_runs(device, step, 1, &seconds[i]);
+    if (status == THAW_OK) {
+        profile->median_seconds = median(seconds, (size_t)repeats);
+        profile->images_per_second = (double)profile->batch / profile->median_seconds;
+        profile->peak_device_bytes = thaw_device_peak_bytes(device);
+    }
+    free(seconds);
+    return status;
+}
+
+/* Many runs between two waits: a layer may be repeated, since none writes where it reads. */
+static thaw_status measure(thaw_device *device, const thaw_profile_step *step, double *median_seconds)
 {
     double first, seconds[LAYER_TIMINGS];
-    THAW_TRY(time_layer(node, 1, &first));
+    THAW_TRY(time_runs(device, step, 1, &first));
     const double wanted = LAYER_SECONDS / (first > 0 ? first : 1e-9);
     const int32_t repeats = wanted < 1 ? 1 : wanted > MOST_LAYER_REPEATS ? MOST_LAYER_REPEATS : (int32_t)wanted;
     for (size_t i = 0; i < LAYER_TIMINGS; i++)
-        THAW_TRY(time_layer(node, repeats, &seconds[i]));
+        THAW_TRY(time_runs(device, step, repeats, &seconds[i]));
     *median_seconds = median(seconds, LAYER_TIMINGS);
     return THAW_OK;
 }
@@ -223,30 +215,92 @@ static double moved_bytes(const thaw_node *node)
     return bytes;
 }
 
-static thaw_status fill_layer(thaw_node *node, thaw_profile_layer *layer)
+/* And those of the gradients that backward reads and writes. */
+static double gradient_bytes(const thaw_node *node)
 {
-    THAW_TRY(thaw_copy_text(thaw_node_context(node), node->name, &layer->name));
-    layer->op = node->op->onnx_type ? node->op->onnx_type : node->op->name;
-    layer->algorithm = node->op->algorithm ? node->op->algorithm(node) : "default";
-    layer->flops = (double)node->flops;
-    layer->bytes = moved_bytes(node);
-    return measure_layer(node, &layer->seconds);
+    double bytes = (double)value_bytes(node->outputs[0]);
+    for (size_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i] && node->inputs[i]->gradient)
+            bytes += (double)value_bytes(node->inputs[i]);
+    return bytes;
 }
 
-static thaw_status measure_layers(thaw_graph *graph, thaw_profile *profile)
+thaw_status thaw_profile_add(thaw_device *device, const thaw_profile_step *step, const thaw_profile_layer *row,
+                             const char *name, thaw_profile *profile)
 {
-    THAW_TRY(thaw_allocate(graph->context, graph->node_count, sizeof *profile->layers, &profile->layers));
-    for (size_t i = 0; i < graph->node_count; i++) {
-        if (!runs(graph->nodes[i]))
-            continue;
-        thaw_profile_layer *layer = &profile->layers[profile->layer_count++];
-        THAW_TRY(fill_layer(graph->nodes[i], layer));
-        profile->layer_seconds += layer->seconds;
-    }
+    thaw_context *context = thaw_device_context(device);
+    THAW_TRY(thaw_reserve(context, &profile->layers, &profile->layer_capacity, profile->layer_count + 1,
+                          sizeof *profile->layers));
+    thaw_profile_layer *layer = &profile->layers[profile->layer_count++];
+    *layer = *row;
+    layer->name = NULL;
+    THAW_TRY(thaw_copy_text(context, name, &layer->name));
+    THAW_TRY(measure(device, step, &layer->seconds));
+    profile->layer_seconds += layer->seconds;
     return THAW_OK;
 }
 
-static void compare_with_peak(thaw_profile *profile, const thaw_peak *peak)
+static thaw_status run_forward(void *node)
+{
+    return ((thaw_node *)node)->op->forward(node);
+}
+
+static thaw_status run_backward(void *node)
+{
+    return thaw_node_backward(node);
+}
+
+static thaw_profile_layer row_of(const thaw_node *node)
+{
+    return (thaw_profile_layer){.op = node->op->onnx_type ? node->op->onnx_type : node->op->name,
+                                .algorithm = node->op->algorithm ? node->op->algorithm(node) : "default",
+                                .pass = "forward",
+                                .flops = (double)node->flops,
+                                .bytes = moved_bytes(node)};
+}
+
+thaw_status thaw_profile_forward(thaw_graph *graph, thaw_profile *profile)
+{
+    const double before = profile->layer_seconds;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        if (!runs(graph->nodes[i]))
+            continue;
+        const thaw_profile_layer row = row_of(graph->nodes[i]);
+        const thaw_profile_step step = {run_forward, graph->nodes[i]};
+        THAW_TRY(thaw_profile_add(graph->device, &step, &row, graph->nodes[i]->name, profile));
+    }
+    profile->pass_seconds[0] += profile->layer_seconds - before;
+    return THAW_OK;
+}
+
+/* Each gradient of an operand that is multiplied takes as many operations as the forward pass. */
+static double backward_flops(const thaw_node *node)
+{
+    double flops = 0;
+    for (size_t i = 0; i < 2 && i < node->input_count; i++)
+        flops += node->inputs[i] && node->inputs[i]->gradient ? (double)node->flops : 0;
+    return flops;
+}
+
+thaw_status thaw_profile_backward(thaw_graph *graph, thaw_profile *profile)
+{
+    const double before = profile->layer_seconds;
+    for (size_t i = graph->node_count; i-- > 0;) {
+        if (!thaw_node_runs_backward(graph->nodes[i]))
+            continue;
+        thaw_profile_layer row = row_of(graph->nodes[i]);
+        row.algorithm = "default";
+        row.pass = "backward";
+        row.flops = backward_flops(graph->nodes[i]);
+        row.bytes += gradient_bytes(graph->nodes[i]);
+        const thaw_profile_step step = {run_backward, graph->nodes[i]};
+        THAW_TRY(thaw_profile_add(graph->device, &step, &row, graph->nodes[i]->name, profile));
+    }
+    profile->pass_seconds[1] += profile->layer_seconds - before;
+    return THAW_OK;
+}
+
+void thaw_profile_compare(thaw_profile *profile, const thaw_peak *peak)
 {
     profile->peak_flops_per_second = peak->flops_per_second;
     profile->peak_copy_bytes_per_second = peak->copy_bytes_per_second;
@@ -261,27 +315,40 @@ static void compare_with_peak(thaw_profile *profile, const thaw_peak *peak)
     }
 }
 
-static thaw_status profile_program(thaw_program *program, const thaw_profile_options *options, thaw_profile *profile)
+static thaw_status run_whole(void *program)
 {
-    thaw_graph *graph = program->graph;
-    thaw_peak peak = {0};
+    return thaw_program_forward(program);
+}
+
+thaw_status thaw_profile_sizes(thaw_graph *graph, thaw_profile *profile)
+{
+    uint64_t live = 0;
     thaw_graph_count_uses(graph);
-    profile->weight_bytes = sum_weights(graph);
-    THAW_TRY(find_live_bytes(graph, &profile->live_activation_bytes));
-    THAW_TRY(fill_inputs(program, options->seed));
-    THAW_TRY(measure_whole(program, options->repeats, &profile->median_seconds));
-    profile->images_per_second = (double)options->batch / profile->median_seconds;
-    profile->peak_device_bytes = thaw_device_peak_bytes(graph->device);
-    if (options->whole_only)
-        return THAW_OK;
-    THAW_TRY(thaw_peak_measure(graph->device, &peak));
-    THAW_TRY(measure_layers(graph, profile));
-    THAW_TRY(thaw_peak_measure(graph->device, &peak)); /* before and after: other work may have disturbed one */
-    compare_with_peak(profile, &peak);
+    profile->weight_bytes += sum_weights(graph);
+    THAW_TRY(find_live_bytes(graph, &live));
+    if (live > profile->live_activation_bytes)
+        profile->live_activation_bytes = live;
     return THAW_OK;
 }
 
-static thaw_status check_options(thaw_context *context, const thaw_profile_options *options)
+static thaw_status profile_program(thaw_program *program, const thaw_profile_options *options, thaw_profile *profile)
+{
+    thaw_device *device = program->graph->device;
+    const thaw_profile_step step = {run_whole, program};
+    thaw_peak peak = {0};
+    THAW_TRY(thaw_profile_sizes(program->graph, profile));
+    THAW_TRY(thaw_profile_fill(program, options->seed));
+    THAW_TRY(thaw_profile_whole(device, &step, options->repeats, profile));
+    if (options->whole_only)
+        return THAW_OK;
+    THAW_TRY(thaw_peak_measure(device, &peak));
+    THAW_TRY(thaw_profile_forward(program->graph, profile));
+    THAW_TRY(thaw_peak_measure(device, &peak)); /* before and after: other work may have disturbed one */
+    thaw_profile_compare(profile, &peak);
+    return THAW_OK;
+}
+
+thaw_status thaw_profile_check(thaw_context *context, const thaw_profile_options *options)
 {
     if (options->batch < 1 || options->batch > INT32_MAX)
         return thaw_fail(context, THAW_ERR_USAGE, "a batch of %lld is out of range", (long long)options->batch);
@@ -294,8 +361,8 @@ static thaw_status check_options(thaw_context *context, const thaw_profile_optio
 thaw_status thaw_model_profile(thaw_model *model, thaw_device *device, const thaw_profile_options *options,
                                thaw_profile *profile)
 {
-    *profile = (thaw_profile){.batch = options->batch};
-    THAW_TRY(check_options(model->context, options));
+    *profile = (thaw_profile){.batch = options->batch, .mode = "inference"};
+    THAW_TRY(thaw_profile_check(model->context, options));
     const thaw_program_options wanted = {
         .batch = options->batch, .height = options->height, .width = options->width, .fuse = true};
     thaw_program *program;

@@ -50,6 +50,8 @@ static thaw_status build(const thaw_graph *source, thaw_device *device, const th
     THAW_TRY(thaw_graph_bind(program->graph, options));
     if (options->differentiable)
         mark_gradients(program->graph); /* some values are constants now */
+    if (options->differentiable && !options->keep)
+        thaw_graph_join_activations(program->graph);
     if (options->fuse)
         THAW_TRY(thaw_graph_fuse(program->graph));
     return device ? prepare_for_device(program, device, options) : THAW_OK;
@@ -92,7 +94,12 @@ static thaw_status clear(const thaw_value *value)
     return thaw_buffer_fill(value->gradient, 0, 0, (size_t)thaw_shape_size(&stored) * sizeof(float));
 }
 
-static thaw_status run_backward(thaw_node *node)
+bool thaw_node_runs_backward(const thaw_node *node)
+{
+    return node->outputs[0]->gradient && node->op->backward && !(node->op->flags & THAW_OP_VIEW);
+}
+
+thaw_status thaw_node_backward(thaw_node *node)
 {
     for (size_t i = 0; i < node->input_count; i++) {
         const thaw_value *value = node->inputs[i];
@@ -127,8 +134,8 @@ thaw_status thaw_program_backward(thaw_program *program)
     THAW_TRY(clear_unwritten(graph));
     for (size_t i = graph->node_count; i-- > 0;) {
         thaw_node *node = graph->nodes[i];
-        if (node->outputs[0]->gradient && node->op->backward && !(node->op->flags & THAW_OP_VIEW))
-            THAW_TRY(run_backward(node));
+        if (thaw_node_runs_backward(node))
+            THAW_TRY(thaw_node_backward(node));
     }
     return THAW_OK;
 }

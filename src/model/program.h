@@ -39,6 +39,10 @@ THAW_MUST_CHECK thaw_status thaw_program_forward(thaw_program *program);
  */
 THAW_MUST_CHECK thaw_status thaw_program_backward(thaw_program *program);
 
+/* One node's part of that. */
+THAW_MUST_CHECK thaw_status thaw_node_backward(thaw_node *node);
+bool thaw_node_runs_backward(const thaw_node *node);
+
 /* Reads an output as a new tensor (float32, or int64/constant as computed). Waits for the device. */
 THAW_MUST_CHECK thaw_status thaw_program_read(thaw_program *program, size_t output, thaw_tensor **tensor);
 /* Fills an input from a tensor of its shape (any floating type). */

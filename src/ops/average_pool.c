@@ -40,6 +40,7 @@ static thaw_status backward(thaw_node *node)
 const thaw_op thaw_op_average_pool = {
     .name = "average_pool",
     .onnx_type = "AveragePool",
+    .flags = THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = thaw_pooling_infer,
     .layout = thaw_pooling_layout,

@@ -220,7 +220,7 @@ static void release(thaw_node *node)
 const thaw_op thaw_op_batch_normalization = {
     .name = "batch_normalization",
     .onnx_type = "BatchNormalization",
-    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS,
+    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS | THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = infer,
     .layout = layout,

@@ -92,7 +92,7 @@ static thaw_status fold(thaw_node *node)
 const thaw_op thaw_op_clip = {
     .name = "clip",
     .onnx_type = "Clip",
-    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_READS_OUTPUT,
+    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_OVERWRITES | THAW_OP_BACKWARD_READS_OUTPUT,
     .attributes = attributes,
     .infer = infer,
     .layout = thaw_activation_layout,

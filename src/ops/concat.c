@@ -5,6 +5,7 @@
 
 typedef struct concat_state {
     thaw_move_state *parts; /* [input_count] */
+    thaw_mover *first;      /* [input_count]: backward where no gradient is there yet */
 } concat_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -19,6 +20,7 @@ static thaw_status attributes(thaw_node *node)
     thaw_context *context = thaw_node_context(node);
     THAW_TRY(thaw_allocate(context, 1, sizeof(concat_state), &node->state));
     concat_state *state = node->state;
+    THAW_TRY(thaw_allocate(context, node->input_count, sizeof *state->first, &state->first));
     return thaw_allocate(context, node->input_count, sizeof *state->parts, &state->parts);
 }
 
@@ -139,8 +141,10 @@ static thaw_status prepare(thaw_node *node)
         thaw_move_state *part = &state->parts[i];
         const thaw_move reversed = thaw_move_reversed(&part->move);
         THAW_TRY(thaw_mover_prepare(device, &part->move, false, &part->forward));
-        if (node->inputs[i]->gradient)
+        if (node->inputs[i]->gradient) {
             THAW_TRY(thaw_mover_prepare(device, &reversed, true, &part->backward));
+            THAW_TRY(thaw_mover_prepare(device, &reversed, false, &state->first[i]));
+        }
     }
     return THAW_OK;
 }
@@ -157,20 +161,25 @@ static thaw_status forward(thaw_node *node)
 static thaw_status backward(thaw_node *node)
 {
     const concat_state *state = node->state;
-    for (size_t i = 0; i < node->input_count; i++)
+    for (size_t i = 0; i < node->input_count; i++) {
+        const thaw_mover *mover = thaw_node_overwrites(node, i) ? &state->first[i] : &state->parts[i].backward;
         if (node->inputs[i]->gradient)
-            THAW_TRY(thaw_mover_run(&state->parts[i].backward, node->outputs[0]->gradient, node->inputs[i]->gradient));
+            THAW_TRY(thaw_mover_run(mover, node->outputs[0]->gradient, node->inputs[i]->gradient));
+    }
     return THAW_OK;
 }
 
 static void release(thaw_node *node)
 {
-    free(((concat_state *)node->state)->parts);
+    concat_state *state = node->state;
+    free(state->parts);
+    free(state->first);
 }
 
 const thaw_op thaw_op_concat = {
     .name = "concat",
     .onnx_type = "Concat",
+    .flags = THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = infer,
     .layout = layout,

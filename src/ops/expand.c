@@ -52,7 +52,7 @@ static thaw_status backward(thaw_node *node)
 {
     const expand_state *state = node->state;
     return thaw_terms_run(thaw_node_device(node), &state->backward, node->inputs[0]->gradient,
-                          node->outputs[0]->gradient, NULL, NULL);
+                          node->outputs[0]->gradient, NULL, NULL, true);
 }
 
 static void release(thaw_node *node)

@@ -23,6 +23,7 @@ static thaw_status infer(thaw_node *node)
 const thaw_op thaw_op_global_average_pool = {
     .name = "global_average_pool",
     .onnx_type = "GlobalAveragePool",
+    .flags = THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = infer,
     .layout = thaw_reduce_layout,

@@ -12,7 +12,7 @@ static thaw_status attributes(thaw_node *node)
 const thaw_op thaw_op_hard_sigmoid = {
     .name = "hard_sigmoid",
     .onnx_type = "HardSigmoid",
-    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_READS_OUTPUT,
+    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_OVERWRITES | THAW_OP_BACKWARD_READS_OUTPUT,
     .attributes = attributes,
     .infer = thaw_activation_infer,
     .layout = thaw_activation_layout,

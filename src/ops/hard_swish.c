@@ -11,7 +11,7 @@ static thaw_status attributes(thaw_node *node)
 const thaw_op thaw_op_hard_swish = {
     .name = "hard_swish",
     .onnx_type = "HardSwish",
-    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_READS_INPUTS,
+    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_OVERWRITES | THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = thaw_activation_infer,
     .layout = thaw_activation_layout,

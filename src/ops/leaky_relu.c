@@ -11,7 +11,7 @@ static thaw_status attributes(thaw_node *node)
 const thaw_op thaw_op_leaky_relu = {
     .name = "leaky_relu",
     .onnx_type = "LeakyRelu",
-    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_READS_INPUTS,
+    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_OVERWRITES | THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = thaw_activation_infer,
     .layout = thaw_activation_layout,

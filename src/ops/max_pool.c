@@ -45,7 +45,7 @@ static thaw_status forward(thaw_node *node)
 const thaw_op thaw_op_max_pool = {
     .name = "max_pool",
     .onnx_type = "MaxPool",
-    .flags = THAW_OP_BACKWARD_READS_INPUTS,
+    .flags = THAW_OP_BACKWARD_READS_INPUTS | THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = infer,
     .layout = thaw_pooling_layout,

@@ -8,7 +8,7 @@ static thaw_status attributes(thaw_node *node)
 const thaw_op thaw_op_mul = {
     .name = "mul",
     .onnx_type = "Mul",
-    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS,
+    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS | THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = thaw_binary_infer,
     .layout = thaw_binary_layout,

@@ -79,6 +79,15 @@ bool thaw_node_overwrites(const thaw_node *node, size_t index)
     return true;
 }
 
+thaw_status thaw_node_clear_gradient(const thaw_node *node, size_t index)
+{
+    const thaw_value *value = node->inputs[index];
+    const thaw_shape stored = thaw_value_stored(value);
+    if (!value->gradient || !thaw_node_overwrites(node, index))
+        return THAW_OK;
+    return thaw_buffer_fill(value->gradient, 0, 0, (size_t)thaw_shape_size(&stored) * sizeof(float));
+}
+
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...)
 {
     char reason[512];

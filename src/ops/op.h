@@ -130,6 +130,7 @@ struct thaw_node {
     void *state;          /* the operator's own, from thaw_allocate(), freed by the graph */
     size_t scratch_bytes; /* device memory needed during forward and backward, set by infer */
     size_t packed_bytes;  /* the same, for weights that are packed again each time */
+    bool keeps_output;    /* set by the fusion: backward reads output 0's buffer, whatever the flags say */
     bool passes_only; /* set by infer: backward reads no input, whatever the flags say: it only passes gradients on */
     int64_t flops;    /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
@@ -192,6 +193,8 @@ int64_t thaw_value_pixel(const thaw_value *value);
 /* Whether backward is the first to write the gradient of input `index`: what is there has no meaning, and is to be
  * replaced where it would be added to. Operators that never ask find zeros there. */
 bool thaw_node_overwrites(const thaw_node *node, size_t index);
+/* For an operator that asks but has nothing to write there, or not everything: queues zeros where nothing is yet. */
+THAW_MUST_CHECK thaw_status thaw_node_clear_gradient(const thaw_node *node, size_t index);
 
 /* Fails with "Type 'name': ..." put before the reason. */
 thaw_status thaw_node_fail(const thaw_node *node, thaw_status status, const char *format, ...) THAW_PRINTF(3, 4);

@@ -47,6 +47,7 @@ static thaw_status infer(thaw_node *node)
 const thaw_op thaw_op_reduce_mean = {
     .name = "reduce_mean",
     .onnx_type = "ReduceMean",
+    .flags = THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = infer,
     .layout = thaw_reduce_layout,

@@ -11,7 +11,7 @@ static thaw_status attributes(thaw_node *node)
 const thaw_op thaw_op_relu = {
     .name = "relu",
     .onnx_type = "Relu",
-    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_READS_OUTPUT,
+    .flags = THAW_OP_ACTIVATION | THAW_OP_BACKWARD_OVERWRITES | THAW_OP_BACKWARD_READS_OUTPUT,
     .attributes = attributes,
     .infer = thaw_activation_infer,
     .layout = thaw_activation_layout,

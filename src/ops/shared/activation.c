@@ -39,16 +39,22 @@ int32_t thaw_activation_layout(thaw_node *node, int32_t block, int32_t *wanted)
     return wanted[0] = node->inputs[0]->block;
 }
 
+thaw_status thaw_activation_get_backward(const thaw_node *node, thaw_activation activation, bool add,
+                                         thaw_kernel **kernel)
+{
+    char options[32];
+    snprintf(options, sizeof options, "-DACTIVATION=%d%s", (int)activation, add ? " -DADD" : "");
+    return thaw_kernel_get(thaw_node_device(node), "activation_backward", "activation_backward", options, kernel);
+}
+
 /* Bounds that are computed could lie in memory that others have by then. */
 static thaw_status prepare_backward(thaw_node *node)
 {
     thaw_activation_state *state = node->state;
-    char options[32];
     if (state->bounds_at_run_time)
         return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "can be trained through with constant bounds only");
-    snprintf(options, sizeof options, "-DACTIVATION=%d", (int)state->epilogue.activation);
-    return thaw_kernel_get(thaw_node_device(node), "activation_backward", "activation_backward", options,
-                           &state->backward);
+    THAW_TRY(thaw_activation_get_backward(node, state->epilogue.activation, true, &state->add));
+    return thaw_activation_get_backward(node, state->epilogue.activation, false, &state->backward);
 }
 
 thaw_status thaw_activation_prepare(thaw_node *node)
@@ -85,8 +91,9 @@ thaw_status thaw_activation_backward(thaw_node *node)
     const thaw_activation_state *state = node->state;
     const thaw_shape stored = thaw_value_stored(node->outputs[0]);
     const bool reads_output = node->op->flags & THAW_OP_BACKWARD_READS_OUTPUT;
-    return thaw_kernel_launch(state->backward, THAW_RANGE_1(thaw_shape_size(&stored)),
-                              THAW_BUFFER(node->inputs[0]->gradient), THAW_BUFFER(node->outputs[0]->gradient),
+    thaw_kernel *kernel = thaw_node_overwrites(node, 0) ? state->backward : state->add;
+    return thaw_kernel_launch(kernel, THAW_RANGE_1(thaw_shape_size(&stored)), THAW_BUFFER(node->inputs[0]->gradient),
+                              THAW_BUFFER(node->outputs[0]->gradient),
                               THAW_BUFFER(reads_output ? node->outputs[0]->buffer : node->inputs[0]->buffer),
                               THAW_FLOAT(state->epilogue.alpha), THAW_FLOAT(state->epilogue.beta));
 }

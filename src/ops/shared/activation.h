@@ -6,9 +6,9 @@
 
 /* The state of every operator that declares THAW_OP_ACTIVATION. */
 typedef struct thaw_activation_state {
-    thaw_epilogue epilogue;  /* what it computes; no residual */
-    bool bounds_at_run_time; /* Clip: inputs 1 and 2 are read on the device instead of alpha and beta */
-    thaw_kernel *kernel, *backward;
+    thaw_epilogue epilogue;               /* what it computes; no residual */
+    bool bounds_at_run_time;              /* Clip: inputs 1 and 2 are read on the device instead of alpha and beta */
+    thaw_kernel *kernel, *backward, *add; /* the last one adds to the gradient that is there */
 } thaw_activation_state;
 
 /* True if the node is one that an epilogue can do, which it then describes (residual NULL). To be asked after infer. */
@@ -24,5 +24,8 @@ THAW_MUST_CHECK thaw_status thaw_activation_prepare(thaw_node *node);
 THAW_MUST_CHECK thaw_status thaw_activation_forward(thaw_node *node);
 /* From the output or the input, as the operator's flags say. */
 THAW_MUST_CHECK thaw_status thaw_activation_backward(thaw_node *node);
+/* The kernel for that: see cl/activation_backward.cl. */
+THAW_MUST_CHECK thaw_status thaw_activation_get_backward(const thaw_node *node, thaw_activation activation, bool add,
+                                                         thaw_kernel **kernel);
 
 #endif

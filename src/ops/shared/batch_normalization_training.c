@@ -1,5 +1,6 @@
 /* Statistics of a batch, and gradients through a batch normalisation with these or with given ones. */
 #include "ops/shared/batch_normalization.h"
+#include "ops/shared/epilogue.h"
 
 #include <stdio.h>
 
@@ -72,9 +73,13 @@ static thaw_status prepare_backward(thaw_node *node)
     thaw_batch_normalization *batch = node->state;
     const bool blocked = batch->block > 1;
     const char *give = blocked ? "batch_normalize_backward_blocked" : "batch_normalize_backward";
-    char block[32] = "", own[48], gradients[48];
+    char block[THAW_EPILOGUE_OPTIONS + 16], own[THAW_EPILOGUE_OPTIONS + 32], gradients[48];
+    char epilogue[THAW_EPILOGUE_OPTIONS];
+    thaw_epilogue_options(node, false, epilogue);
     if (blocked)
-        snprintf(block, sizeof block, "-DBLOCK=%d", (int)batch->block);
+        snprintf(block, sizeof block, "%s -DBLOCK=%d", epilogue, (int)batch->block);
+    else
+        snprintf(block, sizeof block, "%s", epilogue);
     snprintf(own, sizeof own, "%s -DOWN", block);
     snprintf(gradients, sizeof gradients, "%s%s", node->inputs[SCALE]->gradient ? "-DSCALE " : "",
              node->inputs[SHIFT]->gradient ? "-DSHIFT" : "");
@@ -186,11 +191,13 @@ static thaw_status add_products(const thaw_node *node, const thaw_buffer *pieces
 {
     const thaw_batch_normalization *batch = node->state;
     const thaw_argument dy = THAW_BUFFER(node->outputs[0]->gradient), x = THAW_BUFFER(node->inputs[X]->buffer);
+    const thaw_argument alpha = THAW_FLOAT(node->epilogue.alpha), beta = THAW_FLOAT(node->epilogue.beta);
     if (batch->block > 1)
         return thaw_kernel_launch(batch->products, blocked_range(batch), THAW_BUFFER(pieces), dy, x,
-                                  THAW_BUFFER(batch->factors), THAW_INT(batch->inner), THAW_INT(THAW_BATCH_RUN));
+                                  THAW_BUFFER(batch->factors), THAW_INT(batch->inner), THAW_INT(THAW_BATCH_RUN), alpha,
+                                  beta);
     return thaw_kernel_launch(batch->products, THAW_RANGE_2(PIECES, batch->channels), THAW_BUFFER(pieces), dy, x,
-                              THAW_BUFFER(batch->factors), THAW_LONG(batch->n), THAW_LONG(batch->inner));
+                              THAW_BUFFER(batch->factors), THAW_LONG(batch->n), THAW_LONG(batch->inner), alpha, beta);
 }
 
 static thaw_status sum_products(const thaw_node *node, const thaw_buffer *slopes)
@@ -204,7 +211,8 @@ static thaw_status sum_products(const thaw_node *node, const thaw_buffer *slopes
         status = thaw_kernel_launch(
             batch->finish, THAW_RANGE_1(batch->stride), THAW_BUFFER(slopes), THAW_BUFFER(node->inputs[SCALE]->gradient),
             THAW_BUFFER(node->inputs[SHIFT]->gradient), THAW_BUFFER(pieces), THAW_BUFFER(batch->factors),
-            THAW_INT(count), THAW_LONG(batch->channels), THAW_FLOAT(batch->n * batch->inner));
+            THAW_INT(count), THAW_LONG(batch->channels), THAW_FLOAT(batch->n * batch->inner),
+            THAW_INT(!thaw_node_overwrites(node, SCALE)), THAW_INT(!thaw_node_overwrites(node, SHIFT)));
     thaw_buffer_destroy(&pieces);
     return status;
 }
@@ -214,14 +222,17 @@ static thaw_status give(const thaw_node *node, const thaw_buffer *slopes)
     const thaw_batch_normalization *batch = node->state;
     thaw_kernel *kernel = thaw_batch_is_own(node) ? batch->give_own : batch->give;
     const thaw_argument dx = THAW_BUFFER(node->inputs[X]->gradient), dy = THAW_BUFFER(node->outputs[0]->gradient);
+    const thaw_argument add = THAW_INT(!thaw_node_overwrites(node, X));
+    const thaw_argument alpha = THAW_FLOAT(node->epilogue.alpha), beta = THAW_FLOAT(node->epilogue.beta);
     if (!node->inputs[X]->gradient)
         return THAW_OK;
     if (batch->block > 1)
-        return thaw_kernel_launch(kernel, blocked_range(batch), dx, dy, THAW_BUFFER(node->inputs[X]->buffer),
+        return thaw_kernel_launch(kernel, blocked_range(batch), dx, add, dy, THAW_BUFFER(node->inputs[X]->buffer),
                                   THAW_BUFFER(batch->factors), THAW_BUFFER(slopes), THAW_INT(batch->inner),
-                                  THAW_INT(THAW_BATCH_RUN));
-    return thaw_kernel_launch(kernel, THAW_RANGE_3(batch->inner, batch->channels, batch->n), dx, dy,
-                              THAW_BUFFER(node->inputs[X]->buffer), THAW_BUFFER(batch->factors), THAW_BUFFER(slopes));
+                                  THAW_INT(THAW_BATCH_RUN), alpha, beta);
+    return thaw_kernel_launch(kernel, THAW_RANGE_3(batch->inner, batch->channels, batch->n), dx, add, dy,
+                              THAW_BUFFER(node->inputs[X]->buffer), THAW_BUFFER(batch->factors), THAW_BUFFER(slopes),
+                              alpha, beta);
 }
 
 /* Sums per channel are asked for by scale, shift, and by x where the statistics depend on it. */
@@ -230,8 +241,10 @@ thaw_status thaw_batch_backward(thaw_node *node)
     const thaw_batch_normalization *batch = node->state;
     const bool summed = thaw_batch_is_own(node) || node->inputs[SCALE]->gradient || node->inputs[SHIFT]->gradient;
     thaw_buffer *slopes;
-    if (thaw_shape_size(&node->inputs[X]->shape) == 0)
-        return THAW_OK;
+    if (thaw_shape_size(&node->inputs[X]->shape) == 0) {
+        THAW_TRY(thaw_node_clear_gradient(node, SCALE));
+        return thaw_node_clear_gradient(node, SHIFT);
+    }
     THAW_TRY(thaw_buffer_create(thaw_node_device(node), 2 * (size_t)batch->stride * sizeof(float), &slopes));
     thaw_status status = summed ? sum_products(node, slopes) : THAW_OK;
     if (status == THAW_OK)

@@ -108,10 +108,12 @@ thaw_status thaw_binary_backward(thaw_node *node)
     for (int i = 0; i < 2; i++) {
         thaw_buffer *to = node->inputs[i]->gradient, *from = node->outputs[0]->gradient;
         const thaw_buffer *factor = node->inputs[factor_of(binary, i)]->buffer;
+        bool add;
         if (!to)
             continue;
-        THAW_TRY(thaw_terms_run(device, &binary->gradient[i], to, from, a, factor));
-        THAW_TRY(thaw_terms_run(device, &binary->rest[i], to, from, a, factor));
+        THAW_TRY(thaw_terms_begin(node, (size_t)i, &binary->gradient[i], &add));
+        THAW_TRY(thaw_terms_run(device, &binary->gradient[i], to, from, a, factor, add));
+        THAW_TRY(thaw_terms_run(device, &binary->rest[i], to, from, a, factor, true));
     }
     return THAW_OK;
 }

@@ -1,5 +1,6 @@
 /* Gradients of convolutions: which way, and the bias. */
 #include "ops/shared/conv_backward.h"
+#include "ops/shared/activation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,12 +143,26 @@ thaw_status thaw_conv_backward_prepare(thaw_node *node)
         THAW_TRY(conv->data.variant->prepare(node, &conv->data));
     if (conv->weights.variant)
         THAW_TRY(conv->weights.variant->prepare(node, &conv->weights));
+    if (node->keeps_output)
+        THAW_TRY(thaw_activation_get_backward(node, node->epilogue.activation, false, &conv->slope));
     return needs_gradient(thaw_epilogue_own_input(node, 2)) ? prepare_bias(node, conv) : THAW_OK;
+}
+
+/* Makes the gradient of what an activation gave that of what went into it, in place: nobody else looks at it later. */
+static thaw_status run_slope(const thaw_node *node, thaw_kernel *kernel)
+{
+    const thaw_value *y = node->outputs[0];
+    const thaw_shape stored = thaw_value_stored(y);
+    return thaw_kernel_launch(kernel, THAW_RANGE_1(thaw_shape_size(&stored)), THAW_BUFFER(y->gradient),
+                              THAW_BUFFER(y->gradient), THAW_BUFFER(y->buffer), THAW_FLOAT(node->epilogue.alpha),
+                              THAW_FLOAT(node->epilogue.beta));
 }
 
 thaw_status thaw_conv_backward_run(thaw_node *node)
 {
     const thaw_conv *conv = node->state;
+    if (conv->slope)
+        THAW_TRY(run_slope(node, conv->slope));
     if (conv->weights.variant)
         THAW_TRY(conv->weights.variant->run(node, &conv->weights, !thaw_node_overwrites(node, 1)));
     if (conv->bias_kernel)

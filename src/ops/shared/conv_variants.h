@@ -46,6 +46,7 @@ typedef struct thaw_conv {
     thaw_buffer *packed_bias; /* [out_channels filled up], zeros where there is no bias; for those too */
     thaw_conv_gradient data, weights;
     thaw_kernel *bias_kernel; /* NULL: nobody needs the gradient of the bias */
+    thaw_kernel *slope;       /* of the activation that follows; NULL: none, or no gradient */
 } thaw_conv;
 
 struct thaw_conv_variant {

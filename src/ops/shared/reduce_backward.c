@@ -71,8 +71,10 @@ thaw_status thaw_reduce_prepare_backward(thaw_node *node)
 thaw_status thaw_reduce_backward(thaw_node *node)
 {
     const thaw_reduce *reduce = node->state;
+    bool add;
+    THAW_TRY(thaw_terms_begin(node, 0, &reduce->backward, &add));
     return thaw_terms_run(thaw_node_device(node), &reduce->backward, node->inputs[0]->gradient,
-                          node->outputs[0]->gradient, NULL, NULL);
+                          node->outputs[0]->gradient, NULL, NULL, add);
 }
 
 void thaw_reduce_release(thaw_node *node)

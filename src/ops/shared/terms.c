@@ -203,7 +203,7 @@ typedef struct operands {
     const thaw_buffer *from, *p, *q;
 } operands;
 
-static thaw_status run_add(const thaw_terms *terms, const operands *o)
+static thaw_status run_add(const thaw_terms *terms, const operands *o, bool add)
 {
     const int32_t last = terms->rank - 1, next = terms->rank - 2;
     int64_t stride[THAW_TERM_OPERANDS] = {0}, outer = 1;
@@ -215,10 +215,10 @@ static thaw_status run_add(const thaw_terms *terms, const operands *o)
         terms->kernel, THAW_RANGE_3(last >= 0 ? terms->extent[last] : 1, next >= 0 ? terms->extent[next] : 1, outer),
         THAW_BUFFER(o->to), THAW_BUFFER(o->from), THAW_BUFFER(o->p), THAW_BUFFER(o->q), THAW_FLOAT(terms->scale),
         THAW_BUFFER(terms->table), THAW_LONG(stride[THAW_TO]), THAW_LONG(stride[THAW_FROM]), THAW_LONG(stride[THAW_P]),
-        THAW_LONG(stride[THAW_Q]));
+        THAW_LONG(stride[THAW_Q]), THAW_INT(add));
 }
 
-static thaw_status run_add_blocked(const thaw_terms *terms, const operands *o)
+static thaw_status run_add_blocked(const thaw_terms *terms, const operands *o, bool add)
 {
     enum { PIXELS_AT_ONCE = 512 };
     const int64_t *from = terms->stride[THAW_FROM], *q = terms->stride[THAW_Q], pixels = terms->extent[PIXELS];
@@ -228,7 +228,7 @@ static thaw_status run_add_blocked(const thaw_terms *terms, const operands *o)
     return thaw_kernel_launch(terms->kernel, range, THAW_BUFFER(o->to), THAW_BUFFER(o->from), THAW_BUFFER(o->q),
                               THAW_FLOAT(terms->scale), THAW_INT(pixels), THAW_INT(PIXELS_AT_ONCE),
                               THAW_LONG(from[IMAGES]), THAW_LONG(from[BLOCKS]), THAW_INT(from[PIXELS]),
-                              THAW_LONG(q[IMAGES]), THAW_LONG(q[BLOCKS]), THAW_INT(q[PIXELS]));
+                              THAW_LONG(q[IMAGES]), THAW_LONG(q[BLOCKS]), THAW_INT(q[PIXELS]), THAW_INT(add));
 }
 
 static thaw_status run_sum(const thaw_terms *terms, const operands *o, const thaw_buffer *pieces)
@@ -274,17 +274,34 @@ static thaw_status run_in_pieces(thaw_device *device, const thaw_terms *terms, c
     return status;
 }
 
+/* Every element once, and none beside. */
+static bool covers(const thaw_terms *terms, const thaw_shape *stored)
+{
+    int64_t count = 1;
+    for (int32_t d = 0; d < terms->rank; d++)
+        count *= terms->extent[d];
+    return (terms->way == THAW_TERMS_ADD || terms->way == THAW_TERMS_ADD_BLOCKED) && terms->kernel &&
+           count == thaw_shape_size(stored);
+}
+
+thaw_status thaw_terms_begin(const thaw_node *node, size_t index, const thaw_terms *terms, bool *add)
+{
+    const thaw_shape stored = thaw_value_stored(node->inputs[index]);
+    *add = !thaw_node_overwrites(node, index) || !covers(terms, &stored);
+    return *add ? thaw_node_clear_gradient(node, index) : THAW_OK;
+}
+
 thaw_status thaw_terms_run(thaw_device *device, const thaw_terms *terms, thaw_buffer *to, const thaw_buffer *from,
-                           const thaw_buffer *p, const thaw_buffer *q)
+                           const thaw_buffer *p, const thaw_buffer *q, bool add)
 {
     const operands o = {to, from, p, q};
     if (!terms->kernel)
         return THAW_OK;
     switch (terms->way) {
     case THAW_TERMS_ADD:
-        return run_add(terms, &o);
+        return run_add(terms, &o, add);
     case THAW_TERMS_ADD_BLOCKED:
-        return run_add_blocked(terms, &o);
+        return run_add_blocked(terms, &o, add);
     default:
         return run_in_pieces(device, terms, &o);
     }

@@ -35,9 +35,14 @@ typedef struct thaw_terms {
 /* Gets kernels for the box, which may be changed into another one of the same meaning. Along each dimension `to` either
  * repeats or has an element for every place. THAW_ERR_COMPILE, THAW_ERR_DEVICE_MEMORY. */
 THAW_MUST_CHECK thaw_status thaw_terms_prepare(thaw_device *device, thaw_terms *terms);
-/* Queues it, nothing where the box is empty or was never prepared. Operands that the term does not have are NULL. */
+/* For an operator that asks thaw_node_overwrites(): whether the first box for input `index` is to add to the gradient.
+ * Where it has to, since it sums or leaves elements out, but nothing is there yet, queues zeros. */
+THAW_MUST_CHECK thaw_status thaw_terms_begin(const thaw_node *node, size_t index, const thaw_terms *terms, bool *add);
+/* Queues it, nothing where the box is empty or was never prepared. Operands that the term does not have are NULL. Only
+ * where thaw_terms_begin() said so may `add` be false. */
 THAW_MUST_CHECK thaw_status thaw_terms_run(thaw_device *device, const thaw_terms *terms, thaw_buffer *to,
-                                           const thaw_buffer *from, const thaw_buffer *p, const thaw_buffer *q);
+                                           const thaw_buffer *from, const thaw_buffer *p, const thaw_buffer *q,
+                                           bool add);
 /* Frees what prepare made, if it did. */
 void thaw_terms_release(thaw_terms *terms);
 
