@@ -64,7 +64,23 @@ static thaw_value *convolve(builder *b, thaw_value *x, layer l)
     return y;
 }
 
-/* Frozen layers below and between trained ones, values that several layers read, every kind of kernel. */
+/* With the batch's statistics, and a Clip behind it. */
+static thaw_value *normalize(builder *b, thaw_value *x, int64_t channels)
+{
+    const thaw_shape shape = {1, {channels}}, scalar = {0};
+    thaw_value *const parameters[5] = {x, constant(b, "scale", shape, true), constant(b, "shift", shape, true),
+                                       constant(b, "mean", shape, false), constant(b, "variance", shape, false)};
+    parameters[3]->updated = parameters[4]->updated = true;
+    for (int64_t c = 0; c < channels; c++)
+        ((float *)parameters[4]->constant->data)[c] += 1;
+    x = add(b, "BatchNormalization", "norm", parameters, 5);
+    thaw_value *const bounds[3] = {x, constant(b, "lower", scalar, false), constant(b, "upper", scalar, false)};
+    *(float *)bounds[1]->constant->data = -0.25f;
+    *(float *)bounds[2]->constant->data = 0.5f;
+    return add(b, "Clip", "clip", bounds, 3);
+}
+
+/* Frozen layers below and between trained ones, activations, values that several layers read, every kind of kernel. */
 static thaw_graph *chain(void)
 {
     builder b = {.random = {3}};
@@ -76,9 +92,11 @@ static thaw_graph *chain(void)
     x->shape_known = true;
     test_must(thaw_graph_add_input(b.graph, x));
     x = convolve(&b, x, (layer){"stem", 20, 3, 5, 2, 1, true, true});
+    x = add(&b, "Relu", "relu", &x, 1);
     x = convolve(&b, x, (layer){"frozen", 20, 20, 3, 1, 1, false, true});
     x = convolve(&b, x, (layer){"depthwise", 20, 20, 3, 2, 20, true, false});
-    x = convolve(&b, x, (layer){"depthwise1", 20, 20, 3, 1, 20, true, true});
+    x = convolve(&b, x, (layer){"depthwise1", 20, 20, 3, 1, 20, true, false});
+    x = normalize(&b, x, 20);
     thaw_value *parts[3] = {
         convolve(&b, x, (layer){"part0", 16, 20, 1, 1, 1, true, true}),
         convolve(&b, x, (layer){"part1", 32, 20, 3, 1, 1, true, true}),
@@ -103,6 +121,7 @@ static void step(thaw_program *program)
     for (int64_t i = 0; i < tensor->count; i++)
         ((float *)tensor->data)[i] = (float)(i * 13 % 29) / 29.0f - 0.5f;
     test_must(thaw_program_write(program, 0, tensor));
+    program->graph->training = true;
     thaw_tensor_release(&tensor);
     test_must(thaw_program_forward(program));
     test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, &y->shape, &tensor));
