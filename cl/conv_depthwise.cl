@@ -6,6 +6,8 @@
  * sizes; one channel's elements fit an int. Sizes along the width are known when this is compiled, STRIDE_W with
  * KERNEL_W; SPARSE is defined where a tile hardly reads a vector twice: dilated kernels, and very wide ones.
  *
+ * With SUMS, sums[n, runs of rows, blocks, BLOCK] get what the output's pixels add up to.
+ *
  * Output (h, w) reads input (h * stride_h - pad_h + r * dilation_h, ...) for r < kernel_h. */
 #ifndef BLOCK
 #define BLOCK 8
@@ -57,19 +59,31 @@ __attribute__((always_inline)) static inline void add_row(floatb sum[TILE], line
 #endif
 }
 
+#ifdef SUMS
+#define SUMS_ARGUMENT , global float *restrict sums
+#else
+#define SUMS_ARGUMENT
+#endif
+
 /* Work-item (run of `run` rows, block, image). */
 kernel void conv_depthwise(global float *restrict y, global const float *restrict x,
                            global const float *restrict weight, global const float *restrict bias,
                            global const float *residual, float alpha, float beta, int run, int in_h, int in_w,
                            int out_h, int out_w, int kernel_h, int stride_h, int dilation_h, int dilation_w, int pad_h,
-                           int pad_w)
+                           int pad_w SUMS_ARGUMENT)
 {
     const size_t plane = get_global_id(2) * get_global_size(1) + get_global_id(1);
     const int first = (int)get_global_id(0) * run, end = min(first + run, out_h);
     const floatb start = load_block(get_global_id(1), bias);
     weight += get_global_id(1) * kernel_h * KERNEL_W * BLOCK;
     x += plane * in_h * in_w * BLOCK;
+#ifdef SUMS
+    floatb total = 0.0f;
+#endif
     for (int h = first; h < end; h++) {
+#ifdef SUMS
+        floatb row_total = 0.0f;
+#endif
         const size_t row = (plane * out_h + h) * out_w;
         for (int w = 0; w < out_w; w += TILE) {
             line in = {x, w * STRIDE_W - pad_w, in_w, dilation_w};
@@ -95,8 +109,20 @@ kernel void conv_depthwise(global float *restrict y, global const float *restric
                     break;
                 if (residual)
                     sum[i] += load_block(row + w + i, residual);
-                store_block(activate_v(sum[i], alpha, beta), row + w + i, y);
+                sum[i] = activate_v(sum[i], alpha, beta);
+                store_block(sum[i], row + w + i, y);
+#ifdef SUMS
+                row_total += sum[i];
+#endif
             }
         }
+#ifdef SUMS
+        total += row_total;
+#endif
     }
+#ifdef SUMS
+    store_block(total,
+                (get_global_id(2) * get_global_size(0) + get_global_id(0)) * get_global_size(1) + get_global_id(1),
+                sums);
+#endif
 }

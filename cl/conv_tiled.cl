@@ -8,7 +8,8 @@
  * for whole stacks. Input channels up to a whole block are finite. kernel_w is at most MOST_COLUMNS; the input has
  * fewer than 2^30 elements.
  *
- * POINTWISE: 1x1 kernels of stride 1 without padding, whose images come as one row of all their pixels.
+ * POINTWISE: 1x1 kernels of stride 1 without padding, whose images come as one row of all their pixels. With SCALED,
+ * factors[n, channels] are what the input is multiplied by first: a gate's results.
  *
  * Output (h, w) reads input (h * stride_h - pad_h + r * dilation_h, w * stride_w - pad_w + s * dilation_w) for
  * r < kernel_h, s < kernel_w. */
@@ -94,16 +95,81 @@ __attribute__((always_inline)) static inline void add_products(floatb sum[STACK]
     }
 }
 
+#ifdef SCALED
+#define FACTORS , global const float *factors
+
+/* The same with pixels of one image, whose channels' factors go into the weights: there are fewer of them. */
+__attribute__((always_inline)) static inline void add_scaled(floatb sum[STACK][TILE], global const float *pixels,
+                                                             global const float *weight, global const float *factors)
+{
+#pragma unroll 4
+    for (int c = 0; c < BLOCK; c++) {
+        const floatb scale = factors[c];
+        floatb factor[STACK];
+#pragma unroll
+        for (int k = 0; k < STACK; k++)
+            factor[k] = scale * load_block(c * STACK + k, weight);
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+            const floatb number = pixels[i * BLOCK + c];
+#pragma unroll
+            for (int k = 0; k < STACK; k++)
+                sum[k][i] = fma(number, factor[k], sum[k][i]);
+        }
+    }
+}
+
+/* The same with pixels of any images. */
+__attribute__((always_inline)) static inline void add_each_scaled(floatb sum[STACK][TILE],
+                                                                  global const float *const pixel[TILE],
+                                                                  global const float *weight,
+                                                                  global const float *const scale[TILE])
+{
+    for (int c = 0; c < BLOCK; c++)
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+            const floatb number = pixel[i][c] * scale[i][c];
+#pragma unroll
+            for (int k = 0; k < STACK; k++)
+                sum[k][i] = fma(number, load_block(c * STACK + k, weight), sum[k][i]);
+        }
+}
+
+/* Adds up any tile whose windows are one pixel: number w[] of image[], whose channels are multiplied by `factors`. */
+__attribute__((always_inline)) static inline void add_pixels(floatb sum[STACK][TILE], global const float *x,
+                                                             global const float *weight, global const float *factors,
+                                                             const int image[TILE], const int w[TILE], int in_blocks,
+                                                             long in_image, long in_plane)
+{
+    for (int c = 0; c < in_blocks; c++, weight += STACK * BLOCK * BLOCK) {
+        global const float *pixel[TILE], *scale[TILE];
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+            pixel[i] = x + image[i] * in_image + c * in_plane + w[i] * BLOCK;
+            scale[i] = factors + (image[i] * in_blocks + c) * BLOCK;
+        }
+        add_each_scaled(sum, pixel, weight, scale);
+    }
+}
+#else
+#define FACTORS
+#endif
+
 /* Adds up a tile whose pixels are neighbours in one row, windows of one pixel: x points to the first. */
 __attribute__((always_inline)) static inline void add_row(floatb sum[STACK][TILE], global const float *x,
-                                                          global const float *weight, int in_blocks, long in_plane)
+                                                          global const float *weight, int in_blocks,
+                                                          long in_plane FACTORS)
 {
     for (int c = 0; c < in_blocks; c++, x += in_plane, weight += STACK * BLOCK * BLOCK) {
+#ifdef SCALED
+        add_scaled(sum, x, weight, factors + c * BLOCK);
+#else
         global const float *pixel[TILE];
 #pragma unroll
         for (int i = 0; i < TILE; i++)
             pixel[i] = x + i * BLOCK;
         add_products(sum, pixel, weight);
+#endif
     }
 }
 
@@ -144,7 +210,7 @@ __attribute__((always_inline)) static inline void add_windows(floatb sum[STACK][
  * counted per group; image i of the output begins at y_offset + i * y_image. */
 kernel void conv_tiled(global float *y, global const float *restrict x, global const float *restrict weight,
                        global const float *restrict bias, global const float *residual, float alpha, float beta,
-                       long y_offset, long y_image, int pixel_count, int run, int in_blocks, int out_blocks, GEOMETRY)
+                       long y_offset, long y_image, int pixel_count, int run, int in_blocks, int out_blocks, GEOMETRY FACTORS)
 {
     const int stacks = (out_blocks + STACK - 1) / STACK;
     const int group = (int)get_global_id(0) / stacks, groups = (int)get_global_size(0) / stacks;
@@ -166,6 +232,9 @@ kernel void conv_tiled(global float *y, global const float *restrict x, global c
         floatb sum[STACK][TILE];
         long to[TILE], added[TILE];
         int h[TILE], in_column[MOST_COLUMNS][TILE];
+#ifdef SCALED
+        int image[TILE], w[TILE];
+#endif
 #pragma unroll
         for (int k = 0; k < STACK; k++)
 #pragma unroll
@@ -174,7 +243,12 @@ kernel void conv_tiled(global float *y, global const float *restrict x, global c
 
 #ifdef POINTWISE
         if (at.w + TILE <= out_w) {
+#ifdef SCALED
+            add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane,
+                    factors + at.image * in_blocks * BLOCK);
+#else
             add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane);
+#endif
 #pragma unroll
             for (int i = 0; i < TILE; i++) {
                 to[i] = at.image * y_image + (at.w + i) * BLOCK;
@@ -192,16 +266,25 @@ kernel void conv_tiled(global float *y, global const float *restrict x, global c
             const int pixel = (at.h * out_w + at.w) * BLOCK;
             to[i] = at.image * y_image + pixel;
             added[i] = at.image * out_image + pixel;
+#ifdef SCALED
+            image[i] = at.image;
+            w[i] = at.w;
+#else
             h[i] = at.h * stride_h - pad_h;
             for (int s = 0; s < kernel_w; s++) {
                 const int column = at.w * stride_w - pad_w + s * dilation_w;
                 in_column[s][i] = INSIDE(column, in_w) ? at.image * (int)in_image + column * BLOCK : OUTSIDE;
             }
+#endif
             if (tile + i + 1 < pixel_count)
                 at = next(at, out_h, out_w);
         }
+#ifdef SCALED
+        add_pixels(sum, x, weight, factors, image, w, in_blocks, in_image, in_plane);
+#else
         add_windows(sum, x, weight, zeros, h, in_column, in_blocks, in_plane, in_h, in_w, kernel_h, kernel_w,
                     dilation_h);
+#endif
         finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
     }
 }

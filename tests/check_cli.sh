@@ -84,6 +84,7 @@ done <<'END'
 2|--workers '1000'|finetune --workers 1000
 2|--optimizer 'sdg': expected sgd.adam.adamw|finetune --optimizer sdg
 2|--schedule 'linear'|finetune --schedule linear
+2|--augment 'x': expected none.basic.strong|finetune --augment x
 2|--class-weights 'x'|finetune --class-weights x
 2|--batch-norm 'x': expected frozen.update|finetune --batch-norm x
 2|--unfreeze '-1'|finetune --unfreeze -1
@@ -225,7 +226,7 @@ check "finetune: JSON" "$json_check" device classes train_count val_count epochs
 check "finetune: an epoch a line" [ "$(grep -c '^epoch ' stderr)" = 3 ]
 check "finetune: the table of stages" grep -q '^    0  thaw_head .* 485 .* 485  0.001$' stderr
 check "finetune: frozen stages" grep -q '^    1  block3_first_conv - features .* 0  frozen$' stderr
-check "finetune: JSON of stages" "$json_check" stages steps resumed_step features_kept frozen_parameters <stdout
+check "finetune: JSON of stages" "$json_check" stages steps resumed_step features_kept frozen_parameters head_kept <stdout
 check "finetune: no escapes in a file" [ "$(tr -d '\033\r' <stderr | wc -c)" = "$(wc -c <stderr)" ]
 thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 3 -q
 check "finetune -q: silent" [ ! -s stderr ]
@@ -233,6 +234,11 @@ check "finetune: says where the result is" grep -q 'mine.onnx' stdout
 thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 2 --progress json
 check "progress as JSON lines" [ -z "$(grep -v '^{"event":"[a-z]*",.*}$' stderr)" ]
 check "an event for each epoch" [ "$(grep -c '"event":"epoch"' stderr)" = 2 ]
+thaw_exits 0 finetune --base "$base" --data data --output augmented.onnx --epochs 2 --augment strong --json -q
+check "finetune --augment: JSON" grep -q '"augment": "strong"' stdout
+check "finetune --augment: nothing is kept" grep -q '"features_kept": false' stdout
+thaw_exits 0 finetune --base "$base" --data data --output again.onnx --epochs 2 --augment strong -q
+check "finetune --augment: the same seed, the same bits" cmp augmented.onnx again.onnx
 cp "$base" same.onnx
 thaw_exits 0 finetune --base same.onnx --data data --output same.onnx --epochs 1 -q
 thaw_exits 0 inspect same.onnx

@@ -161,6 +161,51 @@ static void round_trip(void)
     thaw_model_close(&loaded);
 }
 
+/* Trains on what the model's head knows, or from a fresh one? */
+static thaw_finetune_result train_again(thaw_model *model, bool new_head, int32_t unfreeze, double rate)
+{
+    thaw_dataset *dataset = pictures_open(0.25);
+    thaw_finetune_options options = pictures_options();
+    thaw_finetune_result result;
+    options.new_head = new_head;
+    options.freeze.unfreeze = unfreeze;
+    options.learning_rate = rate;
+    CU_ASSERT_EQUAL_FATAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_OK);
+    thaw_dataset_close(&dataset);
+    return result;
+}
+
+/* A model that has the data's classes keeps its head, standardised features or not: what hardly moves it leaves it what
+ * it was. Other classes, or the wish for a fresh one, put it off. */
+static void head_kept(void)
+{
+    static const char *const others[] = {"class_0", "class_2", "class_1"};
+    enum { ROUNDS = 5 };
+    static const struct {
+        bool kept, new_head;
+        int32_t unfreeze;
+        double rate;
+    } rounds[ROUNDS] = {{false, false, 0, 1e-3},
+                        {true, false, 0, 1e-9},
+                        {true, false, 1, 1e-9},
+                        {false, true, 0, 1e-9},
+                        {false, false, 0, 1e-9}};
+    thaw_model *model = make_model();
+    double losses[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
+        if (i == ROUNDS - 1)
+            CU_ASSERT_EQUAL(thaw_model_set_classes(model, others, PICTURE_CLASSES), THAW_OK);
+        thaw_finetune_result result = train_again(model, rounds[i].new_head, rounds[i].unfreeze, rounds[i].rate);
+        CU_ASSERT_EQUAL(result.head_kept, rounds[i].kept);
+        losses[i] = result.epochs[result.best_epoch - 1].validation_loss;
+        thaw_finetune_result_free(&result);
+    }
+    CU_ASSERT_DOUBLE_EQUAL(losses[1], losses[0], 1e-5);
+    CU_ASSERT_DOUBLE_EQUAL(losses[2], losses[0], 1e-5);
+    CU_ASSERT(losses[3] > 2 * losses[0] && losses[4] > 2 * losses[0]);
+    thaw_model_close(&model);
+}
+
 static void wrong_options(void)
 {
     static const struct {
@@ -309,10 +354,11 @@ static void little_memory(void)
 void suite_finetune(void)
 {
     static const test_entry tests[] = {
-        {"the main job", main_job}, {"same seed, same bits", determinism},
-        {"round trip", round_trip}, {"wrong options", wrong_options},
-        {"divergence", divergence}, {"interruption", interruption},
-        {"bad images", bad_images}, {"little memory", little_memory},
+        {"the main job", main_job},       {"same seed, same bits", determinism},
+        {"round trip", round_trip},       {"head kept", head_kept},
+        {"wrong options", wrong_options}, {"divergence", divergence},
+        {"interruption", interruption},   {"bad images", bad_images},
+        {"little memory", little_memory},
     };
     TEST_SUITE("finetune", tests);
 }

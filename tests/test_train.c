@@ -188,7 +188,8 @@ static void suggestions(void)
     }
 }
 
-/* A layer trained on standardised features and folded gives on raw ones what it gave on standardised ones. */
+/* A layer trained on standardised features and folded gives on raw ones what it gave on standardised ones; unfolded, it
+ * is what it was. */
 static void standardisation(void)
 {
     enum { COUNT = 9, WIDTH = 4, OUTPUTS = 3 };
@@ -230,6 +231,11 @@ static void standardisation(void)
             }
             CU_ASSERT_DOUBLE_EQUAL(a, b, 1e-4);
         }
+    thaw_standardisation_unfold(&s, folded, folded_bias, OUTPUTS);
+    for (int i = 0; i < OUTPUTS * WIDTH; i++)
+        CU_ASSERT_DOUBLE_EQUAL(folded[i], i % WIDTH == 2 ? 0.0f : weight[i], 1e-5);
+    for (int k = 0; k < OUTPUTS; k++)
+        CU_ASSERT_DOUBLE_EQUAL(folded_bias[k], bias[k], 1e-4);
     thaw_standardisation_free(&s);
 }
 

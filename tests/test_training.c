@@ -181,6 +181,50 @@ static void ways_to_the_cut(void)
     }
 }
 
+/* The bits depend on kind and seed, not on batches nor on whether there is room to keep what validation needs. What is
+ * said of the validation images, which come as they are, is what evaluation says. */
+static void augmented(void)
+{
+    static const struct {
+        thaw_augment_kind kind;
+        size_t batch_size;
+        uint64_t memory_bytes, seed;
+        bool same;
+    } cases[] = {{THAW_AUGMENT_STRONG, 16, 0, 1, true}, {THAW_AUGMENT_STRONG, 3, 0, 1, true},
+                 {THAW_AUGMENT_STRONG, 16, 1, 1, true}, {THAW_AUGMENT_STRONG, 16, 0, 2, false},
+                 {THAW_AUGMENT_BASIC, 16, 0, 1, false}, {THAW_AUGMENT_NONE, 16, 0, 1, false}};
+    const thaw_job job = thaw_job_defaults();
+    thaw_dataset *dataset = pictures_open(0.25);
+    thaw_model *first = NULL;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        thaw_finetune_options options = pictures_options();
+        thaw_finetune_result result;
+        thaw_evaluation evaluation;
+        options.freeze.until = "none";
+        options.augment = cases[i].kind;
+        options.job.batch_size = cases[i].batch_size;
+        options.memory_bytes = cases[i].memory_bytes;
+        options.seed = cases[i].seed;
+        thaw_model *model = run(&options, &result);
+        CU_ASSERT_EQUAL(result.features_kept, cases[i].kind == THAW_AUGMENT_NONE);
+        CU_ASSERT(result.train_count == 27 && result.validation_count == 9);
+        CU_ASSERT(result.epochs[5].train_loss < result.epochs[0].train_loss);
+        CU_ASSERT_EQUAL(all_same(first ? first : model, model), cases[i].same);
+        CU_ASSERT_EQUAL_FATAL(
+            thaw_evaluate(model, test_device(), dataset, false, &options.preprocess, &job, &evaluation), THAW_OK);
+        CU_ASSERT_DOUBLE_EQUAL(evaluation.top1, result.best_validation_top1, 1e-12);
+        CU_ASSERT_DOUBLE_EQUAL(evaluation.loss, result.epochs[result.best_epoch - 1].validation_loss, 1e-5);
+        thaw_evaluation_free(&evaluation);
+        thaw_finetune_result_free(&result);
+        if (first)
+            thaw_model_close(&model);
+        else
+            first = model;
+    }
+    thaw_model_close(&first);
+    thaw_dataset_close(&dataset);
+}
+
 /* Nine batches of three images, accumulated, are one of twenty-seven. */
 static void accumulation(void)
 {
@@ -413,16 +457,19 @@ static size_t count_files(const char *folder)
     return count;
 }
 
-static void resumed(void)
+/* Interrupted after every epoch, and resumed. */
+static void check_resumed(thaw_augment_kind augment)
 {
     thaw_finetune_result result;
     thaw_finetune_options options = all_at_once(NULL);
+    options.augment = augment;
     thaw_model *whole = run(&options, &result);
     const int32_t best = result.best_epoch;
     const double loss = result.epochs[5].train_loss;
     thaw_finetune_result_free(&result);
     const char *folder = fresh_folder();
     options = all_at_once(folder);
+    options.augment = augment;
     options.resume = true; /* begins at the beginning */
     options.on_epoch = interrupt_at;
     for (int stop = 1; stop <= 7; stop++) {
@@ -442,6 +489,12 @@ static void resumed(void)
         thaw_model_close(&model);
     }
     thaw_model_close(&whole);
+}
+
+static void resumed(void)
+{
+    check_resumed(THAW_AUGMENT_NONE);
+    check_resumed(THAW_AUGMENT_STRONG);
 }
 
 static thaw_status try_run(const thaw_finetune_options *options, thaw_dataset *dataset)
@@ -476,10 +529,13 @@ static void other_runs(void)
     changed.learning_rate = 0.5;
     CU_ASSERT_EQUAL(try_run(&changed, dataset), THAW_ERR_USAGE);
     CU_ASSERT_PTR_NOT_NULL(strstr(thaw_error_message(test_context()), "lr is 0.001 there, 0.5 here"));
+    changed = options;
+    changed.augment = THAW_AUGMENT_BASIC;
+    CU_ASSERT_EQUAL(try_run(&changed, dataset), THAW_ERR_USAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(thaw_error_message(test_context()), "augment is 0 there, 1 here"));
     changed.checkpoint = NULL;
     CU_ASSERT_EQUAL(try_run(&changed, dataset), THAW_ERR_USAGE); /* resume what? */
     changed.checkpoint = "no/such/folder";
-    changed.learning_rate = 1e-3;
     CU_ASSERT_EQUAL(try_run(&changed, dataset), THAW_ERR_IO);
     thaw_dataset_close(&dataset);
     thaw_dataset_close(&other);
@@ -491,6 +547,7 @@ void suite_training(void)
         {"selections", selections},
         {"refused selections", refused_selections},
         {"ways to the cut", ways_to_the_cut},
+        {"augmented", augmented},
         {"accumulation", accumulation},
         {"rates of stages", rates},
         {"from scratch", from_scratch},

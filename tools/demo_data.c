@@ -1,5 +1,5 @@
 /* thaw_demo_data: draws a small data set, a folder per class, from a seed. demo.sh uses the target task, the recipe in
- * train_demo_base.py the source task. */
+ * train_demo_base.sh the source task. */
 #include "demo_draw.h"
 
 #include <errno.h>

@@ -87,6 +87,9 @@ void cli_stages_tell(void *user, const thaw_plan *plan)
         tell_layers(cli, plan);
     else
         tell_stages(cli, plan);
+    cli_note(cli, "head:   %s",
+             plan->head_kept ? "the model's own: its classes are the data's (--new-head for a fresh one)"
+                             : "a fresh one");
     for (size_t i = 0; i < plan->cut_count; i++)
         cli_note(cli, "cut:    %s", plan->cut[i]);
 }

@@ -4,6 +4,7 @@
 
 #define LIST_NAME(name, text) text,
 static const char *const optimizers[] = {THAW_OPTIMIZER_LIST(LIST_NAME) NULL};
+static const char *const augmentations[] = {THAW_AUGMENT_LIST(LIST_NAME) NULL};
 #undef LIST_NAME
 static const char *const class_weights[] = {"none", "balanced", NULL};
 static const char *const batch_norms[] = {"frozen", "update", NULL};
@@ -11,7 +12,7 @@ static const char *const batch_norms[] = {"frozen", "update", NULL};
 #define MEGABYTE (UINT64_C(1) << 20)
 
 #define FIELD(member) offsetof(cli_train_options, member)
-const cli_option cli_step_table[11] = {
+const cli_option cli_step_table[12] = {
     {"batch-size", &cli_size, FIELD(train.train_batch_size), "N", .help = "images at once", CLI_RANGE(1, 65536)},
     {"accumulate", &cli_int32, FIELD(train.accumulate), "N", .help = "batches whose gradients make one step",
      CLI_RANGE(1, 65536)},
@@ -28,9 +29,13 @@ const cli_option cli_step_table[11] = {
      .help = "share of the target spread over all classes", CLI_RANGE(0, 0.99)},
     {"class-weights", &cli_choice, FIELD(class_weights),
      .help = "balanced: each class weighs 1 / its share of the images", .choices = class_weights},
-    {"seed", &cli_seed, FIELD(train.seed), "N", .help = "of the new head and of the images' order"},
+    {"augment", &cli_choice, FIELD(train.augment),
+     .help = "changes training images in every epoch: crops and flips; strong: also turns, colours, erased parts. The "
+             "frozen part, which runs once over each image without, then runs in every epoch",
+     .choices = augmentations},
+    {"seed", &cli_seed, FIELD(train.seed), "N", .help = "of the new head, the images' order and augmentation"},
 };
-const cli_option cli_freeze_table[7] = {
+const cli_option cli_freeze_table[8] = {
     {"freeze-until", &cli_text, FIELD(train.freeze.until), "NODE",
      .help = "freezes all layers up to NODE, in the order of `inspect`, itself included; none: trains everything"},
     {"unfreeze", &cli_int32, FIELD(train.freeze.unfreeze), "N",
@@ -42,6 +47,8 @@ const cli_option cli_freeze_table[7] = {
      .otherwise = "frozen; update with --from-scratch", .choices = batch_norms},
     {"from-scratch", &cli_flag, FIELD(train.from_scratch),
      .help = "gives every layer random weights first and trains everything: to see what transfer is worth"},
+    {"new-head", &cli_flag, FIELD(train.new_head),
+     .help = "a fresh head also for a model whose classes are the data's; otherwise its own is trained on"},
     {"head-at", &cli_text, FIELD(train.head_at), "NODE", .help = "node or value whose output feeds the new head",
      .otherwise = "found at the end of the graph"},
     {"lr-head", &cli_number, FIELD(train.head_learning_rate), "X", .help = "learning rate of the head",
@@ -58,6 +65,11 @@ const cli_option cli_work_table[3] = {
      .otherwise = "half of the machine's memory", CLI_RANGE(1, 1e9)},
 };
 #undef FIELD
+
+const char *cli_augment_text(thaw_augment_kind kind)
+{
+    return augmentations[kind];
+}
 
 void cli_train_defaults(cli_train_options *options)
 {

@@ -13,10 +13,12 @@ typedef struct cli_train_options {
     size_t memory_megabytes; /* 0: not given */
 } cli_train_options;
 
-extern const cli_option cli_step_table[11];
-extern const cli_option cli_freeze_table[7];
+extern const cli_option cli_step_table[12];
+extern const cli_option cli_freeze_table[8];
 extern const cli_option cli_work_table[3];
 
+/* "none" and so on. */
+const char *cli_augment_text(thaw_augment_kind kind);
 void cli_train_defaults(cli_train_options *options);
 /* Puts what the tables filled into options->train, and refuses what contradicts itself. Callbacks come to `cli`. */
 THAW_MUST_CHECK thaw_status cli_train_resolve(cli_state *cli, const cli_train_options *options,

@@ -27,6 +27,16 @@ THAW_API bool thaw_preprocess_named(const char *name, int32_t width, int32_t hei
 /* THAW_ERR_USAGE, with the field and the value, if a field is out of range. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_preprocess_check(thaw_context *context, const thaw_preprocess *preprocess);
 
+/* What happens to training images, differently in every epoch; X(name, text). Basic: a crop of 60 to 100 % of what
+ * there is, flipped left to right half of the time. Strong: a crop of 25 to 100 %, flipped, turned by up to 15 degrees,
+ * brightness, contrast and saturation changed by up to 40 %, and of a quarter of the images a part erased. */
+#define THAW_AUGMENT_LIST(X) X(NONE, "none") X(BASIC, "basic") X(STRONG, "strong")
+typedef enum thaw_augment_kind {
+#define THAW_AUGMENT_ENUM(name, text) THAW_AUGMENT_##name,
+    THAW_AUGMENT_LIST(THAW_AUGMENT_ENUM)
+#undef THAW_AUGMENT_ENUM
+} thaw_augment_kind;
+
 /* A folder per class: DIR/<class>/<image>, or DIR/train/<class>/.. with DIR/val/<class>/... Classes and images are
  * sorted by name (bytes), hidden entries skipped, sub-folders of a class searched. */
 typedef struct thaw_dataset thaw_dataset;

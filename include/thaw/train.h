@@ -64,6 +64,7 @@ typedef struct thaw_plan {
     size_t cut_count;
     const double *rates; /* [stages]: the highest learning rate of each stage, the head's first */
     size_t stages;
+    bool head_kept; /* the model had one for these classes, which is trained on */
 } thaw_plan;
 typedef void (*thaw_plan_callback)(void *user, const thaw_plan *plan);
 
@@ -92,8 +93,11 @@ typedef struct thaw_finetune_options {
     double ema;                    /* weights are validated and kept as a moving average of this decay, below 1; 0: as
                                     * they are */
     int32_t early_stop;            /* epochs without a better validation top-1; 0: never */
-    uint64_t seed;                 /* order of samples, the new head, dropout; default 1 */
-    const char *head_at;           /* as in thaw_model_replace_head() */
+    thaw_augment_kind augment;     /* of training images, never of others; default none: else the frozen part runs again
+                                    * for each training image in every epoch */
+    uint64_t seed;                 /* order of samples, the new head, dropout, augmentation; default 1 */
+    bool new_head;                 /* a fresh head also for a model that has one for the same classes, see below */
+    const char *head_at;           /* as in thaw_model_replace_head(); the head is a fresh one then */
     uint64_t memory_bytes;         /* what the frozen part's output for all images may take in the host's memory; where
                                     * that is not enough, it is computed again in every epoch. 0: half of what there is */
     const char *checkpoint;        /* folder for checkpoints, made if missing; NULL: none */
@@ -115,6 +119,7 @@ typedef struct thaw_finetune_result {
     double best_validation_top1; /* NaN without validation images */
     size_t feature_count;        /* numbers per image at the cut */
     bool features_kept;          /* they were computed once; false: in every epoch */
+    bool head_kept;              /* the model's own head was trained on, not a fresh one */
     uint64_t steps;              /* of the optimizer */
     uint64_t resumed_step;       /* the step after which a resumed run went on; 0: it began at the beginning */
     bool frozen_unchanged;       /* every frozen tensor, statistics included, is what it was, bit for bit: in the model,
@@ -123,10 +128,13 @@ typedef struct thaw_finetune_result {
     double seconds;
 } thaw_finetune_result;
 
-/* The main job: replaces the head of `model` by one for the classes of `dataset`, freezes what options->freeze says,
- * computes the frozen part once for every image, trains the rest on the device, puts the weights of the best epoch (by
- * validation top-1, then loss; the last one without validation) into the model, and class names and preprocessing into
- * its metadata. The caller saves. *result is freed with thaw_finetune_result_free(), also after a failure.
+/* The main job: replaces the head of `model` by one for the classes of `dataset`, unless it has one for just these
+ * (class names in its metadata, in the same order, and an output layer that fits): then that one is trained on, so that
+ * a second run can go deeper than the first. Freezes what options->freeze says, computes the frozen part once for every
+ * image (in every epoch for those that augmentation changes), trains the rest on the device, puts the weights of the
+ * best epoch (by validation top-1, then loss; the last one without validation) into the model, and class names and
+ * preprocessing into its metadata. The caller saves. *result is freed with thaw_finetune_result_free(), also after a
+ * failure.
  *
  * A run of the same model, data, options and device gives the same bits, whether it was interrupted and resumed or not.
  * An interruption saves a checkpoint where there is a folder for it.

@@ -13,6 +13,14 @@ THAW_MUST_CHECK thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_progra
  * activations into the epilogues of what makes their input. */
 THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
 
+/* For a device that likes `block` channels side by side: squeeze-and-excite blocks lose their passes over memory. Comes
+ * after fuse and before layout. */
+THAW_MUST_CHECK thaw_status thaw_graph_excite(thaw_graph *graph, int32_t block);
+
+/* For such a device too, behind excite: pointwise convolutions become part of depthwise ones that read them, where that
+ * is faster. */
+THAW_MUST_CHECK thaw_status thaw_graph_pair(thaw_graph *graph, int32_t block);
+
 /* Chooses every activation's storage for a device that likes `block` channels side by side (1: nothing but row-major;
  * operators choose among their algorithms here too), and puts Reorder nodes where neighbours disagree. Inputs and
  * outputs of the graph stay row-major. */

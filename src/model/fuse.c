@@ -47,7 +47,8 @@ static thaw_status constant_input(const thaw_node *node, size_t index, thaw_tens
 {
     const thaw_value *value = thaw_node_input(node, index);
     *tensor = NULL;
-    if (!value || !value->constant || value->trainable || value->updated || !thaw_dtype_is_float(value->constant->dtype))
+    if (!value || !value->constant || value->trainable || value->updated ||
+        !thaw_dtype_is_float(value->constant->dtype))
         return THAW_OK;
     return thaw_tensor_to_float32(thaw_node_context(node), value->constant, tensor);
 }

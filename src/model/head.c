@@ -78,6 +78,20 @@ bool thaw_head_ends_in_softmax(const thaw_graph *graph)
     return node && strcmp(node->op->onnx_type, "Softmax") == 0;
 }
 
+bool thaw_head_fits(const thaw_graph *graph, size_t classes)
+{
+    static const char *const passed[] = {"Flatten", "Reshape", "Squeeze",           "Unsqueeze",   "Identity",
+                                         "Dropout", "Add",     "GlobalAveragePool", "AveragePool", NULL};
+    const thaw_value *value = graph->output_count == 1 ? graph->outputs[0] : NULL;
+    if (!value || !value->shape_known || value->shape.rank != 2 || value->shape.dims[1] != (int64_t)classes)
+        return false;
+    if (value->producer && strcmp(value->producer->op->onnx_type, "Softmax") == 0)
+        value = value->producer->inputs[0];
+    while (value && value->producer && is_any(value->producer, passed))
+        value = carried_input(value->producer);
+    return value && value->producer && is_classifier(value->producer);
+}
+
 thaw_status thaw_head_find(const thaw_graph *graph, const char *at, thaw_head *head)
 {
     *head = (thaw_head){0};

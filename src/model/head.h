@@ -17,6 +17,10 @@ THAW_MUST_CHECK thaw_status thaw_head_find(const thaw_graph *graph, const char *
 /* Is the first output made by a Softmax, views behind it looked through? */
 bool thaw_head_ends_in_softmax(const thaw_graph *graph);
 
+/* Does the graph end as a head of Thaw's does, so that it can be trained on as it is: a classifier, nothing behind it
+ * that bends its scores but a Softmax at the very end, [n, classes] declared as its only output? */
+bool thaw_head_fits(const thaw_graph *graph, size_t classes);
+
 /* Puts GlobalAveragePool (for maps) -> Flatten -> Gemm [-> Softmax] in its place: weight [classes, features] uniform in
  * +-1/sqrt(features) from `seed` as PyTorch does it, bias 0, both marked trainable; every other value is not. Keeps the
  * name of the first output; other outputs go. */

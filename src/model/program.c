@@ -24,7 +24,12 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
     thaw_graph *graph = program->graph;
     graph->device = device;
     const int32_t block = thaw_device_block(device);
-    if (options->fuse || (options->differentiable && block > 1 && block != THAW_BLOCK_ALL))
+    const bool in_blocks = block > 1 && block != THAW_BLOCK_ALL;
+    if (options->fuse && in_blocks) {
+        THAW_TRY(thaw_graph_excite(graph, block));
+        THAW_TRY(thaw_graph_pair(graph, block));
+    }
+    if (options->fuse || (options->differentiable && in_blocks))
         THAW_TRY(thaw_graph_layout(graph, block));
     thaw_tuning_save(device);
     THAW_TRY(thaw_program_plan(program, options->keep));

@@ -119,8 +119,7 @@ static bool has_fixed_weights(const thaw_node *node)
 }
 
 /* The first variant for the geometry's storage; NULL where there is none, or none for weights or gradients such as
- * these.
- */
+ * these. */
 static const thaw_conv_variant *choose_stored(const thaw_node *node)
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
@@ -128,6 +127,14 @@ static const thaw_conv_variant *choose_stored(const thaw_node *node)
     if (variant && geometry->out_block == THAW_BLOCK_ALL)
         return has_fixed_weights(node) ? variant : NULL;
     return variant && thaw_conv_backward_fits(node) ? variant : NULL;
+}
+
+/* What only one variant does is not measured. */
+static const thaw_conv_variant *best_variant(thaw_node *node, const thaw_conv_variant *first)
+{
+    if (node->scaled)
+        return &thaw_conv_tiled;
+    return node->sums ? &thaw_conv_depthwise_blocked : thaw_conv_tune(node, first);
 }
 
 /* An image of few channels is read as it comes; everything else as the device likes it, where a variant does that. */
@@ -142,7 +149,8 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
     if (x->shape.rank != 4 || x->constant)
         return 1;
     geometry->out_block = block;
-    geometry->in_block = geometry->in_channels <= FEW_CHANNELS && x->block == 1 && !x->needs_gradient ? 1 : block;
+    const bool as_it_comes = geometry->in_channels <= FEW_CHANNELS && x->block == 1 && !x->needs_gradient;
+    geometry->in_block = as_it_comes && !node->scaled && !node->sums ? 1 : block;
     const thaw_conv_variant *variant = choose_stored(node);
     if (!variant && geometry->in_block == 1) {
         geometry->in_block = block;
@@ -153,10 +161,12 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
         block = 1;
         variant = thaw_conv_choose(geometry, device);
     }
-    choose_variant(node, thaw_conv_tune(node, variant));
+    choose_variant(node, best_variant(node, variant));
     node->packs_weights = block > 1 && has_fixed_weights(node);
     node->slices = conv->variant->slices;
     wanted[0] = geometry->in_block;
+    if (node->scaled) /* one pixel in whole blocks lies like one row by row */
+        wanted[3] = geometry->in_channels % block == 0 ? node->inputs[3]->block : block;
     if (node->epilogue.residual)
         wanted[node->input_count - 1] = block;
     return block;

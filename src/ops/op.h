@@ -133,6 +133,9 @@ struct thaw_node {
     bool passes_only; /* set by infer: backward reads no input, whatever the flags say: it only passes gradients on */
     int64_t flops;    /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
+    /* Set in frozen programs with blocks, on Conv (and ConvExpand, for sums) alone: input 3 are factors [n, channels, 1, 1], by which input 0 is
+     * multiplied first; output 1 is [n, parts, channels up to a whole block], to be added up over parts and pixels. */
+    bool scaled, sums;
     bool packs_weights; /* set by layout: prepare reads constant inputs on the host, they need no buffers */
     bool slices;        /* set by layout: output 0 goes wherever thaw_value_place() says */
     bool removed;       /* to be freed by the next thaw_graph_sweep() */

@@ -92,6 +92,7 @@ static void note_facts(const thaw_training *t, thaw_finetune_result *result)
     result->train_count = t->train_count;
     result->validation_count = t->validation_count;
     result->bad_count = t->bad_count;
+    result->head_kept = t->head_kept && !t->options->from_scratch;
     for (size_t i = 0; i < t->cut.count; i++)
         result->feature_count += t->cut.widths[i];
     result->features_kept = t->rows && thaw_rows_values(t->rows, 0);

@@ -83,6 +83,7 @@ static thaw_status note_options(const thaw_finetune_options *o, int32_t epochs, 
         {"class-weights", o->balanced_classes},
         {"ema", o->ema},
         {"early-stop", o->early_stop},
+        {"augment", o->augment},
         {"frozen batch size", (double)o->job.batch_size},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -95,7 +96,7 @@ thaw_status thaw_identity_note(const thaw_training *t, const char *model, int32_
     const thaw_device_info *device = thaw_device_describe(t->device);
     THAW_TRY(thaw_checkpoint_note(checkpoint, "thaw.checkpoint", FORMAT));
     THAW_TRY(thaw_checkpoint_note(checkpoint, "model", "%s", model));
+    THAW_TRY(note_options(t->options, epochs, checkpoint)); /* before the images, whose order depends on one of them */
     THAW_TRY(note_images(t, checkpoint));
-    THAW_TRY(note_options(t->options, epochs, checkpoint));
     return thaw_checkpoint_note(checkpoint, "device", "%s, %s", device->name, device->driver);
 }

@@ -3,6 +3,11 @@
 
 #include <stdlib.h>
 
+static size_t image_bytes(const thaw_preprocess *p)
+{
+    return (size_t)p->height * (size_t)p->width * 3;
+}
+
 static thaw_status create_program(thaw_image_stage *s, const thaw_image_stage_options *o, size_t batch)
 {
     const thaw_program_options program = {.batch = (int64_t)batch,
@@ -12,10 +17,13 @@ static thaw_status create_program(thaw_image_stage *s, const thaw_image_stage_op
                                           .output_count = o->output_count,
                                           .fuse = true};
     THAW_TRY(thaw_program_create(o->graph, s->device, &program, &s->program));
-    const size_t bytes = batch * (size_t)o->preprocess.height * (size_t)o->preprocess.width * 3;
-    const thaw_status status = thaw_buffer_create(s->device, bytes, &s->pixels);
-    if (status != THAW_OK)
+    thaw_status status = thaw_buffer_create(s->device, batch * image_bytes(&s->canvas), &s->pixels);
+    if (status == THAW_OK && o->augment != THAW_AUGMENT_NONE)
+        status = thaw_buffer_create(s->device, batch * sizeof(thaw_view), &s->views);
+    if (status != THAW_OK) {
+        thaw_buffer_destroy(&s->pixels);
         thaw_program_destroy(&s->program);
+    }
     return status;
 }
 
@@ -73,12 +81,17 @@ static thaw_status open_stage(thaw_image_stage *s, const thaw_image_stage_option
     THAW_TRY(thaw_allocate(thaw_device_context(s->device), count, sizeof *s->row_shapes, &s->row_shapes));
     for (size_t i = 0; i < count; i++)
         THAW_TRY(check_output(s, i));
-    return thaw_kernel_get(s->device, "normalise", "normalise", "", &s->normalise);
+    THAW_TRY(thaw_kernel_get(s->device, "normalise", "normalise", "", &s->normalise));
+    if (o->augment == THAW_AUGMENT_NONE)
+        return THAW_OK;
+    return thaw_kernel_get(s->device, "augment", "augment", "", &s->augment);
 }
 
 thaw_status thaw_image_stage_open(thaw_device *device, const thaw_image_stage_options *options, thaw_image_stage *stage)
 {
-    *stage = (thaw_image_stage){.device = device, .preprocess = options->preprocess};
+    *stage = (thaw_image_stage){.device = device,
+                                .preprocess = options->preprocess,
+                                .canvas = thaw_augment_canvas(options->augment, &options->preprocess)};
     const thaw_status status = open_stage(stage, options);
     if (status != THAW_OK)
         thaw_image_stage_close(stage);
@@ -87,31 +100,53 @@ thaw_status thaw_image_stage_open(thaw_device *device, const thaw_image_stage_op
 
 void thaw_image_stage_close(thaw_image_stage *stage)
 {
+    thaw_buffer_destroy(&stage->views);
     thaw_buffer_destroy(&stage->pixels);
     thaw_program_destroy(&stage->program);
     free(stage->row_shapes);
     *stage = (thaw_image_stage){0};
 }
 
-static thaw_status normalise(const thaw_image_stage *s, size_t count)
-{
-    const thaw_preprocess *p = &s->preprocess;
-    const size_t plane = (size_t)p->height * (size_t)p->width;
+/* output = pixel * scale[c] + shift[c], c in the model's order of channels. */
+typedef struct arithmetic {
     float scale[3], shift[3];
+} arithmetic;
+
+static arithmetic arithmetic_of(const thaw_preprocess *p)
+{
+    arithmetic a;
     for (int c = 0; c < 3; c++) {
-        scale[c] = p->scale / p->std[c];
-        shift[c] = -p->mean[c] / p->std[c];
+        a.scale[c] = p->scale / p->std[c];
+        a.shift[c] = -p->mean[c] / p->std[c];
     }
-    return thaw_kernel_launch(s->normalise, THAW_RANGE_2(plane, count), THAW_BUFFER(s->pixels),
-                              THAW_BUFFER(s->program->graph->inputs[0]->buffer), THAW_INT(plane), THAW_INT(p->bgr),
-                              THAW_FLOAT(scale[0]), THAW_FLOAT(scale[1]), THAW_FLOAT(scale[2]), THAW_FLOAT(shift[0]),
-                              THAW_FLOAT(shift[1]), THAW_FLOAT(shift[2]));
+    return a;
 }
 
 thaw_status thaw_image_stage_run(const thaw_image_stage *s, const uint8_t *pixels, size_t count)
 {
-    const size_t image_bytes = (size_t)s->preprocess.height * (size_t)s->preprocess.width * 3;
-    THAW_TRY(thaw_buffer_write(s->pixels, 0, pixels, count * image_bytes));
-    THAW_TRY(normalise(s, count));
+    const thaw_preprocess *p = &s->preprocess;
+    const size_t plane = (size_t)p->height * (size_t)p->width;
+    const arithmetic a = arithmetic_of(p);
+    THAW_TRY(thaw_buffer_write(s->pixels, 0, pixels, count * image_bytes(p)));
+    THAW_TRY(thaw_kernel_launch(s->normalise, THAW_RANGE_2(plane, count), THAW_BUFFER(s->pixels),
+                                THAW_BUFFER(s->program->graph->inputs[0]->buffer), THAW_INT(plane), THAW_INT(p->bgr),
+                                THAW_FLOAT(a.scale[0]), THAW_FLOAT(a.scale[1]), THAW_FLOAT(a.scale[2]),
+                                THAW_FLOAT(a.shift[0]), THAW_FLOAT(a.shift[1]), THAW_FLOAT(a.shift[2])));
+    return thaw_program_forward(s->program);
+}
+
+thaw_status thaw_image_stage_run_views(const thaw_image_stage *s, const uint8_t *pixels, const thaw_view *views,
+                                       size_t count)
+{
+    const thaw_preprocess *p = &s->preprocess;
+    const size_t plane = (size_t)p->height * (size_t)p->width;
+    const arithmetic a = arithmetic_of(p);
+    THAW_TRY(thaw_buffer_write(s->pixels, 0, pixels, count * image_bytes(&s->canvas)));
+    THAW_TRY(thaw_buffer_write(s->views, 0, views, count * sizeof *views));
+    THAW_TRY(thaw_kernel_launch(s->augment, THAW_RANGE_2(plane, count), THAW_BUFFER(s->pixels), THAW_BUFFER(s->views),
+                                THAW_BUFFER(s->program->graph->inputs[0]->buffer), THAW_INT(s->canvas.width),
+                                THAW_INT(s->canvas.height), THAW_INT(p->width), THAW_INT(p->height), THAW_INT(p->bgr),
+                                THAW_FLOAT(a.scale[0]), THAW_FLOAT(a.scale[1]), THAW_FLOAT(a.scale[2]),
+                                THAW_FLOAT(a.shift[0]), THAW_FLOAT(a.shift[1]), THAW_FLOAT(a.shift[2])));
     return thaw_program_forward(s->program);
 }

@@ -3,17 +3,18 @@
 #define THAW_TRAIN_IMAGES_H
 
 #include <thaw/train.h>
+#include "data/augment.h"
 #include "data/loader.h"
 #include "model/program.h"
 
-/* The part from images to some values, fused, on the device: 8-bit pixels go in, the values come out. Augmentation,
- * which changes pixels on the device, has its place in thaw_image_stage_run(), before they are normalised. */
+/* The part from images to some values, fused, on the device: 8-bit pixels go in, the values come out. */
 typedef struct thaw_image_stage {
     thaw_device *device;
-    thaw_preprocess preprocess;
-    thaw_program *program; /* its outputs are the values, [batch][row_shapes[i]...] */
-    thaw_kernel *normalise;
-    thaw_buffer *pixels;    /* u8 [batch][h][w][3] */
+    thaw_preprocess preprocess, canvas; /* of images as they are, and of those that are to be augmented */
+    thaw_program *program;              /* its outputs are the values, [batch][row_shapes[i]...] */
+    thaw_kernel *normalise, *augment;
+    thaw_buffer *pixels;    /* u8 [batch][h][w][3], of the larger of the two */
+    thaw_buffer *views;     /* thaw_view [batch] */
     size_t batch;           /* images at once */
     thaw_shape *row_shapes; /* [program->graph->output_count]: of one image */
 } thaw_image_stage;
@@ -23,13 +24,17 @@ typedef struct thaw_image_stage_options {
     const char *const *outputs; /* names of the values wanted; NULL: the graph's first output */
     size_t output_count;
     thaw_preprocess preprocess;
-    size_t batch; /* images at once; halved until the device has memory for them */
+    thaw_augment_kind augment; /* none: only thaw_image_stage_run() is called */
+    size_t batch;              /* images at once; halved until the device has memory for them */
 } thaw_image_stage_options;
 
 THAW_MUST_CHECK thaw_status thaw_image_stage_open(thaw_device *device, const thaw_image_stage_options *options,
                                                   thaw_image_stage *stage);
 /* Queues `count` images, at most stage->batch: pixels [count][height][width][3], copied before it returns. */
 THAW_MUST_CHECK thaw_status thaw_image_stage_run(const thaw_image_stage *stage, const uint8_t *pixels, size_t count);
+/* The same for views of them: pixels [count][canvas.height][canvas.width][3], views[count], both copied. */
+THAW_MUST_CHECK thaw_status thaw_image_stage_run_views(const thaw_image_stage *stage, const uint8_t *pixels,
+                                                       const thaw_view *views, size_t count);
 /* {0} is fine. */
 void thaw_image_stage_close(thaw_image_stage *stage);
 

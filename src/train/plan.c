@@ -17,7 +17,7 @@ static thaw_status tell(const thaw_training *t, const thaw_layer_list *layers)
         rates[i] = o->learning_rate * pow(o->depth_decay, (double)i);
     if (o->head_learning_rate > 0)
         rates[0] = o->head_learning_rate;
-    const thaw_plan plan = {layers, t->cut.names, t->cut.count, rates, stages};
+    const thaw_plan plan = {layers, t->cut.names, t->cut.count, rates, stages, t->head_kept && !o->from_scratch};
     o->on_plan(o->job.user, &plan);
     free(rates);
     return THAW_OK;

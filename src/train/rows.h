@@ -5,6 +5,7 @@
 
 #include <thaw/train.h>
 #include "base/hash.h"
+#include "base/random.h"
 #include "train/cut.h"
 
 typedef struct thaw_rows thaw_rows;
@@ -16,25 +17,31 @@ typedef struct thaw_rows_options {
     size_t count;
     thaw_preprocess preprocess;
     const thaw_job *job;
-    uint64_t memory_bytes; /* what the values of all images may take; 0: half of the machine's */
+    uint64_t memory_bytes; /* what the values of images may take; 0: half of the machine's */
+    thaw_augment_kind augment;
+    const bool
+        *held_out; /* [count]: what is never augmented; only read in thaw_rows_create(), if augment is not none */
 } thaw_rows_options;
 
-/* Decodes every image, and computes what it takes to the cut where that fits into memory. *bad_count counts images that
- * don't decode: these have no row. */
+/* Decodes every image, and computes what it takes to the cut where that fits into memory and the image is always the
+ * same. Rows are in the order of paths, but where images are augmented those held out come last. *bad_count counts
+ * images that don't decode: these have no row. */
 THAW_MUST_CHECK thaw_status thaw_rows_create(thaw_device *device, const thaw_rows_options *options, thaw_rows **rows,
                                              size_t *bad_count);
 void thaw_rows_destroy(thaw_rows **rows);
 size_t thaw_rows_count(const thaw_rows *rows);
 /* The place in paths of each row. */
 const size_t *thaw_rows_index(const thaw_rows *rows);
-/* The values of cut->names[which], [count][width], in memory; NULL where they are computed again and again. */
+/* The values of cut->names[which], [count][width], in memory; NULL where any are computed again and again. */
 float *thaw_rows_values(thaw_rows *rows, size_t which);
 
 /* One hash over all values in memory; zero where there are none. */
 thaw_hash thaw_rows_hash(const thaw_rows *rows);
 
-/* Announces order[0 .. count), which must stay until the next call, in batches of `batch`. */
-THAW_MUST_CHECK thaw_status thaw_rows_begin(thaw_rows *rows, const size_t *order, size_t count, size_t batch);
+/* Announces order[0 .. count), which must stay until the next call, in batches of `batch`. `views` says how images are
+ * augmented: the same generator, the same views; NULL: they come as they are, and are among those held out. */
+THAW_MUST_CHECK thaw_status thaw_rows_begin(thaw_rows *rows, const size_t *order, size_t count, size_t batch,
+                                            const thaw_random *views);
 /* Puts the next `count` of them (`batch`, or what is left) into the inputs of `program`, which holds `batch` rows; rows
  * that remain are filled with the first one. THAW_ERR_DATA if an image can't be decoded any more. */
 THAW_MUST_CHECK thaw_status thaw_rows_next(thaw_rows *rows, size_t count, thaw_program *program);

@@ -62,6 +62,19 @@ void thaw_standardisation_fold(const thaw_standardisation *s, float *weight, flo
     }
 }
 
+void thaw_standardisation_unfold(const thaw_standardisation *s, float *weight, float *bias, size_t classes)
+{
+    for (size_t k = 0; k < classes; k++) {
+        double shift = 0.0;
+        for (size_t f = 0; f < s->width; f++) {
+            float *w = &weight[k * s->width + f];
+            shift += *w * s->mean[f];
+            *w = s->inverse[f] > 0.0 ? (float)(*w / s->inverse[f]) : 0.0f;
+        }
+        bias[k] = (float)(bias[k] + shift);
+    }
+}
+
 void thaw_standardisation_free(thaw_standardisation *s)
 {
     free(s->mean);

@@ -18,6 +18,9 @@ THAW_MUST_CHECK thaw_status thaw_standardisation_measure(thaw_context *context, 
 void thaw_standardisation_apply(const thaw_standardisation *standardisation, thaw_feature_table *table);
 /* weight [classes][width] and bias [classes] of a layer trained on x' become those of the same layer on x. */
 void thaw_standardisation_fold(const thaw_standardisation *standardisation, float *weight, float *bias, size_t classes);
+/* The other way round: of a layer on x, those of the same layer on x'. */
+void thaw_standardisation_unfold(const thaw_standardisation *standardisation, float *weight, float *bias,
+                                 size_t classes);
 void thaw_standardisation_free(thaw_standardisation *standardisation);
 
 #endif

@@ -87,6 +87,13 @@ void thaw_trainer_close(thaw_trainer *t)
     *t = (thaw_trainer){0};
 }
 
+/* Announces the rows order[from .. from + count) of a part. What is trained on is seen in another way in each epoch. */
+static thaw_status begin_rows(const thaw_trainer *t, int part, size_t from, size_t count)
+{
+    return thaw_rows_begin(t->training->rows, t->order[part] + from, count, t->batch,
+                           part == THAW_PART_TRAIN ? &t->epoch_start : NULL);
+}
+
 /* From the same order each time, so that the generator's state alone says what comes. */
 thaw_status thaw_trainer_begin_epoch(thaw_trainer *t, size_t position)
 {
@@ -94,7 +101,7 @@ thaw_status thaw_trainer_begin_epoch(thaw_trainer *t, size_t position)
     t->epoch_start = t->random;
     thaw_random_shuffle(&t->random, t->order[THAW_PART_TRAIN], t->count[THAW_PART_TRAIN]);
     t->position = position;
-    return thaw_rows_begin(t->training->rows, t->order[THAW_PART_TRAIN] + position, t->epoch_rows - position, t->batch);
+    return begin_rows(t, THAW_PART_TRAIN, position, t->epoch_rows - position);
 }
 
 /* Puts the rows order[from .. from + count) of a part on the device; a short batch is filled up with rows of weight 0.
@@ -150,7 +157,7 @@ static thaw_status find_bad(thaw_trainer *t, int part, size_t from, size_t count
     const thaw_graph *graph = t->program->graph;
     double weight;
     *found = NULL;
-    THAW_TRY(thaw_rows_begin(t->training->rows, t->order[part] + from, count, t->batch));
+    THAW_TRY(begin_rows(t, part, from, count));
     THAW_TRY(load_batch(t, part, from, count, &weight));
     for (size_t i = 0; i < graph->node_count && !*found; i++) {
         thaw_node *node = graph->nodes[i];
@@ -227,7 +234,7 @@ static thaw_status validate(thaw_trainer *t, thaw_loss_sums *sums)
 {
     const size_t all = t->count[THAW_PART_HELD_OUT];
     double weight;
-    THAW_TRY(thaw_rows_begin(t->training->rows, t->order[THAW_PART_HELD_OUT], all, t->batch));
+    THAW_TRY(begin_rows(t, THAW_PART_HELD_OUT, 0, all));
     for (size_t from = 0; from < all; from += t->batch) {
         const size_t count = all - from < t->batch ? all - from : t->batch;
         THAW_TRY(load_batch(t, THAW_PART_HELD_OUT, from, count, &weight));

@@ -1,6 +1,7 @@
 #include "train/training.h"
 #include "base/memory.h"
 #include "model/freeze.h"
+#include "model/head.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -38,6 +39,8 @@ thaw_status thaw_finetune_check(thaw_context *context, const thaw_finetune_optio
     if (o->warmup_steps < 0 || o->early_stop < 0)
         return thaw_fail(context, THAW_ERR_USAGE, "warm-up and early stop can't be negative");
     THAW_TRY(check_rates(context, o));
+    if ((int)o->augment < THAW_AUGMENT_NONE || o->augment > THAW_AUGMENT_STRONG)
+        return thaw_fail(context, THAW_ERR_USAGE, "there is no augmentation %d", (int)o->augment);
     if (updates_batch_norms(o) && o->train_batch_size < 2)
         return thaw_fail(context, THAW_ERR_USAGE,
                          "batch norms can't be updated on batches of one image: they have no variance");
@@ -51,12 +54,25 @@ thaw_status thaw_finetune_check(thaw_context *context, const thaw_finetune_optio
     return thaw_preprocess_check(context, &o->preprocess);
 }
 
+/* The model's classes are the data's, in the same order, and its head is one that can be trained on. */
+static bool knows_classes(const thaw_training *t)
+{
+    if (thaw_model_class_count(t->model) != t->classes || !thaw_head_fits(t->model->graph, t->classes))
+        return false;
+    for (size_t k = 0; k < t->classes; k++)
+        if (strcmp(thaw_model_class_name(t->model, k), thaw_dataset_class_name(t->dataset, k)) != 0)
+            return false;
+    return true;
+}
+
 thaw_status thaw_training_prepare_model(thaw_training *t)
 {
     const thaw_finetune_options *o = t->options;
     thaw_freeze_options freeze = o->freeze;
     t->classes = thaw_dataset_class_count(t->dataset);
-    THAW_TRY(thaw_model_replace_head(t->model, t->classes, o->head_at, o->seed));
+    t->head_kept = !o->new_head && !o->head_at && knows_classes(t);
+    if (!t->head_kept)
+        THAW_TRY(thaw_model_replace_head(t->model, t->classes, o->head_at, o->seed));
     if (o->from_scratch) {
         freeze.until = "none";
         THAW_TRY(thaw_model_reinitialise(t->model, o->seed));
@@ -68,17 +84,25 @@ thaw_status thaw_training_prepare_model(thaw_training *t)
 static thaw_status read_images(thaw_training *t)
 {
     const size_t count = thaw_dataset_count(t->dataset);
+    bool *held_out;
     THAW_TRY(thaw_allocate(t->context, count, sizeof *t->paths, &t->paths));
-    for (size_t i = 0; i < count; i++)
+    THAW_TRY(thaw_allocate(t->context, count, sizeof *held_out, &held_out));
+    for (size_t i = 0; i < count; i++) {
         t->paths[i] = thaw_dataset_sample(t->dataset, i)->path;
+        held_out[i] = thaw_dataset_sample(t->dataset, i)->validation;
+    }
     const thaw_rows_options rows = {.model = t->model,
                                     .cut = &t->cut,
                                     .paths = t->paths,
                                     .count = count,
                                     .preprocess = t->options->preprocess,
                                     .job = &t->options->job,
-                                    .memory_bytes = t->options->memory_bytes};
-    THAW_TRY(thaw_rows_create(t->device, &rows, &t->rows, &t->bad_count));
+                                    .memory_bytes = t->options->memory_bytes,
+                                    .augment = t->options->augment,
+                                    .held_out = held_out};
+    const thaw_status status = thaw_rows_create(t->device, &rows, &t->rows, &t->bad_count);
+    free(held_out);
+    THAW_TRY(status);
     if (t->bad_count * 10 > count)
         return thaw_fail(t->context, THAW_ERR_DATA, "%zu of %zu images can't be read: more than a tenth", t->bad_count,
                          count);
@@ -118,6 +142,17 @@ static void weigh_rows(thaw_training *t)
     }
 }
 
+/* y = x W' + b, as new heads have it. */
+static bool is_plain_gemm(const thaw_node *node)
+{
+    return strcmp(node->op->onnx_type, "Gemm") == 0 && node->input_count == 3 && node->inputs[1]->trainable &&
+           node->inputs[2] && node->inputs[2]->trainable && node->inputs[1]->constant->dtype == THAW_FLOAT32 &&
+           node->inputs[2]->constant->dtype == THAW_FLOAT32 &&
+           node->inputs[2]->constant->count == node->inputs[1]->constant->shape.dims[0] &&
+           thaw_node_int(node, "transB", 0) == 1 && thaw_node_int(node, "transA", 0) == 0 &&
+           thaw_node_float(node, "alpha", 1.0f) == 1.0f && thaw_node_float(node, "beta", 1.0f) == 1.0f;
+}
+
 const thaw_node *thaw_training_linear_head(const thaw_training *t)
 {
     const thaw_graph *graph = t->model->graph;
@@ -125,11 +160,25 @@ const thaw_node *thaw_training_linear_head(const thaw_training *t)
     size_t trained = 0;
     for (size_t i = 0; i < graph->value_count; i++)
         trained += graph->values[i]->trainable || graph->values[i]->updated;
-    const bool linear = t->cut.count == 1 && t->cut.shapes[0].rank == 1 && trained == 2 && node->input_count == 3 &&
-                        strcmp(node->op->onnx_type, "Gemm") == 0 &&
-                        strcmp(node->inputs[0]->name, t->cut.names[0]) == 0 && node->inputs[1]->trainable &&
-                        node->inputs[2]->trainable;
+    const bool linear = t->cut.count == 1 && t->cut.shapes[0].rank == 1 && trained == 2 && is_plain_gemm(node) &&
+                        strcmp(node->inputs[0]->name, t->cut.names[0]) == 0;
     return linear ? node : NULL;
+}
+
+/* A head that was trained before says of standardised features what it said of them as they were. */
+static thaw_status standardise_head(const thaw_training *t)
+{
+    const thaw_node *head = thaw_training_linear_head(t);
+    thaw_tensor *copies[2];
+    for (size_t i = 0; i < 2; i++) {
+        thaw_value *value = head->inputs[i + 1];
+        THAW_TRY(thaw_tensor_create(t->context, THAW_FLOAT32, &value->constant->shape, &copies[i]));
+        memcpy(copies[i]->data, value->constant->data, value->constant->bytes);
+        thaw_tensor_release(&value->constant);
+        value->constant = copies[i];
+    }
+    thaw_standardisation_unfold(&t->standardisation, copies[0]->data, copies[1]->data, t->classes);
+    return THAW_OK;
 }
 
 /* One learning rate fits every base then (docs/decisions/standardised-features.md). */
@@ -145,9 +194,9 @@ static thaw_status standardise(thaw_training *t)
         training[i] = !t->validation[i];
     const thaw_status status = thaw_standardisation_measure(t->context, &table, training, &t->standardisation);
     free(training);
-    if (status == THAW_OK)
-        thaw_standardisation_apply(&t->standardisation, &table);
-    return status;
+    THAW_TRY(status);
+    thaw_standardisation_apply(&t->standardisation, &table);
+    return t->head_kept ? standardise_head(t) : THAW_OK;
 }
 
 thaw_status thaw_training_prepare_rows(thaw_training *t)

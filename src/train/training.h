@@ -21,10 +21,11 @@ typedef struct thaw_training {
     float *weights;                       /* [rows], in training */
     bool *validation;                     /* [rows]: held out */
     size_t *class_count;                  /* [classes]: training images */
+    bool head_kept;                       /* the model's own is trained on */
     size_t classes, train_count, validation_count, bad_count;
 } thaw_training;
 
-/* Puts the head and the flags into the model. */
+/* Puts the head, unless the model has one for the same classes already, and the flags into the model. */
 THAW_MUST_CHECK thaw_status thaw_training_prepare_model(thaw_training *training);
 /* Reads the images, runs the frozen part over them where its output fits into memory, labels and weighs the rows. */
 THAW_MUST_CHECK thaw_status thaw_training_prepare_rows(thaw_training *training);

@@ -57,10 +57,10 @@ static bool is_sparse(const thaw_conv_geometry *geometry)
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
-    char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 80];
-    snprintf(options, sizeof options, "%s -DBLOCK=%d -DKERNEL_W=%d -DSTRIDE_W=%d%s",
+    char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 96];
+    snprintf(options, sizeof options, "%s -DBLOCK=%d -DKERNEL_W=%d -DSTRIDE_W=%d%s%s",
              thaw_epilogue_few_options(node, epilogue), (int)geometry->out_block, (int)geometry->kernel[2],
-             (int)geometry->stride[2], is_sparse(geometry) ? " -DSPARSE" : "");
+             (int)geometry->stride[2], is_sparse(geometry) ? " -DSPARSE" : "", node->sums ? " -DSUMS" : "");
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_depthwise", "conv_depthwise", options, &conv->kernel));
     return thaw_conv_pack_bias(node, conv, count_blocks(geometry) * geometry->out_block);
 }
@@ -73,6 +73,12 @@ static int64_t rows_at_once(const thaw_conv_geometry *geometry)
     return rows < geometry->out[1] ? rows : geometry->out[1];
 }
 
+int64_t thaw_conv_sum_parts(const thaw_conv_geometry *geometry)
+{
+    const int64_t rows = rows_at_once(geometry);
+    return geometry->in_block > 1 && fits(geometry) ? (geometry->out[1] + rows - 1) / rows : 0;
+}
+
 static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
@@ -80,13 +86,29 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
     const int64_t rows = rows_at_once(geometry);
     thaw_range range = THAW_RANGE_3((geometry->out[1] + rows - 1) / rows, count_blocks(geometry), geometry->n);
     range.local[0] = 1;
-    return thaw_kernel_launch(
-        conv->kernel, range, THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
-        THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
-        THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta), THAW_INT(rows), THAW_INT(geometry->in[1]),
-        THAW_INT(geometry->in[2]), THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2]),
-        THAW_INT(geometry->kernel[1]), THAW_INT(geometry->stride[1]), THAW_INT(geometry->dilation[1]),
-        THAW_INT(geometry->dilation[2]), THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2]));
+    const thaw_argument arguments[] = {
+        THAW_BUFFER(node->outputs[0]->buffer),
+        THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_BUFFER(conv->packed),
+        THAW_BUFFER(conv->packed_bias),
+        THAW_BUFFER(thaw_epilogue_residual(node)),
+        THAW_FLOAT(epilogue.alpha),
+        THAW_FLOAT(epilogue.beta),
+        THAW_INT(rows),
+        THAW_INT(geometry->in[1]),
+        THAW_INT(geometry->in[2]),
+        THAW_INT(geometry->out[1]),
+        THAW_INT(geometry->out[2]),
+        THAW_INT(geometry->kernel[1]),
+        THAW_INT(geometry->stride[1]),
+        THAW_INT(geometry->dilation[1]),
+        THAW_INT(geometry->dilation[2]),
+        THAW_INT(geometry->pad[1]),
+        THAW_INT(geometry->pad[2]),
+        THAW_BUFFER(node->sums ? node->outputs[1]->buffer : NULL),
+    };
+    const size_t count = sizeof arguments / sizeof *arguments;
+    return thaw_kernel_run(conv->kernel, range, arguments, node->sums ? count : count - 1);
 }
 
 const thaw_conv_variant thaw_conv_depthwise_blocked = {"depthwise_blocked", fits, NULL, prepare, run, false,

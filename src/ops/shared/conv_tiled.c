@@ -87,6 +87,11 @@ static bool fits(const thaw_conv_geometry *geometry)
                                       geometry->out_channels / geometry->groups % t.block == 0));
 }
 
+bool thaw_conv_takes_factors(const thaw_conv_geometry *geometry)
+{
+    return geometry->groups == 1 && geometry->in_block > 1 && is_pointwise(geometry) && fits(geometry);
+}
+
 /* --- weights: behind them, one block of zeros --- */
 
 static thaw_conv_packing packing(const thaw_conv_geometry *geometry)
@@ -131,7 +136,7 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
         snprintf(shape, sizeof shape, " -DSTRIDE=%d -DPATCH=%d", (int)geometry->stride[2],
                  (int)patch_columns(geometry, &t));
     else if (is_pointwise(geometry))
-        snprintf(shape, sizeof shape, " -DPOINTWISE");
+        snprintf(shape, sizeof shape, " -DPOINTWISE%s", node->scaled ? " -DSCALED" : "");
     snprintf(options, sizeof options, "%s -DBLOCK=%d -DTILE=%d -DSTACK=%d%s", epilogue, (int)t.block, (int)t.tile,
              (int)t.stack, shape);
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_tiled", image ? "conv_tiled_image" : "conv_tiled", options,
@@ -160,7 +165,7 @@ static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const ti
     const bool pointwise = t->in_block != 1 && is_pointwise(geometry);
     const int64_t pixels = thaw_conv_pixels(geometry);
     int64_t y_offset, y_image;
-    thaw_argument arguments[25] = {
+    thaw_argument arguments[26] = {
         THAW_BUFFER(node->outputs[0]->buffer),
         THAW_BUFFER(node->inputs[0]->buffer),
         THAW_BUFFER(conv->packed),
@@ -192,9 +197,11 @@ static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const ti
     arguments[8] = THAW_LONG(y_image);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         arguments[9 + i] = THAW_INT(numbers[i]);
+    if (node->scaled)
+        arguments[25] = THAW_BUFFER(node->inputs[3]->buffer);
     thaw_range range = THAW_RANGE_2(geometry->groups * t->stacks, divide_up(count, at_once));
     range.local[0] = 1;
-    return thaw_kernel_run(conv->kernel, range, arguments, sizeof arguments / sizeof *arguments);
+    return thaw_kernel_run(conv->kernel, range, arguments, node->scaled ? 26 : 25);
 }
 
 static thaw_status run(const thaw_node *node, const thaw_conv *conv)

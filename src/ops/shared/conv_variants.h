@@ -92,6 +92,11 @@ extern const thaw_conv_variant thaw_conv_nhwc_depthwise, thaw_conv_nhwc_pointwis
 extern const thaw_conv_variant thaw_conv_implicit, thaw_conv_implicit_large, thaw_conv_implicit_middle,
     thaw_conv_implicit_small;
 
+/* Can the tiled variant multiply the input's channels by factors first: is it what computes this geometry in blocks? */
+bool thaw_conv_takes_factors(const thaw_conv_geometry *geometry);
+/* Can the depthwise variant sum up its output's channels on the way, and in how many parts does it do that? 0: no. */
+int64_t thaw_conv_sum_parts(const thaw_conv_geometry *geometry);
+
 /* Makes conv->packed_bias of `count` numbers, at least the output channels: the bias, zeros where there is none, or
  * none yet. */
 THAW_MUST_CHECK thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t count);

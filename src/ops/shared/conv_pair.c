@@ -1,0 +1,164 @@
+#include "ops/shared/conv_pair.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RING           1024 /* as in cl/conv_expand.cl */
+#define OUT_TILE       7
+#define ITEMS_PER_CORE 8
+#define FEWEST_ROWS    4 /* of the output, for one work-item: those that two of them need are computed twice */
+
+/* How a pair is cut up. */
+typedef struct cutting {
+    int64_t block, in_blocks, blocks;
+    int64_t tile, stack; /* pixels of a row and blocks of channels that are expanded together */
+    int64_t stacks;
+    int64_t pitch; /* columns in a row of the ring */
+} cutting;
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Of the two shapes of tiles that fit a CPU's vector registers, the one that makes fewer pixels of a row twice. */
+static void choose_tile(int64_t block, int64_t width, int64_t *tile, int64_t *stack)
+{
+    static const int64_t shapes[3][2][2] = {{{12, 2}, {7, 3}}, {{6, 2}, {4, 3}}, {{14, 2}, {7, 4}}};
+    const int64_t(*shape)[2] = shapes[block == 4 ? 0 : block == 8 ? 1 : 2];
+    const int64_t wide = divide_up(width, shape[0][0]) * shape[0][0];
+    const int64_t narrow = divide_up(width, shape[1][0]) * shape[1][0];
+    const int which = width >= shape[0][0] && wide <= narrow ? 0 : 1;
+    *tile = shape[which][0];
+    *stack = shape[which][1];
+}
+
+static cutting cut(const thaw_conv_pair *pair)
+{
+    const thaw_conv_geometry *depthwise = &pair->depthwise;
+    cutting c = {.block = depthwise->in_block};
+    c.in_blocks = divide_up(pair->pointwise.in_channels, c.block);
+    c.blocks = divide_up(depthwise->in_channels, c.block);
+    choose_tile(c.block, depthwise->in[2], &c.tile, &c.stack);
+    const int64_t row = depthwise->pad[2] + depthwise->in[2];
+    const int64_t read =
+        (divide_up(depthwise->out[2], OUT_TILE) * OUT_TILE - 1) * depthwise->stride[2] + depthwise->kernel[2];
+    c.pitch = row > read ? row : read;
+    c.stack = c.stack < c.blocks ? c.stack : c.blocks;
+    c.stack = depthwise->kernel[1] * c.pitch * c.stack > RING ? 1 : c.stack;
+    c.stacks = divide_up(c.blocks, c.stack);
+    return c;
+}
+
+bool thaw_conv_pair_fits(const thaw_conv_pair *pair)
+{
+    enum { FEW_CHANNELS = 4, WIDEST = 7, FARTHEST = 4 };
+    const thaw_conv_geometry *depthwise = &pair->depthwise;
+    const thaw_activation inner = pair->inner.activation;
+    if (!thaw_conv_takes_factors(&pair->pointwise) || thaw_conv_sum_parts(depthwise) == 0 ||
+        pair->pointwise.in_channels <= FEW_CHANNELS || pair->pointwise.out_channels != depthwise->in_channels)
+        return false;
+    const cutting c = cut(pair);
+    return (inner == THAW_CLAMP || inner == THAW_HARD_SWISH || inner == THAW_SILU) && depthwise->dilation[1] == 1 &&
+           depthwise->dilation[2] == 1 && depthwise->kernel[2] <= WIDEST && depthwise->stride[2] <= FARTHEST &&
+           depthwise->in[2] >= c.tile && depthwise->kernel[1] * c.pitch * c.stack <= RING;
+}
+
+/* --- weights --- */
+
+/* Element `i` of output channel k's weights, among `count` of them, lies at (k / width * count + i) * width + k %
+ * width. NULL: zeros. */
+static thaw_status pack(const thaw_node *node, const thaw_value *value, int64_t channels, int64_t each, int64_t count,
+                        int64_t width, int64_t packed_channels, thaw_buffer **buffer)
+{
+    const size_t bytes = (size_t)(packed_channels * count) * sizeof(float);
+    float *packed;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), bytes / sizeof *packed, sizeof *packed, &packed));
+    for (int64_t k = 0; value && k < channels; k++)
+        for (int64_t i = 0; i < each; i++)
+            packed[(k / width * count + i) * width + k % width] = (float)thaw_tensor_get(value->constant, k * each + i);
+    thaw_status status = thaw_buffer_create(thaw_node_device(node), bytes, buffer);
+    if (status == THAW_OK)
+        status = thaw_buffer_write(*buffer, 0, packed, bytes);
+    free(packed);
+    return status;
+}
+
+thaw_status thaw_conv_pair_prepare(const thaw_node *node, thaw_conv_pair *pair)
+{
+    const cutting c = cut(pair);
+    const thaw_conv_geometry *depthwise = &pair->depthwise;
+    const int64_t in_channels = pair->pointwise.in_channels, channels = depthwise->in_channels;
+    const int64_t packed = c.stacks * c.stack * c.block, window = depthwise->kernel[1] * depthwise->kernel[2];
+    char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 128];
+    snprintf(options, sizeof options, "%s -DINNER=%d -DBLOCK=%d -DTILE=%d -DSTACK=%d -DKERNEL_W=%d -DSTRIDE_W=%d%s",
+             thaw_epilogue_few_options(node, epilogue), (int)pair->inner.activation, (int)c.block, (int)c.tile,
+             (int)c.stack, (int)depthwise->kernel[2], (int)depthwise->stride[2], node->sums ? " -DSUMS" : "");
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_expand", "conv_expand", options, &pair->kernel));
+    THAW_TRY(pack(node, node->inputs[1], channels, in_channels, c.in_blocks * c.block, c.stack * c.block, packed,
+                  &pair->weights[0]));
+    THAW_TRY(pack(node, node->inputs[2], channels, 1, 1, c.block, packed, &pair->biases[0]));
+    THAW_TRY(pack(node, node->inputs[3], channels, window, window, c.block, packed, &pair->weights[1]));
+    return pack(node, node->inputs[4], channels, 1, 1, c.block, packed, &pair->biases[1]);
+}
+
+void thaw_conv_pair_release(thaw_conv_pair *pair)
+{
+    for (size_t i = 0; i < 2; i++) {
+        thaw_buffer_destroy(&pair->weights[i]);
+        thaw_buffer_destroy(&pair->biases[i]);
+    }
+}
+
+/* --- running --- */
+
+/* Rows of the output for one work-item: as many as leave work for every core. */
+static int64_t rows_at_once(const thaw_node *node, const thaw_conv_pair *pair)
+{
+    const int64_t items = ITEMS_PER_CORE * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
+    const int64_t rows = pair->depthwise.out[1], most = divide_up(rows, FEWEST_ROWS);
+    const int64_t wanted = divide_up(items, cut(pair).stacks * pair->depthwise.n);
+    return divide_up(rows, wanted < most ? wanted : most);
+}
+
+int64_t thaw_conv_pair_sum_parts(const thaw_node *node, const thaw_conv_pair *pair)
+{
+    return divide_up(pair->depthwise.out[1], rows_at_once(node, pair));
+}
+
+thaw_status thaw_conv_pair_run(const thaw_node *node, const thaw_conv_pair *pair)
+{
+    const cutting c = cut(pair);
+    const thaw_conv_geometry *depthwise = &pair->depthwise;
+    const thaw_epilogue epilogue = thaw_epilogue_few(node);
+    const int64_t rows = rows_at_once(node, pair);
+    thaw_range range = THAW_RANGE_3(divide_up(depthwise->out[1], rows), c.stacks, depthwise->n);
+    range.local[0] = 1;
+    const thaw_argument arguments[] = {
+        THAW_BUFFER(node->outputs[0]->buffer),
+        THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_BUFFER(pair->weights[0]),
+        THAW_BUFFER(pair->biases[0]),
+        THAW_BUFFER(pair->weights[1]),
+        THAW_BUFFER(pair->biases[1]),
+        THAW_FLOAT(pair->inner.alpha),
+        THAW_FLOAT(pair->inner.beta),
+        THAW_FLOAT(epilogue.alpha),
+        THAW_FLOAT(epilogue.beta),
+        THAW_INT(rows),
+        THAW_INT(c.pitch),
+        THAW_INT(c.in_blocks),
+        THAW_INT(c.blocks),
+        THAW_INT(depthwise->in[1]),
+        THAW_INT(depthwise->in[2]),
+        THAW_INT(depthwise->out[1]),
+        THAW_INT(depthwise->out[2]),
+        THAW_INT(depthwise->kernel[1]),
+        THAW_INT(depthwise->stride[1]),
+        THAW_INT(depthwise->pad[1]),
+        THAW_INT(depthwise->pad[2]),
+        THAW_BUFFER(node->sums ? node->outputs[1]->buffer : NULL),
+    };
+    const size_t count = sizeof arguments / sizeof *arguments;
+    return thaw_kernel_run(pair->kernel, range, arguments, node->sums ? count : count - 1);
+}
