@@ -151,7 +151,7 @@ static void functions_are_declared_by_us_or_by_the_driver(void)
 {
     static const char other[] =
         "kernel void other(global float *x)\n{\n    x[0] = trunc(x[0]) + nextafter(x[1], x[2]);\n}\n";
-    static const char options[] = "-DBLOCK=16 -DKERNEL_W=3 -DSTRIDE_W=2 -DDILATION_W=1 -DACTIVATION=1";
+    static const char options[] = "-DBLOCK=4 -DKERNEL_W=3 -DSTRIDE_W=2 -DDILATION_W=1 -DACTIVATION=1";
     float numbers[] = {2.5f, 1, 1};
     thaw_kernel *kernel;
     thaw_buffer *buffer;
