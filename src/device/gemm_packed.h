@@ -4,9 +4,12 @@
 
 #include "device/blas.h"
 
-/* thaw_gemm_run()'s work, both operands packed into scratch memory of the pool; sizes of 1 and more, matrices inside
- * their buffers. */
+/* thaw_gemm_run()'s work, operands packed into scratch memory of the pool where that helps; sizes of 1 and more, matrices
+ * inside their buffers. */
 THAW_MUST_CHECK thaw_status thaw_gemm_run_packed(thaw_device *device, const thaw_gemm *gemm);
+
+/* Whether the product is large enough for it: below, cl/gemm.cl is faster, which is a single launch. */
+bool thaw_gemm_packed_pays(const thaw_device *device, const thaw_gemm *gemm);
 
 /* op(B) [k, n] of host memory, without gaps between its rows as stored, as panels on the device; n, k >= 1. */
 THAW_MUST_CHECK thaw_status thaw_gemm_pack(thaw_device *device, const float *b, bool transpose_b, int64_t n, int64_t k,
