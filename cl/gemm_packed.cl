@@ -21,6 +21,24 @@
 #define load            JOIN(vload, WIDTH)
 #define store           JOIN(vstore, WIDTH)
 
+/* HALVES: panels hold 16-bit floats, which core OpenCL can load and store wherever arithmetic with them is missing. For
+ * weights that are bound by how fast they are read. Sums are of floats. */
+#ifdef HALVES
+typedef half packed_float;
+#define load_packed              JOIN(vload_half, WIDTH)
+#define store_packed             JOIN(vstore_half, WIDTH)
+#define store_packed2            vstore_half2
+#define store_packed4            vstore_half4
+#define store_packed1(x, packed) vstore_half(x, 0, packed)
+#else
+typedef float packed_float;
+#define load_packed              load
+#define store_packed             store
+#define store_packed2            vstore2
+#define store_packed4            vstore4
+#define store_packed1(x, packed) *(packed) = (x)
+#endif
+
 /* Asks for the cache line at an address, which may lie behind the end of the buffer. OpenCL's own prefetch() does
  * nothing in PoCL. */
 #define FETCH(address)
@@ -38,7 +56,7 @@
  *
  * Of op(B), where a lane's elements lie side by side: (lane, p) is at from[offset + lane * stride + p]. Work-items:
  * [panels]; each transposes four lanes by four elements at a time. */
-kernel void pack_along(global float *packed, long packed_offset, long panel_stride, global const float *from,
+kernel void pack_along(global packed_float *packed, long packed_offset, long panel_stride, global const float *from,
                        long offset, long stride, int lanes, int depth)
 {
     const int first = (int)get_global_id(0) * COLUMNS;
@@ -52,40 +70,40 @@ kernel void pack_along(global float *packed, long packed_offset, long panel_stri
                 global const float *corner = from + lane * stride + p;
                 const float4 x = vload4(0, corner), y = vload4(0, corner + stride);
                 const float4 z = vload4(0, corner + 2 * stride), w = vload4(0, corner + 3 * stride);
-                vstore4((float4)(x.s0, y.s0, z.s0, w.s0), 0, packed + lane);
-                vstore4((float4)(x.s1, y.s1, z.s1, w.s1), 0, packed + lane + COLUMNS);
-                vstore4((float4)(x.s2, y.s2, z.s2, w.s2), 0, packed + lane + 2 * COLUMNS);
-                vstore4((float4)(x.s3, y.s3, z.s3, w.s3), 0, packed + lane + 3 * COLUMNS);
+                store_packed4((float4)(x.s0, y.s0, z.s0, w.s0), 0, packed + lane);
+                store_packed4((float4)(x.s1, y.s1, z.s1, w.s1), 0, packed + lane + COLUMNS);
+                store_packed4((float4)(x.s2, y.s2, z.s2, w.s2), 0, packed + lane + 2 * COLUMNS);
+                store_packed4((float4)(x.s3, y.s3, z.s3, w.s3), 0, packed + lane + 3 * COLUMNS);
             }
     for (; p < depth; p++, packed += COLUMNS)
         for (int lane = 0; lane < COLUMNS; lane++)
-            packed[lane] = first + lane < lanes ? from[lane * stride + p] : 0.0f;
+            store_packed1(first + lane < lanes ? from[lane * stride + p] : 0.0f, packed + lane);
 }
 
 /* Elements first to first + width - 1 of rows [start, end); zeros where a row has ended. */
-inline void pack_rows(global float *packed, global const float *from, long stride, int width, int first, int lanes,
-                      int start, int end)
+inline void pack_rows(global packed_float *packed, global const float *from, long stride, int width, int first,
+                      int lanes, int start, int end)
 {
     for (int p = start; p < end; p++)
         if (first + width <= lanes && width % 4)
 #pragma unroll
             for (int lane = 0; lane < width; lane += 2)
-                vstore2(vload2(0, from + p * stride + first + lane), 0, packed + p * width + lane);
+                store_packed2(vload2(0, from + p * stride + first + lane), 0, packed + p * width + lane);
         else if (first + width <= lanes)
 #pragma unroll
             for (int lane = 0; lane < width; lane += width % WIDTH ? 4 : WIDTH)
                 if (width % WIDTH)
-                    vstore4(vload4(0, from + p * stride + first + lane), 0, packed + p * width + lane);
+                    store_packed4(vload4(0, from + p * stride + first + lane), 0, packed + p * width + lane);
                 else
-                    store(load(0, from + p * stride + first + lane), 0, packed + p * width + lane);
+                    store_packed(load(0, from + p * stride + first + lane), 0, packed + p * width + lane);
         else
             for (int lane = 0; lane < width; lane++)
-                packed[p * width + lane] = first + lane < lanes ? from[p * stride + first + lane] : 0.0f;
+                store_packed1(first + lane < lanes ? from[p * stride + first + lane] : 0.0f, packed + p * width + lane);
 }
 
 /* Where lanes lie side by side: (lane, p) is at from[offset + p * stride + lane]. Work-items: [ceil(depth / rows)];
  * each takes `rows` of p and goes through all panels, so that it reads from end to end. */
-kernel void pack_across(global float *packed, long packed_offset, long panel_stride, int width,
+kernel void pack_across(global packed_float *packed, long packed_offset, long panel_stride, int width,
                         global const float *from, long offset, long stride, int lanes, int depth, int rows)
 {
     const int start = (int)get_global_id(0) * rows;
@@ -211,8 +229,8 @@ kernel void gemm_packed(int m, int n, int depth, float alpha, global const float
 
 /* sums (+)= the products' steps [start, end) of ROWS rows of A from `row` on, behind the last of them that one again.
  * Meanwhile gets what is needed next: `pace` elements from `next` on for every step. */
-inline void add_rows(float *sums, global const float *a, global const float *b, int row, int last, int k, int start,
-                     int end, global const float *next, int pace)
+inline void add_rows(float *sums, global const float *a, global const packed_float *b, int row, int last, int k,
+                     int start, int end, global const packed_float *next, int pace)
 {
     global const float *rows[ROWS];
     vector sum[ROWS][SUMS][2];
@@ -229,7 +247,7 @@ inline void add_rows(float *sums, global const float *a, global const float *b, 
     for (; p + SUMS <= end; p += SUMS)
 #pragma unroll
         for (int j = 0; j < SUMS; j++) {
-            const vector left = load(2 * (p + j), b), right = load(2 * (p + j) + 1, b);
+            const vector left = load_packed(2 * (p + j), b), right = load_packed(2 * (p + j) + 1, b);
             FETCH(next + (p + j - start) * pace);
 #pragma unroll
             for (int i = 0; i < ROWS; i++) {
@@ -240,8 +258,8 @@ inline void add_rows(float *sums, global const float *a, global const float *b, 
     for (; p < end; p++)
 #pragma unroll
         for (int i = 0; i < ROWS; i++) {
-            sum[i][0][0] = fma((vector)(rows[i][p]), load(2 * p, b), sum[i][0][0]);
-            sum[i][0][1] = fma((vector)(rows[i][p]), load(2 * p + 1, b), sum[i][0][1]);
+            sum[i][0][0] = fma((vector)(rows[i][p]), load_packed(2 * p, b), sum[i][0][0]);
+            sum[i][0][1] = fma((vector)(rows[i][p]), load_packed(2 * p + 1, b), sum[i][0][1]);
         }
 #pragma unroll
     for (int i = 0; i < ROWS; i++)
@@ -258,9 +276,9 @@ inline void add_rows(float *sums, global const float *a, global const float *b, 
 /* Rows [first, end), at most MOST_ROWS, of y = activation(scale * A B + bias_scale * bias), A [m, k], B in panels of k
  * steps, y [m, n]. The bias at (row, column) is bias[row * bias_row + column * bias_column]; BIAS is defined where
  * there is one. ACTIVATION: see common.clh. Work-items: [panels]. */
-kernel void gemm_rows(int first, int end, int n, int k, float scale, global const float *a, global const float *b,
-                      global const float *bias, long bias_row, long bias_column, float bias_scale, float alpha,
-                      float beta, global float *y)
+kernel void gemm_rows(int first, int end, int n, int k, float scale, global const float *a,
+                      global const packed_float *b, global const float *bias, long bias_row, long bias_column,
+                      float bias_scale, float alpha, float beta, global float *y)
 {
     const int column = (int)get_global_id(0) * COLUMNS;
     const int tiles = (end - first + ROWS - 1) / ROWS;

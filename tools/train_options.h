@@ -15,7 +15,7 @@ typedef struct cli_train_options {
 
 extern const cli_option cli_step_table[11];
 extern const cli_option cli_freeze_table[7];
-extern const cli_option cli_work_table[3];
+extern const cli_option cli_work_table[4];
 
 void cli_train_defaults(cli_train_options *options);
 /* Puts what the tables filled into options->train, and refuses what contradicts itself. Callbacks come to `cli`. */

@@ -5,11 +5,12 @@
 #include <thaw/model.h>
 
 typedef struct thaw_profile_options {
-    int64_t batch;         /* images at once; default 1 */
-    int32_t height, width; /* of the image; 0: the model's own, or 224 */
-    int32_t repeats;       /* timed runs of the whole model, 1 to 10000; default 11 */
-    bool whole_only;       /* no layers and no peaks: the model's time alone */
-    uint64_t seed;         /* of the random input; default 1 */
+    int64_t batch;                   /* images at once; default 1 */
+    int32_t height, width;           /* of the image; 0: the model's own, or 224 */
+    int32_t repeats;                 /* timed runs of the whole model, 1 to 10000; default 11 */
+    bool whole_only;                 /* no layers and no peaks: the model's time alone */
+    uint64_t seed;                   /* of the random input; default 1 */
+    thaw_precision frozen_precision; /* default fp32 */
 } thaw_profile_options;
 THAW_API thaw_profile_options thaw_profile_defaults(void);
 
@@ -32,10 +33,13 @@ typedef struct thaw_profile {
     double layer_seconds;              /* the sum over layers */
     double peak_flops_per_second;      /* measured in this run, by cl/peak.cl; 0 with whole_only */
     double peak_copy_bytes_per_second; /* read and written together */
-    uint64_t peak_device_bytes;        /* the most that buffers took, algorithms' trials included */
-    uint64_t weight_bytes;             /* of the layers' constants, as float32 */
-    uint64_t live_activation_bytes;    /* the largest sum of activations that are needed at once */
-    thaw_profile_layer *layers;        /* [layer_count], in running order */
+    /* With fp16: the largest difference of an output's numbers from those with fp32, over the largest magnitude of that
+     * output; 0 with fp32. */
+    double largest_difference;
+    uint64_t peak_device_bytes;     /* the most that buffers took, algorithms' trials included */
+    uint64_t weight_bytes;          /* of the layers' constants, as float32 */
+    uint64_t live_activation_bytes; /* the largest sum of activations that are needed at once */
+    thaw_profile_layer *layers;     /* [layer_count], in running order */
     size_t layer_count;
 } thaw_profile;
 

@@ -72,6 +72,7 @@ typedef struct block {
     int64_t lane, lanes;    /* which lanes, */
     int64_t first, depth;   /* which elements of each */
     int32_t width;          /* lanes to a panel */
+    const char *options;    /* for the kernels that pack */
 } block;
 
 /* Packs the block to `packed` from element `packed_offset` on, `stride` elements from panel to panel. */
@@ -80,7 +81,7 @@ static thaw_status pack(thaw_device *device, const block *b, const thaw_buffer *
 {
     thaw_kernel *kernel;
     const int64_t offset = b->offset + (b->along ? b->lane * b->stride + b->first : b->first * b->stride + b->lane);
-    THAW_TRY(get_kernel(device, b->along ? "pack_along" : "pack_across", "", &kernel));
+    THAW_TRY(get_kernel(device, b->along ? "pack_along" : "pack_across", b->options, &kernel));
     if (b->along)
         return thaw_kernel_launch(kernel, items(divide_up(b->lanes, b->width), 1), THAW_BUFFER(packed),
                                   THAW_LONG(packed_offset), THAW_LONG(stride), THAW_BUFFER(b->from), THAW_LONG(offset),
@@ -126,7 +127,7 @@ static thaw_status multiply_rows(thaw_device *device, const thaw_gemm *g, const 
 {
     thaw_kernel *kernel;
     const tile t = tile_of(device);
-    const block a = {g->a, g->a_offset, g->a_stride, !g->transpose_a, row, rows, b->first, b->depth, t.rows};
+    const block a = {g->a, g->a_offset, g->a_stride, !g->transpose_a, row, rows, b->first, b->depth, t.rows, ""};
     if (p->packs_a)
         THAW_TRY(pack(device, &a, p->a, 0, a.depth * t.rows));
     const int64_t a_row = p->packs_a || g->transpose_a ? 1 : g->a_stride;
@@ -147,7 +148,7 @@ static thaw_status multiply_rows(thaw_device *device, const thaw_gemm *g, const 
 
 static thaw_status multiply(thaw_device *device, const thaw_gemm *g, const plan *p)
 {
-    block b = {g->b, g->b_offset, g->b_stride, g->transpose_b, .width = tile_of(device).columns};
+    block b = {g->b, g->b_offset, g->b_stride, g->transpose_b, .width = tile_of(device).columns, .options = ""};
     for (b.lane = 0; b.lane < g->n; b.lane += p->columns)
         for (b.first = 0; b.first < g->k; b.first += p->depth) {
             b.lanes = smaller(p->columns, g->n - b.lane);
@@ -201,10 +202,15 @@ thaw_status thaw_gemm_run_packed(thaw_device *device, const thaw_gemm *g)
     return status;
 }
 
+static const char *precision_options(thaw_precision precision)
+{
+    return precision == THAW_PRECISION_FP16 ? "-DHALVES" : "";
+}
+
 /* Whole panels where columns lie side by side in host memory, else some steps of every panel: what is contiguous
  * there. */
 static thaw_status pack_pieces(thaw_device *device, const float *b, bool transpose_b, int64_t n, int64_t k,
-                               thaw_buffer *piece, thaw_buffer *panels)
+                               thaw_precision precision, thaw_buffer *piece, thaw_buffer *panels)
 {
     const int32_t width = tile_of(device).columns;
     const int64_t row = transpose_b ? k : n, rows = transpose_b ? n : k;
@@ -212,6 +218,7 @@ static thaw_status pack_pieces(thaw_device *device, const float *b, bool transpo
     for (int64_t first = 0; first < rows; first += at_once) {
         const int64_t count = smaller(at_once, rows - first);
         block part = {.from = piece, .stride = row, .along = transpose_b, .width = width};
+        part.options = precision_options(precision);
         part.lanes = transpose_b ? count : n;
         part.depth = transpose_b ? k : count;
         THAW_TRY(thaw_buffer_write(piece, 0, b + first * row, (size_t)(count * row) * sizeof(float)));
@@ -221,31 +228,34 @@ static thaw_status pack_pieces(thaw_device *device, const float *b, bool transpo
 }
 
 thaw_status thaw_gemm_pack(thaw_device *device, const float *b, bool transpose_b, int64_t n, int64_t k,
-                           thaw_buffer **panels)
+                           thaw_precision precision, thaw_buffer **panels)
 {
+    const size_t element = precision == THAW_PRECISION_FP16 ? 2 : sizeof(float);
     const int32_t width = tile_of(device).columns;
     const int64_t row = transpose_b ? k : n, rows = transpose_b ? n : k;
     const int64_t at_once = divide_up(divide_up(PIECE_BYTES / (int64_t)sizeof(float), row), width) * width;
     thaw_buffer *piece;
     *panels = NULL;
     THAW_TRY(thaw_buffer_create(device, (size_t)(smaller(at_once, rows) * row) * sizeof(float), &piece));
-    thaw_status status = thaw_buffer_create(device, (size_t)(divide_up(n, width) * width * k) * sizeof(float), panels);
+    thaw_status status = thaw_buffer_create(device, (size_t)(divide_up(n, width) * width * k) * element, panels);
     if (status == THAW_OK)
-        status = pack_pieces(device, b, transpose_b, n, k, piece, *panels);
+        status = pack_pieces(device, b, transpose_b, n, k, precision, piece, *panels);
     if (status != THAW_OK)
         thaw_buffer_destroy(panels);
     thaw_buffer_destroy(&piece);
     return status;
 }
 
-thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *g, const thaw_gemm_finish *finish)
+thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *g, thaw_precision precision,
+                                 const thaw_gemm_finish *finish)
 {
     thaw_kernel *kernel;
-    char options[160];
+    char options[192];
     const tile t = tile_of(device);
     const int64_t at_once = even_part(g->m, MOST_ROWS, 1);
     const int64_t rows = at_once == 1 ? 1 : even_part(at_once, t.rows, 2); /* few programs for many counts */
-    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d %s", (int)t.width, (int)rows, finish->options);
+    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d %s %s", (int)t.width, (int)rows,
+             precision_options(precision), finish->options);
     THAW_TRY(thaw_kernel_get(device, "gemm_packed", "gemm_rows", options, &kernel));
     for (int64_t row = 0; row < g->m; row += at_once)
         THAW_TRY(thaw_kernel_launch(

@@ -10,6 +10,7 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
 {
     thaw_graph *graph = program->graph;
     graph->device = device;
+    graph->frozen_precision = options->differentiable ? THAW_PRECISION_FP32 : options->frozen_precision;
     if (options->fuse)
         THAW_TRY(thaw_graph_layout(graph, thaw_device_block(device)));
     thaw_tuning_save(device);

@@ -127,10 +127,11 @@ struct thaw_node {
     size_t scratch_bytes; /* device memory needed during forward, set by infer */
     int64_t flops;        /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
-    bool packs_weights; /* set by layout: prepare reads constant inputs on the host, they need no buffers */
-    bool slices;        /* set by layout: output 0 goes wherever thaw_value_place() says */
-    bool removed;       /* to be freed by the next thaw_graph_sweep() */
-    size_t source;      /* 1 + its place among the nodes of the model file; 0: not from there */
+    bool halves_weights; /* set by prepare: input 1 is stored as 16-bit floats */
+    bool packs_weights;  /* set by layout: prepare reads constant inputs on the host, they need no buffers */
+    bool slices;         /* set by layout: output 0 goes wherever thaw_value_place() says */
+    bool removed;        /* to be freed by the next thaw_graph_sweep() */
+    size_t source;       /* 1 + its place among the nodes of the model file; 0: not from there */
 };
 
 /* Nodes in running order over values. See model/graph.h for what can be done with one. */
@@ -145,11 +146,12 @@ struct thaw_graph {
     size_t input_count, input_capacity;
     thaw_value **outputs; /* [output_count], borrowed */
     size_t output_count, output_capacity;
-    int64_t opset;        /* of the default domain */
-    int64_t file_batch;   /* first dimension of the first input in the file; 0: open */
-    int64_t batch;        /* what a program runs with; 0 in the model's own graph */
-    thaw_device *device;  /* NULL in the model's own graph */
-    thaw_buffer *scratch; /* owned by the program */
+    int64_t opset;                   /* of the default domain */
+    int64_t file_batch;              /* first dimension of the first input in the file; 0: open */
+    int64_t batch;                   /* what a program runs with; 0 in the model's own graph */
+    thaw_device *device;             /* NULL in the model's own graph */
+    thaw_precision frozen_precision; /* how operators should store constants that they pack */
+    thaw_buffer *scratch;            /* owned by the program */
     /* The next forward of a differentiable program is a step of training, number `step` (from 1) of a run with this
      * seed: Dropout drops, a BatchNormalization with `updated` statistics uses the batch's. Otherwise both are as at
      * inference. */

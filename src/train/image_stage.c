@@ -10,6 +10,7 @@ static thaw_status create_program(thaw_image_stage *s, const thaw_image_stage_op
                                           .width = o->preprocess.width,
                                           .outputs = o->outputs,
                                           .output_count = o->output_count,
+                                          .frozen_precision = o->frozen_precision,
                                           .fuse = true};
     THAW_TRY(thaw_program_create(o->graph, s->device, &program, &s->program));
     const size_t bytes = batch * (size_t)o->preprocess.height * (size_t)o->preprocess.width * 3;

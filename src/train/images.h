@@ -24,6 +24,7 @@ typedef struct thaw_image_stage_options {
     size_t output_count;
     thaw_preprocess preprocess;
     size_t batch; /* images at once; halved until the device has memory for them */
+    thaw_precision frozen_precision;
 } thaw_image_stage_options;
 
 THAW_MUST_CHECK thaw_status thaw_image_stage_open(thaw_device *device, const thaw_image_stage_options *options,
