@@ -21,6 +21,24 @@
 #define load            JOIN(vload, WIDTH)
 #define store           JOIN(vstore, WIDTH)
 
+/* HALVES: panels hold 16-bit floats, which core OpenCL can load and store wherever arithmetic with them is missing. For
+ * weights that are bound by how fast they are read. Sums are of floats. */
+#ifdef HALVES
+typedef half packed_float;
+#define load_packed              JOIN(vload_half, WIDTH)
+#define store_packed             JOIN(vstore_half, WIDTH)
+#define store_packed2            vstore_half2
+#define store_packed4            vstore_half4
+#define store_packed1(x, packed) vstore_half(x, 0, packed)
+#else
+typedef float packed_float;
+#define load_packed              load
+#define store_packed             store
+#define store_packed2            vstore2
+#define store_packed4            vstore4
+#define store_packed1(x, packed) *(packed) = (x)
+#endif
+
 /* Asks for the cache line at an address, which may lie behind the end of the buffer. OpenCL's own prefetch() does
  * nothing in PoCL. */
 #define FETCH(address)
@@ -33,58 +51,59 @@
 #endif
 #endif
 
-/* One panel of `width` lanes, an even number, of which `lanes` exist, where a lane's elements lie side by side. */
-inline void pack_panel(global float *packed, global const float *from, long stride, int width, int lanes, int depth)
-{
-    int p = 0;
-    if (lanes == width)
-        for (; p + 4 <= depth; p += 4, packed += 4 * width)
-#pragma unroll
-            for (int lane = 0; lane < width; lane += 2) {
-                const float4 x = vload4(0, from + lane * stride + p), y = vload4(0, from + (lane + 1) * stride + p);
-                vstore2((float2)(x.s0, y.s0), 0, packed + lane);
-                vstore2((float2)(x.s1, y.s1), 0, packed + lane + width);
-                vstore2((float2)(x.s2, y.s2), 0, packed + lane + 2 * width);
-                vstore2((float2)(x.s3, y.s3), 0, packed + lane + 3 * width);
-            }
-    for (; p < depth; p++, packed += width)
-        for (int lane = 0; lane < width; lane++)
-            packed[lane] = lane < lanes ? from[lane * stride + p] : 0.0f;
-}
-
 /* Packing: a lane is a row of op(A) or a column of op(B), `width` (ROWS or COLUMNS) of them make a panel, element p of
  * it goes to packed[packed_offset + panel * panel_stride + p * width + lane].
  *
- * Where a lane's elements lie side by side: (lane, p) is at from[offset + lane * stride + p]. Work-items: [panels]. */
-kernel void pack_along(global float *packed, long packed_offset, long panel_stride, int width, global const float *from,
+ * Of op(B), where a lane's elements lie side by side: (lane, p) is at from[offset + lane * stride + p]. Work-items:
+ * [panels]; each transposes four lanes by four elements at a time. */
+kernel void pack_along(global packed_float *packed, long packed_offset, long panel_stride, global const float *from,
                        long offset, long stride, int lanes, int depth)
 {
-    const int first = (int)get_global_id(0) * width;
+    const int first = (int)get_global_id(0) * COLUMNS;
+    int p = 0;
     packed += packed_offset + get_global_id(0) * panel_stride;
     from += offset + first * stride;
-    if (width == ROWS)
-        pack_panel(packed, from, stride, ROWS, min(ROWS, lanes - first), depth);
-    else
-        pack_panel(packed, from, stride, COLUMNS, min(COLUMNS, lanes - first), depth);
+    if (first + COLUMNS <= lanes)
+        for (; p + 4 <= depth; p += 4, packed += 4 * COLUMNS)
+#pragma unroll
+            for (int lane = 0; lane < COLUMNS; lane += 4) {
+                global const float *corner = from + lane * stride + p;
+                const float4 x = vload4(0, corner), y = vload4(0, corner + stride);
+                const float4 z = vload4(0, corner + 2 * stride), w = vload4(0, corner + 3 * stride);
+                store_packed4((float4)(x.s0, y.s0, z.s0, w.s0), 0, packed + lane);
+                store_packed4((float4)(x.s1, y.s1, z.s1, w.s1), 0, packed + lane + COLUMNS);
+                store_packed4((float4)(x.s2, y.s2, z.s2, w.s2), 0, packed + lane + 2 * COLUMNS);
+                store_packed4((float4)(x.s3, y.s3, z.s3, w.s3), 0, packed + lane + 3 * COLUMNS);
+            }
+    for (; p < depth; p++, packed += COLUMNS)
+        for (int lane = 0; lane < COLUMNS; lane++)
+            store_packed1(first + lane < lanes ? from[lane * stride + p] : 0.0f, packed + lane);
 }
 
 /* Elements first to first + width - 1 of rows [start, end); zeros where a row has ended. */
-inline void pack_rows(global float *packed, global const float *from, long stride, int width, int first, int lanes,
-                      int start, int end)
+inline void pack_rows(global packed_float *packed, global const float *from, long stride, int width, int first,
+                      int lanes, int start, int end)
 {
     for (int p = start; p < end; p++)
-        if (first + width <= lanes)
+        if (first + width <= lanes && width % 4)
 #pragma unroll
             for (int lane = 0; lane < width; lane += 2)
-                vstore2(vload2(0, from + p * stride + first + lane), 0, packed + p * width + lane);
+                store_packed2(vload2(0, from + p * stride + first + lane), 0, packed + p * width + lane);
+        else if (first + width <= lanes)
+#pragma unroll
+            for (int lane = 0; lane < width; lane += width % WIDTH ? 4 : WIDTH)
+                if (width % WIDTH)
+                    store_packed4(vload4(0, from + p * stride + first + lane), 0, packed + p * width + lane);
+                else
+                    store_packed(load(0, from + p * stride + first + lane), 0, packed + p * width + lane);
         else
             for (int lane = 0; lane < width; lane++)
-                packed[p * width + lane] = first + lane < lanes ? from[p * stride + first + lane] : 0.0f;
+                store_packed1(first + lane < lanes ? from[p * stride + first + lane] : 0.0f, packed + p * width + lane);
 }
 
 /* Where lanes lie side by side: (lane, p) is at from[offset + p * stride + lane]. Work-items: [ceil(depth / rows)];
  * each takes `rows` of p and goes through all panels, so that it reads from end to end. */
-kernel void pack_across(global float *packed, long packed_offset, long panel_stride, int width,
+kernel void pack_across(global packed_float *packed, long packed_offset, long panel_stride, int width,
                         global const float *from, long offset, long stride, int lanes, int depth, int rows)
 {
     const int start = (int)get_global_id(0) * rows;
@@ -98,27 +117,43 @@ kernel void pack_across(global float *packed, long packed_offset, long panel_str
             pack_rows(packed, from, stride, COLUMNS, first, lanes, start, end);
 }
 
-/* sum += a tile's product of `depth` steps. */
-inline void accumulate(vector sum[ROWS][2], global const float *a, global const float *b, int depth)
+/* Steps of op(B) that are asked for before they are needed. */
+#define AHEAD 12
+
+/* Where PANELS is defined op(B) is packed and op(A) stored in rows: what the compiler knows of the steps makes the
+ * inner loop a little faster. */
+#ifdef PANELS
+#define A_STEP 1
+#define B_STEP COLUMNS
+#define RIGHT  WIDTH
+#else
+#define A_STEP a_step
+#define B_STEP b_step
+#define RIGHT  (WIDTH + left_back - right_back)
+#endif
+
+/* sum += one step of a tile's product; row i of op(A) is at rows[i][p], the right vector of op(B) at b + right. */
+inline void add_step(vector sum[ROWS][2], global const float *const rows[ROWS], long p, global const float *b,
+                     int right, long b_step)
 {
-    for (int p = 0; p < depth; p++, a += ROWS, b += COLUMNS) {
-        const vector left = load(0, b), right = load(1, b);
+    const vector x = load(0, b), y = load(0, b + right);
+    FETCH(b + AHEAD * b_step);
+    FETCH(b + AHEAD * b_step + COLUMNS - 1);
 #pragma unroll
-        for (int i = 0; i < ROWS; i++) {
-            sum[i][0] = fma((vector)(a[i]), left, sum[i][0]);
-            sum[i][1] = fma((vector)(a[i]), right, sum[i][1]);
-        }
+    for (int i = 0; i < ROWS; i++) {
+        sum[i][0] = fma((vector)(rows[i][p]), x, sum[i][0]);
+        sum[i][1] = fma((vector)(rows[i][p]), y, sum[i][1]);
     }
 }
 
-/* A row of a tile to C, of which `count` columns exist. */
-inline void store_part(global float *c, const vector sum[2], int count, float alpha, float beta)
+/* Of a row of a tile, which begins at `values`, `count` columns to C; its two vectors had to begin left_back and
+ * right_back columns earlier. */
+inline void store_part(global float *c, const float *values, int count, int left_back, int right_back, float beta)
 {
-    float values[COLUMNS];
-    store(alpha * sum[0], 0, values);
-    store(alpha * sum[1], 1, values);
-    for (int i = 0; i < count; i++)
-        c[i] = beta == 0.0f ? values[i] : values[i] + beta * c[i];
+    for (int i = 0; i < count; i++) {
+        const float value = values[i + (i < WIDTH ? left_back : right_back)];
+        c[i] = beta == 0.0f ? value : value + beta * c[i];
+    }
 }
 
 inline void store_row(global float *c, const vector sum[2], float alpha, float beta)
@@ -129,35 +164,58 @@ inline void store_row(global float *c, const vector sum[2], float alpha, float b
 
 /* C = alpha * A B + beta * C over `depth` steps of the products; C is not read where beta is 0.
  *
- * a, b: panels of `depth` steps, those of b b_panel elements apart.
- * Work-items: [panels of op(B), ceil(m / rows)]; each goes through the tiles of `rows` (a multiple of ROWS) rows of C,
- * so that its panel of op(B) stays close to the core and the rows of op(A) in the second-level cache. */
-kernel void gemm_packed(int m, int n, int depth, float alpha, global const float *a, global const float *b,
-                        long b_panel, float beta, global float *c, long c_offset, long c_stride, int rows)
+ * Element (i, p) of tile t of op(A) is at a[a_offset + t * a_tile + i * a_row + p * a_step]: op(A) as it is stored, in
+ * either way, or in panels. Row p of op(B)'s columns from strip * COLUMNS on is at b[b_offset + strip * b_strip + p *
+ * b_step]: panels, or op(B) as it is stored in rows; then b_columns, WIDTH at least, is how long the rows are. It is 0
+ * for panels. At the edges rows behind the last are replaced by that one, and vectors that would reach behind the last
+ * column begin earlier.
+ * Work-items: [strips, ceil(m / rows)]; each goes through the tiles of `rows` (a multiple of ROWS) rows of C, so that
+ * its strip of op(B) stays close to the core and the rows of op(A) in the second-level cache. */
+kernel void gemm_packed(int m, int n, int depth, float alpha, global const float *a, long a_offset, long a_tile,
+                        long a_row, long a_step, global const float *b, long b_offset, long b_strip, long b_step,
+                        int b_columns, float beta, global float *c, long c_offset, long c_stride, int rows)
 {
     const int column = (int)get_global_id(0) * COLUMNS;
     const int start = (int)get_global_id(1) * rows;
     const int end = min(start + rows, m);
-    b += get_global_id(0) * b_panel;
+    const int left_back = b_columns ? max(column + WIDTH - b_columns, 0) : 0;
+    const int right_back = b_columns ? max(column + COLUMNS - b_columns, 0) : 0;
+    a += a_offset + start / ROWS * a_tile;
+    b += b_offset + get_global_id(0) * b_strip - left_back;
     c += c_offset + column;
-    for (int row = start; row < end; row += ROWS) {
+    for (int row = start; row < end; row += ROWS, a += a_tile) {
         vector sum[ROWS][2];
+        global const float *at[ROWS];
 #pragma unroll
         for (int i = 0; i < ROWS; i++) {
             FETCH(c + (row + i) * c_stride);
             FETCH(c + (row + i) * c_stride + COLUMNS - 1);
+            at[i] = a + min(i, m - 1 - row) * a_row;
             sum[i][0] = sum[i][1] = 0.0f;
         }
-        accumulate(sum, a + (long)row * depth, b, depth);
+        global const float *from_b = b;
+        long p = 0;
+        /* Two at a time: with four and more some compilers (LLVM 14) run out of registers. */
+        for (; p + 2 <= depth; p += 2, from_b += 2 * B_STEP) {
+            add_step(sum, at, p * A_STEP, from_b, RIGHT, B_STEP);
+            add_step(sum, at, (p + 1) * A_STEP, from_b + B_STEP, RIGHT, B_STEP);
+        }
+        if (p < depth)
+            add_step(sum, at, p * A_STEP, from_b, RIGHT, B_STEP);
         if (row + ROWS <= end && column + COLUMNS <= n) {
 #pragma unroll
             for (int i = 0; i < ROWS; i++)
                 store_row(c + (row + i) * c_stride, sum[i], alpha, beta);
         } else {
+            float values[ROWS * COLUMNS];
 #pragma unroll
-            for (int i = 0; i < ROWS; i++)
-                if (row + i < end)
-                    store_part(c + (row + i) * c_stride, sum[i], min(COLUMNS, n - column), alpha, beta);
+            for (int i = 0; i < ROWS; i++) {
+                store(alpha * sum[i][0], 2 * i, values);
+                store(alpha * sum[i][1], 2 * i + 1, values);
+            }
+            for (int i = 0; i < min(ROWS, end - row); i++)
+                store_part(c + (row + i) * c_stride, values + i * COLUMNS, min(COLUMNS, n - column), left_back,
+                           right_back, beta);
         }
     }
 }
@@ -171,8 +229,8 @@ kernel void gemm_packed(int m, int n, int depth, float alpha, global const float
 
 /* sums (+)= the products' steps [start, end) of ROWS rows of A from `row` on, behind the last of them that one again.
  * Meanwhile gets what is needed next: `pace` elements from `next` on for every step. */
-inline void add_rows(float *sums, global const float *a, global const float *b, int row, int last, int k, int start,
-                     int end, global const float *next, int pace)
+inline void add_rows(float *sums, global const float *a, global const packed_float *b, int row, int last, int k,
+                     int start, int end, global const packed_float *next, int pace)
 {
     global const float *rows[ROWS];
     vector sum[ROWS][SUMS][2];
@@ -189,7 +247,7 @@ inline void add_rows(float *sums, global const float *a, global const float *b, 
     for (; p + SUMS <= end; p += SUMS)
 #pragma unroll
         for (int j = 0; j < SUMS; j++) {
-            const vector left = load(2 * (p + j), b), right = load(2 * (p + j) + 1, b);
+            const vector left = load_packed(2 * (p + j), b), right = load_packed(2 * (p + j) + 1, b);
             FETCH(next + (p + j - start) * pace);
 #pragma unroll
             for (int i = 0; i < ROWS; i++) {
@@ -200,8 +258,8 @@ inline void add_rows(float *sums, global const float *a, global const float *b, 
     for (; p < end; p++)
 #pragma unroll
         for (int i = 0; i < ROWS; i++) {
-            sum[i][0][0] = fma((vector)(rows[i][p]), load(2 * p, b), sum[i][0][0]);
-            sum[i][0][1] = fma((vector)(rows[i][p]), load(2 * p + 1, b), sum[i][0][1]);
+            sum[i][0][0] = fma((vector)(rows[i][p]), load_packed(2 * p, b), sum[i][0][0]);
+            sum[i][0][1] = fma((vector)(rows[i][p]), load_packed(2 * p + 1, b), sum[i][0][1]);
         }
 #pragma unroll
     for (int i = 0; i < ROWS; i++)
@@ -218,9 +276,9 @@ inline void add_rows(float *sums, global const float *a, global const float *b, 
 /* Rows [first, end), at most MOST_ROWS, of y = activation(scale * A B + bias_scale * bias), A [m, k], B in panels of k
  * steps, y [m, n]. The bias at (row, column) is bias[row * bias_row + column * bias_column]; BIAS is defined where
  * there is one. ACTIVATION: see common.clh. Work-items: [panels]. */
-kernel void gemm_rows(int first, int end, int n, int k, float scale, global const float *a, global const float *b,
-                      global const float *bias, long bias_row, long bias_column, float bias_scale, float alpha,
-                      float beta, global float *y)
+kernel void gemm_rows(int first, int end, int n, int k, float scale, global const float *a,
+                      global const packed_float *b, global const float *bias, long bias_row, long bias_column,
+                      float bias_scale, float alpha, float beta, global float *y)
 {
     const int column = (int)get_global_id(0) * COLUMNS;
     const int tiles = (end - first + ROWS - 1) / ROWS;

@@ -135,6 +135,7 @@ done <<'END'
 2|expected MODEL|profile
 2|--batch '0'|profile m.onnx --batch 0
 2|--repeat '0'|profile m.onnx --repeat 0
+2|--frozen-precision 'fp8'|profile m.onnx --frozen-precision fp8
 4|no-such.onnx|profile no-such.onnx
 2|--input X.npy is missing|run m.onnx --output y.npy
 2|--output F.npy is missing|features m.onnx --data d
@@ -247,12 +248,15 @@ check "inspect: JSON" "$json_check" layers parameters trainable_parameters flops
 check "inspect: the new head can be trained" grep -q '"trainable": true' stdout
 thaw_exits 0 profile mine.onnx --batch 2 --repeat 3 --json
 check "profile: JSON" "$json_check" model device batch mode images_per_second median_seconds peak_device_bytes \
-    peak_gflops layers <stdout
+    peak_gflops frozen_precision largest_difference layers <stdout
 check "profile: keys of a layer" grep -q \
     '"layers": \[{"name": ".*", "op": ".*", "algorithm": ".*", "seconds": .*, "gflops": .*, "percent_of_peak": ' stdout
 thaw_exits 0 profile mine.onnx --repeat 1 -q
 check "profile: a table" grep -q '^name .* % peak' stdout
 check "profile: totals" grep -q 'images/s$' stdout
+thaw_exits 0 profile mine.onnx --whole --repeat 1 --frozen-precision fp16 -q
+check "profile: what halves change" grep -q '^outputs differ from those with fp32 by ' stdout
+thaw_exits 0 evaluate mine.onnx --data data --frozen-precision fp16 --json
 thaw_exits 0 evaluate mine.onnx --data data --json
 check "evaluate: JSON" "$json_check" count top1 top1_low top1_high top5 macro_f1 per_class confusion <stdout
 check "evaluate: all images" grep -q '"count": 40,' stdout

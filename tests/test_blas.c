@@ -150,6 +150,11 @@ static void packed_products_agree(void)
     check_sizes("packed");
 }
 
+static void products_of_rows_agree(void)
+{
+    check_sizes("dot");
+}
+
 /* On a device where CLBlast does not run this is our kernel again. */
 static void clblast_products_agree(void)
 {
@@ -165,16 +170,17 @@ static void clblast_products_agree(void)
 /* More than one block along each dimension, and the choice that Thaw makes itself. */
 static void large_products_agree(void)
 {
-    static const char *const algorithms[] = {NULL, "plain", "packed"};
+    static const char *const algorithms[] = {NULL, "plain", "packed", "dot"};
     static const product products[] = {
         {false, false, 127, 255, 129, 1, 0},   {true, true, 300, 513, 257, -0.5f, 2}, {false, true, 33, 17, 2100, 1, 1},
         {true, false, 17, 33, 2100, 0.25f, 0}, {false, false, 4100, 9, 5, 1, -1},     {true, true, 9, 4100, 5, 1, 0},
+        {false, false, 130, 40, 1100, 1, 0},   {true, true, 60, 70, 1100, 1, 0.5f},
     };
     thaw_random random = {2};
     if (test_tiny())
         return;
     create_room(MOST_ROOM);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         environment_set("THAW_ALGORITHM", algorithms[i]);
         for (size_t j = 0; j < sizeof products / sizeof *products; j++)
             CU_ASSERT(check(&products[j], &random));
@@ -184,16 +190,17 @@ static void large_products_agree(void)
 }
 
 /* Tiles for every width of vectors, on a device that may have another. */
-static void packed_products_agree_for_every_width(void)
+static void products_agree_for_every_width(void)
 {
     static const char *const widths[] = {"4", "8", "16"};
-    static const product products[] = {{false, true, 31, 100, 33, 1, 0}, {true, false, 33, 31, 100, 2, 1}};
+    static const product products[] = {
+        {false, true, 31, 100, 33, 1, 0}, {true, false, 33, 31, 100, 2, 1}, {false, false, 100, 47, 150, 1, 0}};
     thaw_random random = {3};
-    create_room(ROOM(100, 100));
-    for (int i = 0; i < 3; i++) {
-        environment_set("THAW_ALGORITHM", "packed");
-        environment_set("THAW_LAYOUT", widths[i]);
-        for (int j = 0; j < (test_tiny() ? 1 : 2); j++)
+    create_room(ROOM(150, 150));
+    for (int i = 0; i < 6; i++) {
+        environment_set("THAW_ALGORITHM", i < 3 ? "packed" : "dot");
+        environment_set("THAW_LAYOUT", widths[i % 3]);
+        for (int j = 0; j < (test_tiny() ? 1 : 3); j++)
             CU_ASSERT(check(&products[j], &random));
         environment_restore();
     }
@@ -202,10 +209,10 @@ static void packed_products_agree_for_every_width(void)
 
 static void empty_products_scale_or_do_nothing(void)
 {
-    static const char *const algorithms[] = {"plain", "packed", "clblast"};
+    static const char *const algorithms[] = {"plain", "packed", "dot", "clblast"};
     const float before[6] = {1, 2, 3, 4, 5, 6}, undefined[6] = {NAN, NAN, NAN, NAN, NAN, NAN};
     create_room(ROOM(9, 9));
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         environment_set("THAW_ALGORITHM", algorithms[i]);
         thaw_gemm gemm = {.m = 2, .n = 3, .k = 0, .alpha = 1, .beta = 2, .c = c, .c_stride = 3};
         CU_ASSERT_EQUAL(thaw_buffer_write(c, 0, before, sizeof before), THAW_OK);
@@ -232,10 +239,10 @@ static void empty_products_scale_or_do_nothing(void)
  * checks (Oclgrind), nothing outside is touched. */
 static void not_a_number_stays_visible(void)
 {
-    static const char *const algorithms[] = {"plain", "packed", "clblast"};
+    static const char *const algorithms[] = {"plain", "packed", "dot", "clblast"};
     float ones[81];
     create_buffers(sizeof ones);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         environment_set("THAW_ALGORITHM", algorithms[i]);
         for (int e = 0; e < 81; e++)
             ones[e] = 1;
@@ -279,7 +286,8 @@ static void products_outside_their_buffers_are_refused(void)
 static const test_entry tests[] = {
     {"plain products agree", plain_products_agree},
     {"packed products agree", packed_products_agree},
-    {"packed products agree for every width", packed_products_agree_for_every_width},
+    {"products of rows agree", products_of_rows_agree},
+    {"products agree for every width", products_agree_for_every_width},
     {"large products agree", large_products_agree},
     {"CLBlast's products agree", clblast_products_agree},
     {"empty products scale or do nothing", empty_products_scale_or_do_nothing},

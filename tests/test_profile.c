@@ -83,6 +83,24 @@ static void bytes_grow_with_the_batch(void)
     thaw_model_close(&model);
 }
 
+static void halves_differ_a_little(void)
+{
+    thaw_model *model = load_demo();
+    thaw_profile_options options = thaw_profile_defaults();
+    thaw_profile profile;
+    options.repeats = 1;
+    options.whole_only = true;
+    CU_ASSERT_EQUAL_FATAL(thaw_model_profile(model, test_device(), &options, &profile), THAW_OK);
+    CU_ASSERT_EQUAL(profile.largest_difference, 0);
+    thaw_profile_free(&profile);
+    options.frozen_precision = THAW_PRECISION_FP16;
+    CU_ASSERT_EQUAL_FATAL(thaw_model_profile(model, test_device(), &options, &profile), THAW_OK);
+    CU_ASSERT(profile.largest_difference < 1e-2);
+    CU_ASSERT(profile.largest_difference > 0 || thaw_device_width(test_device()) == 1);
+    thaw_profile_free(&profile);
+    thaw_model_close(&model);
+}
+
 static void options_out_of_range_are_refused(void)
 {
     static const struct {
@@ -128,6 +146,7 @@ static void peaks_only_rise(void)
 static const test_entry tests[] = {
     {"layers and totals agree", layers_and_totals_agree},
     {"bytes grow with the batch", bytes_grow_with_the_batch},
+    {"halves differ a little", halves_differ_a_little},
     {"options out of range are refused", options_out_of_range_are_refused},
     {"an interrupt ends it", an_interrupt_ends_it},
     {"peaks only rise", peaks_only_rise},

@@ -218,11 +218,12 @@ void cli_end_job(cli_state *cli)
         cli_warn(cli, "left out %zu more bad images", cli->bad_count - BAD_NAMED);
 }
 
-thaw_job cli_job(cli_state *cli, size_t batch_size, size_t workers)
+thaw_job cli_job(cli_state *cli, size_t batch_size, size_t workers, thaw_precision frozen_precision)
 {
     thaw_job job = thaw_job_defaults();
     job.batch_size = batch_size;
     job.workers = workers;
+    job.frozen_precision = frozen_precision;
     job.on_progress = on_progress;
     job.on_bad_image = on_bad_image;
     job.user = cli;

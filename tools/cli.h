@@ -74,7 +74,7 @@ THAW_MUST_CHECK thaw_status cli_load_model(cli_state *cli, const char *path, tha
 /* Opens the device that --device names, as cli->device, and says which one it is. */
 THAW_MUST_CHECK thaw_status cli_open_device(cli_state *cli);
 /* A job whose progress and bad images come to `cli`. */
-thaw_job cli_job(cli_state *cli, size_t batch_size, size_t workers);
+thaw_job cli_job(cli_state *cli, size_t batch_size, size_t workers, thaw_precision frozen_precision);
 /* To be called after it: takes the bar away, says how many bad images were not named. */
 void cli_end_job(cli_state *cli);
 

@@ -187,7 +187,7 @@ static thaw_status evaluate(cli_state *cli, const evaluate_options *options, tha
         status = cli_open_device(cli);
     if (status != THAW_OK)
         return status;
-    const thaw_job job = cli_job(cli, options->job.batch_size, options->job.workers);
+    const thaw_job job = cli_job(cli, options->job.batch_size, options->job.workers, options->job.frozen_precision);
     status = thaw_evaluate(model, cli->device, dataset, options->all, &preprocess, &job, &evaluation);
     cli_end_job(cli);
     if (status == THAW_OK)

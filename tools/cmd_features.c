@@ -93,7 +93,7 @@ static thaw_status compute(cli_state *cli, const features_options *options, feat
         status = cli_open_device(cli);
     if (status != THAW_OK)
         return status;
-    const thaw_job job = cli_job(cli, options->job.batch_size, options->job.workers);
+    const thaw_job job = cli_job(cli, options->job.batch_size, options->job.workers, options->job.frozen_precision);
     return thaw_features(state->model, cli->device, state->paths, thaw_dataset_count(state->dataset), options->at,
                          &preprocess, &job, &state->features, state->index);
 }

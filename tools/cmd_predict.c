@@ -147,7 +147,7 @@ static thaw_status predict(cli_state *cli, const predict_options *options, thaw_
         status = cli_open_device(cli);
     if (status != THAW_OK)
         return status;
-    const thaw_job job = cli_job(cli, options->job.batch_size, options->job.workers);
+    const thaw_job job = cli_job(cli, options->job.batch_size, options->job.workers, options->job.frozen_precision);
     status = thaw_predict(model, cli->device, (const char *const *)paths->items, paths->count, options->top,
                           &preprocess, &job, &predictions);
     cli_end_job(cli);

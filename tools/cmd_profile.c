@@ -3,6 +3,7 @@
 
 #include "cli.h"
 #include "json_output.h"
+#include "shared_options.h"
 
 typedef struct profile_options {
     size_t batch;
@@ -10,6 +11,7 @@ typedef struct profile_options {
     int32_t repeats;
     bool whole, train;
     int32_t unfreeze;
+    thaw_precision frozen_precision;
 } profile_options;
 
 #define FIELD(member) offsetof(profile_options, member)
@@ -22,6 +24,7 @@ static const cli_option table[] = {
     {"train", &cli_flag, FIELD(train), .help = "a step of training: forward, loss, backward, SGD"},
     {"unfreeze", &cli_int32, FIELD(unfreeze), "N", .help = "train the head and N stages below it only",
      .otherwise = "everything", CLI_RANGE(0, 10000)},
+    {"frozen-precision", &cli_choice, FIELD(frozen_precision), .help = CLI_PRECISION_HELP, .choices = cli_precisions},
 };
 #undef FIELD
 static const cli_group groups[] = {CLI_GROUP("Options", table, 0)};
@@ -85,28 +88,34 @@ static json_t *layers_json(const thaw_profile *profile)
     return array;
 }
 
-static thaw_status print_json(const cli_state *cli, const char *path, const thaw_profile *profile)
+static thaw_status print_json(const cli_state *cli, const char *path, thaw_precision precision,
+                              const thaw_profile *profile)
 {
     return cli_json_print(json_pack(
-        "{s:o, s:o, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "model", cli_json_text(path),
-        "device", cli_json_text(thaw_device_describe(cli->device)->name), "batch", (json_int_t)profile->batch, "mode",
-        profile->mode, "images_per_second", cli_json_number(profile->images_per_second), "median_seconds",
-        cli_json_number(profile->median_seconds), "layer_seconds", cli_json_number(profile->layer_seconds),
-        "forward_seconds", cli_json_number(profile->pass_seconds[0]), "backward_seconds",
-        cli_json_number(profile->pass_seconds[1]), "peak_device_bytes", (json_int_t)profile->peak_device_bytes,
-        "weight_bytes", (json_int_t)profile->weight_bytes, "live_activation_bytes",
-        (json_int_t)profile->live_activation_bytes, "peak_gflops",
+        "{s:o, s:o, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "model",
+        cli_json_text(path), "device", cli_json_text(thaw_device_describe(cli->device)->name), "batch",
+        (json_int_t)profile->batch, "mode", profile->mode, "frozen_precision", cli_precisions[precision],
+        "largest_difference", cli_json_number(profile->largest_difference), "images_per_second",
+        cli_json_number(profile->images_per_second), "median_seconds", cli_json_number(profile->median_seconds),
+        "layer_seconds", cli_json_number(profile->layer_seconds), "forward_seconds",
+        cli_json_number(profile->pass_seconds[0]), "backward_seconds", cli_json_number(profile->pass_seconds[1]),
+        "peak_device_bytes", (json_int_t)profile->peak_device_bytes, "weight_bytes", (json_int_t)profile->weight_bytes,
+        "live_activation_bytes", (json_int_t)profile->live_activation_bytes, "peak_gflops",
         cli_json_number(profile->peak_flops_per_second / 1e9), "copy_bytes_per_second",
         cli_json_number(profile->peak_copy_bytes_per_second), "layers", layers_json(profile)));
 }
 
-static thaw_status print_result(const cli_state *cli, const char *path, const thaw_profile *profile)
+static thaw_status print_result(const cli_state *cli, const char *path, thaw_precision precision,
+                                const thaw_profile *profile)
 {
     if (cli->globals.json)
-        return print_json(cli, path, profile);
+        return print_json(cli, path, precision, profile);
     if (profile->layer_count > 0)
         print_layers(profile);
     print_totals(profile);
+    if (precision != THAW_PRECISION_FP32)
+        printf("outputs differ from those with fp32 by %.2g of their largest magnitude at most\n",
+               profile->largest_difference);
     return THAW_OK;
 }
 
@@ -121,6 +130,7 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
     wanted.repeats = options->repeats;
     wanted.whole_only = options->whole;
     wanted.unfreeze = options->unfreeze;
+    wanted.frozen_precision = options->frozen_precision;
     thaw_model *model = NULL;
     thaw_profile profile = {0};
     thaw_status status = cli_load_model(cli, arguments[0], &model);
@@ -130,7 +140,7 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
         status =
             (options->train ? thaw_model_profile_training : thaw_model_profile)(model, cli->device, &wanted, &profile);
     if (status == THAW_OK)
-        status = print_result(cli, arguments[0], &profile);
+        status = print_result(cli, arguments[0], options->frozen_precision, &profile);
     thaw_profile_free(&profile);
     thaw_model_close(&model);
     return status;

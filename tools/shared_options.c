@@ -6,6 +6,9 @@
 
 static const char *const preprocess_names[] = {"imagenet", "tf", "caffe", "raw", NULL};
 static const char *const channel_orders[] = {"rgb", "bgr", NULL};
+#define LIST_NAME(name, text) text,
+const char *const cli_precisions[] = {THAW_PRECISION_LIST(LIST_NAME) NULL};
+#undef LIST_NAME
 /* In the order of thaw_interpolation. */
 const char *const cli_interpolations[] = {"nearest", "bilinear", "bicubic", NULL};
 
@@ -44,10 +47,11 @@ const cli_option cli_split_table[3] = {
 #undef FIELD
 
 #define FIELD(member) offsetof(cli_job_options, member)
-const cli_option cli_job_table[2] = {
+const cli_option cli_job_table[3] = {
     {"batch-size", &cli_size, FIELD(batch_size), "N", .help = "images at once on the device", CLI_RANGE(1, 65536)},
     {"workers", &cli_size, FIELD(workers), "N", .help = "threads that decode images", .otherwise = "one per processor",
      CLI_RANGE(0, 256)},
+    {"frozen-precision", &cli_choice, FIELD(frozen_precision), .help = CLI_PRECISION_HELP, .choices = cli_precisions},
 };
 #undef FIELD
 

@@ -25,12 +25,16 @@ typedef struct cli_preprocess_options {
 
 typedef struct cli_job_options {
     size_t batch_size, workers;
+    thaw_precision frozen_precision;
 } cli_job_options;
 
 extern const cli_option cli_preprocess_table[9];
 extern const cli_option cli_split_table[3];
-extern const cli_option cli_job_table[2];
+extern const cli_option cli_job_table[3];
 extern const char *const cli_interpolations[];
+/* In the order of thaw_precision. */
+extern const char *const cli_precisions[];
+#define CLI_PRECISION_HELP "how weights that are not trained are stored on the device; fp16 takes half of the memory"
 
 void cli_preprocess_defaults(cli_preprocess_options *options);
 void cli_data_defaults(cli_data_options *options);

@@ -54,11 +54,13 @@ const cli_option cli_freeze_table[8] = {
     {"lr-head", &cli_number, FIELD(train.head_learning_rate), "X", .help = "learning rate of the head",
      .otherwise = "that of the others", CLI_RANGE(1e-10, 1000)},
 };
-const cli_option cli_work_table[3] = {
+const cli_option cli_work_table[4] = {
     {"workers", &cli_size, FIELD(workers), "N", .help = "threads that decode images", .otherwise = "one per processor",
      CLI_RANGE(0, 256)},
     {"frozen-batch-size", &cli_size, FIELD(train.job.batch_size), "N", .help = "images at once through the frozen part",
      CLI_RANGE(1, 65536)},
+    {"frozen-precision", &cli_choice, FIELD(train.job.frozen_precision), .help = CLI_PRECISION_HELP,
+     .choices = cli_precisions},
     {"cache-memory", &cli_size, FIELD(memory_megabytes), "MB",
      .help = "what the frozen part's output for all images may take; where that is not enough, it is computed again in "
              "every epoch",
@@ -79,7 +81,7 @@ void cli_train_defaults(cli_train_options *options)
 thaw_status cli_train_resolve(cli_state *cli, const cli_train_options *options, thaw_finetune_options *train)
 {
     *train = options->train;
-    train->job = cli_job(cli, options->train.job.batch_size, options->workers);
+    train->job = cli_job(cli, options->train.job.batch_size, options->workers, options->train.job.frozen_precision);
     train->balanced_classes = options->class_weights == 1;
     train->freeze.update_batch_norm = options->batch_norm < 0 ? train->from_scratch : options->batch_norm == 1;
     train->memory_bytes = options->memory_megabytes * MEGABYTE;

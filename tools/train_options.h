@@ -15,7 +15,7 @@ typedef struct cli_train_options {
 
 extern const cli_option cli_step_table[12];
 extern const cli_option cli_freeze_table[8];
-extern const cli_option cli_work_table[3];
+extern const cli_option cli_work_table[4];
 
 /* "none" and so on. */
 const char *cli_augment_text(thaw_augment_kind kind);

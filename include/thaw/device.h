@@ -33,6 +33,14 @@ THAW_API THAW_MUST_CHECK thaw_status thaw_devices_list(thaw_context *context, co
                                                        thaw_device_info **list, size_t *count);
 THAW_API void thaw_devices_free(thaw_device_info **list);
 
+/* How weights that don't change are stored on a device; sums are of float32 either way. */
+#define THAW_PRECISION_LIST(X) X(FP32, "fp32") X(FP16, "fp16")
+typedef enum thaw_precision {
+#define THAW_PRECISION_ENUM(name, text) THAW_PRECISION_##name,
+    THAW_PRECISION_LIST(THAW_PRECISION_ENUM)
+#undef THAW_PRECISION_ENUM
+} thaw_precision;
+
 /* One opened device: its queue, kernels, caches and buffers. Not for use from two threads at once. */
 typedef struct thaw_device thaw_device;
 

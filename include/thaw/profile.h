@@ -11,6 +11,7 @@ typedef struct thaw_profile_options {
     bool whole_only;       /* no layers and no peaks: the model's time alone */
     uint64_t seed;         /* of the random input; default 1 */
     int32_t unfreeze; /* in training: the head and this many stages below it are trained, -1: everything; default -1 */
+    thaw_precision frozen_precision; /* not in training; default fp32 */
 } thaw_profile_options;
 THAW_API thaw_profile_options thaw_profile_defaults(void);
 
@@ -35,11 +36,14 @@ typedef struct thaw_profile {
     double layer_seconds;              /* the sum over layers */
     double peak_flops_per_second;      /* measured in this run, by cl/peak.cl; 0 with whole_only */
     double peak_copy_bytes_per_second; /* read and written together */
-    uint64_t peak_device_bytes;        /* the most that buffers took, algorithms' trials included */
-    uint64_t weight_bytes;             /* of the layers' constants, as float32 */
-    uint64_t live_activation_bytes;    /* the largest sum of activations that are needed at once */
-    double pass_seconds[2];            /* of layer_seconds, those of forward and of backward */
-    thaw_profile_layer *layers;        /* [layer_count], in running order */
+    /* With fp16: the largest difference of an output's numbers from those with fp32, over the largest magnitude of that
+     * output; 0 with fp32. */
+    double largest_difference;
+    uint64_t peak_device_bytes;     /* the most that buffers took, algorithms' trials included */
+    uint64_t weight_bytes;          /* of the layers' constants, as float32 */
+    uint64_t live_activation_bytes; /* the largest sum of activations that are needed at once */
+    double pass_seconds[2];         /* of layer_seconds, those of forward and of backward */
+    thaw_profile_layer *layers;     /* [layer_count], in running order */
     size_t layer_count, layer_capacity;
 } thaw_profile;
 

@@ -22,6 +22,7 @@ typedef void (*thaw_bad_image_callback)(void *user, const char *path, const char
 typedef struct thaw_job {
     size_t batch_size; /* images at once on the device; halved by itself where memory does not suffice; default 16 */
     size_t workers;    /* decoding threads; 0: one per processor */
+    thaw_precision frozen_precision; /* of what is not trained; default fp32 */
     thaw_progress_callback on_progress;
     thaw_bad_image_callback on_bad_image;
     void *user;

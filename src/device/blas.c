@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <clblast_c.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@
 /* As in cl/gemm.cl. */
 #define TILE_M 8
 #define TILE_N 8
+/* Work-items of gemm_dot for each core at least, where a product has as many tiles. */
+#define DOT_ITEMS_PER_UNIT 4
 
 /* Whether a matrix of rows x columns, as stored, lies inside the buffer: its last element is offset + (rows - 1) *
  * stride + columns - 1, computed so that nothing overflows. */
@@ -52,6 +55,29 @@ static thaw_status run_plain(thaw_device *device, const thaw_gemm *g)
                               THAW_BUFFER(g->c), THAW_LONG(g->c_offset), THAW_LONG(g->c_stride));
 }
 
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* A B^T with both operands as they stand. Tiles as many registers have room for: NEON and AVX-512 have 32, AVX2 16. */
+static thaw_status run_dot(thaw_device *device, const thaw_gemm *g)
+{
+    const int32_t likes = thaw_device_width(device), width = likes > 1 ? likes : 4;
+    const int64_t tile_m = 4, tile_n = width == 8 ? 2 : 4, strips = divide_up(g->n, tile_n);
+    const int64_t parts = divide_up((int64_t)device->info.compute_units * DOT_ITEMS_PER_UNIT, strips);
+    const int64_t rows = divide_up(divide_up(g->m, parts), tile_m) * tile_m;
+    char options[64];
+    thaw_kernel *kernel;
+    snprintf(options, sizeof options, "-DWIDTH=%d -DTILE_M=%d -DTILE_N=%d", (int)width, (int)tile_m, (int)tile_n);
+    THAW_TRY(thaw_kernel_get(device, "gemm_dot", "gemm_dot", options, &kernel));
+    const thaw_range range = {{(size_t)strips, (size_t)divide_up(g->m, rows), 1}, {1, 1, 1}};
+    return thaw_kernel_launch(kernel, range, THAW_INT(g->m), THAW_INT(g->n), THAW_INT(g->k), THAW_FLOAT(g->alpha),
+                              THAW_BUFFER(g->a), THAW_LONG(g->a_offset), THAW_LONG(g->a_stride), THAW_BUFFER(g->b),
+                              THAW_LONG(g->b_offset), THAW_LONG(g->b_stride), THAW_FLOAT(g->beta), THAW_BUFFER(g->c),
+                              THAW_LONG(g->c_offset), THAW_LONG(g->c_stride), THAW_INT(rows));
+}
+
 /* The queue is in order, so CLBlast, which knows no wait lists, needs none. */
 static CLBlastStatusCode call_clblast(thaw_device *device, const thaw_gemm *g)
 {
@@ -81,11 +107,16 @@ static thaw_status run_clblast(thaw_device *device, const thaw_gemm *g)
     return run_plain(device, g);
 }
 
-/* Packing, and two more launches, cost less than they gain from about this size on, whatever the shape: measured, see
- * docs/decisions/gemm-on-cpus.md. */
-static bool packing_pays(const thaw_gemm *g)
+/* Whether rows are so few, and the sums so long, that it is faster to read B^T as it stands than to pack it: measured,
+ * see docs/decisions/gemm-on-cpus.md. */
+static bool dot_pays(const thaw_gemm *g)
 {
-    return (double)g->m * (double)g->n * (double)g->k >= 1e5;
+    return (g->m <= 128 && 2 * g->m <= g->k) || (g->n <= 16 && 2 * g->n <= g->k);
+}
+
+static bool dot_fits(const thaw_gemm *g)
+{
+    return !g->transpose_a && g->transpose_b;
 }
 
 typedef thaw_status (*algorithm)(thaw_device *device, const thaw_gemm *g);
@@ -95,11 +126,17 @@ static algorithm choose(const thaw_device *device, const thaw_gemm *g)
     const char *wish = getenv("THAW_ALGORITHM");
     if (g->k == 0 || (wish && strcmp(wish, "plain") == 0))
         return run_plain;
+    if (wish && strcmp(wish, "dot") == 0)
+        return dot_fits(g) ? run_dot : run_plain;
     if (wish && strcmp(wish, "packed") == 0)
         return thaw_gemm_run_packed;
     if (device->quirks.clblast_runs && (device->quirks.clblast_fast || (wish && strcmp(wish, "clblast") == 0)))
         return run_clblast;
-    return thaw_device_width(device) > 1 && packing_pays(g) ? thaw_gemm_run_packed : run_plain;
+    if (thaw_device_width(device) == 1)
+        return run_plain;
+    if (dot_fits(g) && dot_pays(g))
+        return run_dot;
+    return thaw_gemm_packed_pays(device, g) ? thaw_gemm_run_packed : run_plain;
 }
 
 thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)

@@ -16,9 +16,9 @@ typedef struct thaw_gemm {
     int64_t a_stride, b_stride, c_stride; /* leading dimensions: elements from row to row as stored */
 } thaw_gemm;
 
-/* THAW_ALGORITHM in the environment forces one: "plain" (cl/gemm.cl), "packed" (cl/gemm_packed.cl) or "clblast", where
- * it runs.
- * THAW_ERR_SIZE if a matrix does not lie inside its buffer. */
+/* THAW_ALGORITHM in the environment forces one: "plain" (cl/gemm.cl), "packed" (cl/gemm_packed.cl), "dot"
+ * (cl/gemm_dot.cl, where only B is transposed) or "clblast", where it runs. THAW_ERR_SIZE if a matrix does not lie
+ * inside its buffer. */
 THAW_MUST_CHECK thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm);
 
 #endif

@@ -2,14 +2,13 @@
 
 #include <stdio.h>
 
-#include "base/context.h"
+#include "device/device_private.h"
 
-/* How much is packed at a time. So much of a panel of op(B) stays close to the core, ... */
-#define PANEL_BYTES 32768
-/* ... so much of op(A) in the second-level cache, ... */
-#define BLOCK_BYTES 196608
-/* ... and scratch memory is bounded: to 8 MiB for each operand, with vectors of 8. */
+/* Rows of op(A) or columns of op(B) that are packed at a time: scratch memory is bounded, to 16 MiB for each operand.
+ */
 #define LANES_AT_ONCE 4096
+/* Work-items for each core at least, where a product has as many. */
+#define ITEMS_PER_UNIT 4
 /* Rows of the operand that a work-item of pack_across takes. */
 #define PACKED_ROWS 8
 /* Host memory is packed in pieces of so much. */
@@ -17,30 +16,36 @@
 /* Rows that gemm_rows takes at most, as there. */
 #define MOST_ROWS 64
 
-/* A tile of C, in registers. */
+/* A tile of C, in registers, and what of the operands is to stay close to the core meanwhile. */
 typedef struct tile {
     int32_t width, rows, columns;
+    int64_t panel_bytes; /* of op(B), */
+    int64_t block_bytes; /* and of op(A): in the second-level cache */
 } tile;
 
-/* What fits NEON's 32 registers of 4 floats, AVX2's 16 of 8 and AVX-512's 32 of 16. */
+/* What fits NEON's 32 registers of 4 floats, AVX2's 16 of 8 and AVX-512's 32 of 16. Cores with the last have 1 MiB and
+ * more of second-level cache. */
 static tile tile_of(const thaw_device *device)
 {
-    const int32_t likes = thaw_device_width(device), width = likes > 1 ? likes : 4;
-    return (tile){.width = width, .rows = width == 16 ? 12 : width == 8 ? 6 : 8, .columns = 2 * width};
+    static const tile four = {4, 8, 8, 32768, 196608}, eight = {8, 6, 16, 32768, 196608},
+                      sixteen = {16, 12, 32, 131072, 524288};
+    const int32_t width = thaw_device_width(device);
+    return width == 16 ? sixteen : width == 8 ? eight : four;
 }
 
-static thaw_status get_kernel(thaw_device *device, const char *name, thaw_kernel **kernel)
+/* options: besides the sizes of a tile, "" for none. */
+static thaw_status get_kernel(thaw_device *device, const char *name, const char *more, thaw_kernel **kernel)
 {
-    char options[48];
+    char options[64];
     const tile t = tile_of(device);
-    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d", (int)t.width, (int)t.rows);
+    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d %s", (int)t.width, (int)t.rows, more);
     return thaw_kernel_get(device, "gemm_packed", name, options, kernel);
 }
 
 /* Steps of the products at a time. */
 static int64_t most_steps(tile t)
 {
-    return PANEL_BYTES / (int64_t)sizeof(float) / t.columns;
+    return t.panel_bytes / (int64_t)sizeof(float) / t.columns;
 }
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -67,6 +72,7 @@ typedef struct block {
     int64_t lane, lanes;    /* which lanes, */
     int64_t first, depth;   /* which elements of each */
     int32_t width;          /* lanes to a panel */
+    const char *options;    /* for the kernels that pack */
 } block;
 
 /* Packs the block to `packed` from element `packed_offset` on, `stride` elements from panel to panel. */
@@ -75,13 +81,15 @@ static thaw_status pack(thaw_device *device, const block *b, const thaw_buffer *
 {
     thaw_kernel *kernel;
     const int64_t offset = b->offset + (b->along ? b->lane * b->stride + b->first : b->first * b->stride + b->lane);
-    THAW_TRY(get_kernel(device, b->along ? "pack_along" : "pack_across", &kernel));
-    const thaw_argument arguments[] = {
-        THAW_BUFFER(packed), THAW_LONG(packed_offset), THAW_LONG(stride),  THAW_INT(b->width), THAW_BUFFER(b->from),
-        THAW_LONG(offset),   THAW_LONG(b->stride),     THAW_INT(b->lanes), THAW_INT(b->depth), THAW_INT(PACKED_ROWS)};
-    const size_t count = sizeof arguments / sizeof *arguments;
-    return b->along ? thaw_kernel_run(kernel, items(divide_up(b->lanes, b->width), 1), arguments, count - 1)
-                    : thaw_kernel_run(kernel, items(divide_up(b->depth, PACKED_ROWS), 1), arguments, count);
+    THAW_TRY(get_kernel(device, b->along ? "pack_along" : "pack_across", b->options, &kernel));
+    if (b->along)
+        return thaw_kernel_launch(kernel, items(divide_up(b->lanes, b->width), 1), THAW_BUFFER(packed),
+                                  THAW_LONG(packed_offset), THAW_LONG(stride), THAW_BUFFER(b->from), THAW_LONG(offset),
+                                  THAW_LONG(b->stride), THAW_INT(b->lanes), THAW_INT(b->depth));
+    return thaw_kernel_launch(kernel, items(divide_up(b->depth, PACKED_ROWS), 1), THAW_BUFFER(packed),
+                              THAW_LONG(packed_offset), THAW_LONG(stride), THAW_INT(b->width), THAW_BUFFER(b->from),
+                              THAW_LONG(offset), THAW_LONG(b->stride), THAW_INT(b->lanes), THAW_INT(b->depth),
+                              THAW_INT(PACKED_ROWS));
 }
 
 /* So many elements at a time that no part is much smaller than the others. */
@@ -92,6 +100,7 @@ static int64_t even_part(int64_t whole, int64_t most, int64_t multiple)
 
 /* How a product is cut up, and where its operands are packed. */
 typedef struct plan {
+    bool packs_a, packs_b;
     int64_t rows, columns, depth; /* at a time */
     thaw_buffer *a, *b;           /* scratch memory */
 } plan;
@@ -103,47 +112,88 @@ static int64_t panel_stride(const block *b)
     return (b->depth + 1) * b->width;
 }
 
-/* Rows [row, row + rows) of C in the columns of `b`, which is packed, over the steps of `b`. */
+/* So many rows to a work-item that they stay in the second-level cache, and that every core has some. */
+static int64_t rows_at_once(const thaw_device *device, int64_t rows, int64_t strips, int64_t depth)
+{
+    const tile t = tile_of(device);
+    const int64_t cached = t.block_bytes / (int64_t)sizeof(float) / depth;
+    const int64_t parts = divide_up((int64_t)device->info.compute_units * ITEMS_PER_UNIT, strips);
+    return even_part(rows, smaller(cached > 0 ? cached : 1, divide_up(rows, parts)), t.rows);
+}
+
+/* Rows [row, row + rows) of C in the columns of `b`, over the steps of `b`. */
 static thaw_status multiply_rows(thaw_device *device, const thaw_gemm *g, const plan *p, const block *b, int64_t row,
                                  int64_t rows)
 {
     thaw_kernel *kernel;
     const tile t = tile_of(device);
-    const block a = {g->a, g->a_offset, g->a_stride, !g->transpose_a, row, rows, b->first, b->depth, t.rows};
-    THAW_TRY(pack(device, &a, p->a, 0, a.depth * t.rows));
-    THAW_TRY(get_kernel(device, "gemm_packed", &kernel));
-    const int64_t at_once = even_part(rows, BLOCK_BYTES / (int64_t)sizeof(float) / most_steps(t), t.rows);
-    return thaw_kernel_launch(kernel, items(divide_up(b->lanes, t.columns), divide_up(rows, at_once)), THAW_INT(rows),
-                              THAW_INT(b->lanes), THAW_INT(b->depth), THAW_FLOAT(g->alpha), THAW_BUFFER(p->a),
-                              THAW_BUFFER(p->b), THAW_LONG(panel_stride(b)), THAW_FLOAT(b->first == 0 ? g->beta : 1),
-                              THAW_BUFFER(g->c), THAW_LONG(g->c_offset + row * g->c_stride + b->lane),
-                              THAW_LONG(g->c_stride), THAW_INT(at_once));
+    const block a = {g->a, g->a_offset, g->a_stride, !g->transpose_a, row, rows, b->first, b->depth, t.rows, ""};
+    if (p->packs_a)
+        THAW_TRY(pack(device, &a, p->a, 0, a.depth * t.rows));
+    const int64_t a_row = p->packs_a || g->transpose_a ? 1 : g->a_stride;
+    const int64_t a_step = p->packs_a ? t.rows : g->transpose_a ? g->a_stride : 1;
+    const int64_t strips = divide_up(b->lanes, t.columns), at_once = rows_at_once(device, rows, strips, b->depth);
+    THAW_TRY(get_kernel(device, "gemm_packed", a_step == 1 && p->packs_b ? "-DPANELS" : "", &kernel));
+    return thaw_kernel_launch(
+        kernel, items(strips, divide_up(rows, at_once)), THAW_INT(rows), THAW_INT(b->lanes), THAW_INT(b->depth),
+        THAW_FLOAT(g->alpha), THAW_BUFFER(p->packs_a ? p->a : g->a),
+        THAW_LONG(p->packs_a ? 0 : g->a_offset + row * a_row + b->first * a_step),
+        THAW_LONG(p->packs_a ? a.depth * t.rows : t.rows * a_row), THAW_LONG(a_row), THAW_LONG(a_step),
+        THAW_BUFFER(p->packs_b ? p->b : g->b),
+        THAW_LONG(p->packs_b ? 0 : g->b_offset + b->first * g->b_stride + b->lane),
+        THAW_LONG(p->packs_b ? panel_stride(b) : t.columns), THAW_LONG(p->packs_b ? t.columns : g->b_stride),
+        THAW_INT(p->packs_b ? 0 : b->lanes), THAW_FLOAT(b->first == 0 ? g->beta : 1), THAW_BUFFER(g->c),
+        THAW_LONG(g->c_offset + row * g->c_stride + b->lane), THAW_LONG(g->c_stride), THAW_INT(at_once));
 }
 
 static thaw_status multiply(thaw_device *device, const thaw_gemm *g, const plan *p)
 {
-    block b = {g->b, g->b_offset, g->b_stride, g->transpose_b, .width = tile_of(device).columns};
+    block b = {g->b, g->b_offset, g->b_stride, g->transpose_b, .width = tile_of(device).columns, .options = ""};
     for (b.lane = 0; b.lane < g->n; b.lane += p->columns)
         for (b.first = 0; b.first < g->k; b.first += p->depth) {
             b.lanes = smaller(p->columns, g->n - b.lane);
             b.depth = smaller(p->depth, g->k - b.first);
-            THAW_TRY(pack(device, &b, p->b, 0, panel_stride(&b)));
+            if (p->packs_b)
+                THAW_TRY(pack(device, &b, p->b, 0, panel_stride(&b)));
             for (int64_t row = 0; row < g->m; row += p->rows)
                 THAW_TRY(multiply_rows(device, g, p, &b, row, smaller(p->rows, g->m - row)));
         }
     return THAW_OK;
 }
 
+/* An operand is read as it stands where its elements lie in the order in which they are needed, or are needed so few
+ * times that packing would cost more than it gains: measured, see docs/decisions/gemm-on-cpus.md. */
+static bool packs_a(const thaw_gemm *g)
+{
+    return g->transpose_a && g->k > 256;
+}
+
+static bool packs_b(const thaw_gemm *g, tile t)
+{
+    return g->transpose_b || g->n < t.width || (g->m > 8 * t.rows && g->k > 128);
+}
+
+bool thaw_gemm_packed_pays(const thaw_device *device, const thaw_gemm *g)
+{
+    return (double)g->m * (double)g->n * (double)g->k >= (packs_b(g, tile_of(device)) ? 1e5 : 2e4);
+}
+
+static plan make_plan(const thaw_gemm *g, tile t)
+{
+    plan p = {.packs_a = packs_a(g), .packs_b = packs_b(g, t)};
+    p.rows = p.packs_a ? even_part(g->m, LANES_AT_ONCE, t.rows) : g->m;
+    p.columns = p.packs_b ? even_part(g->n, LANES_AT_ONCE, t.columns) : g->n;
+    p.depth = even_part(g->k, most_steps(t), 1);
+    return p;
+}
+
 thaw_status thaw_gemm_run_packed(thaw_device *device, const thaw_gemm *g)
 {
-    const tile t = tile_of(device);
-    plan p = {
-        .rows = even_part(g->m, LANES_AT_ONCE, t.rows),
-        .columns = even_part(g->n, LANES_AT_ONCE, t.columns),
-        .depth = even_part(g->k, most_steps(t), 1),
-    };
-    thaw_status status = thaw_buffer_create(device, (size_t)(p.rows * p.depth) * sizeof(float), &p.a);
-    if (status == THAW_OK)
+    plan p = make_plan(g, tile_of(device));
+    thaw_status status = THAW_OK;
+    if (p.packs_a)
+        status = thaw_buffer_create(device, (size_t)(p.rows * p.depth) * sizeof(float), &p.a);
+    if (status == THAW_OK && p.packs_b)
         status = thaw_buffer_create(device, (size_t)(p.columns * (p.depth + 1)) * sizeof(float), &p.b);
     if (status == THAW_OK)
         status = multiply(device, g, &p);
@@ -152,10 +202,15 @@ thaw_status thaw_gemm_run_packed(thaw_device *device, const thaw_gemm *g)
     return status;
 }
 
+static const char *precision_options(thaw_precision precision)
+{
+    return precision == THAW_PRECISION_FP16 ? "-DHALVES" : "";
+}
+
 /* Whole panels where columns lie side by side in host memory, else some steps of every panel: what is contiguous
  * there. */
 static thaw_status pack_pieces(thaw_device *device, const float *b, bool transpose_b, int64_t n, int64_t k,
-                               thaw_buffer *piece, thaw_buffer *panels)
+                               thaw_precision precision, thaw_buffer *piece, thaw_buffer *panels)
 {
     const int32_t width = tile_of(device).columns;
     const int64_t row = transpose_b ? k : n, rows = transpose_b ? n : k;
@@ -163,6 +218,7 @@ static thaw_status pack_pieces(thaw_device *device, const float *b, bool transpo
     for (int64_t first = 0; first < rows; first += at_once) {
         const int64_t count = smaller(at_once, rows - first);
         block part = {.from = piece, .stride = row, .along = transpose_b, .width = width};
+        part.options = precision_options(precision);
         part.lanes = transpose_b ? count : n;
         part.depth = transpose_b ? k : count;
         THAW_TRY(thaw_buffer_write(piece, 0, b + first * row, (size_t)(count * row) * sizeof(float)));
@@ -172,31 +228,34 @@ static thaw_status pack_pieces(thaw_device *device, const float *b, bool transpo
 }
 
 thaw_status thaw_gemm_pack(thaw_device *device, const float *b, bool transpose_b, int64_t n, int64_t k,
-                           thaw_buffer **panels)
+                           thaw_precision precision, thaw_buffer **panels)
 {
+    const size_t element = precision == THAW_PRECISION_FP16 ? 2 : sizeof(float);
     const int32_t width = tile_of(device).columns;
     const int64_t row = transpose_b ? k : n, rows = transpose_b ? n : k;
     const int64_t at_once = divide_up(divide_up(PIECE_BYTES / (int64_t)sizeof(float), row), width) * width;
     thaw_buffer *piece;
     *panels = NULL;
     THAW_TRY(thaw_buffer_create(device, (size_t)(smaller(at_once, rows) * row) * sizeof(float), &piece));
-    thaw_status status = thaw_buffer_create(device, (size_t)(divide_up(n, width) * width * k) * sizeof(float), panels);
+    thaw_status status = thaw_buffer_create(device, (size_t)(divide_up(n, width) * width * k) * element, panels);
     if (status == THAW_OK)
-        status = pack_pieces(device, b, transpose_b, n, k, piece, *panels);
+        status = pack_pieces(device, b, transpose_b, n, k, precision, piece, *panels);
     if (status != THAW_OK)
         thaw_buffer_destroy(panels);
     thaw_buffer_destroy(&piece);
     return status;
 }
 
-thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *g, const thaw_gemm_finish *finish)
+thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *g, thaw_precision precision,
+                                 const thaw_gemm_finish *finish)
 {
     thaw_kernel *kernel;
-    char options[160];
+    char options[192];
     const tile t = tile_of(device);
     const int64_t at_once = even_part(g->m, MOST_ROWS, 1);
     const int64_t rows = at_once == 1 ? 1 : even_part(at_once, t.rows, 2); /* few programs for many counts */
-    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d %s", (int)t.width, (int)rows, finish->options);
+    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d %s %s", (int)t.width, (int)rows,
+             precision_options(precision), finish->options);
     THAW_TRY(thaw_kernel_get(device, "gemm_packed", "gemm_rows", options, &kernel));
     for (int64_t row = 0; row < g->m; row += at_once)
         THAW_TRY(thaw_kernel_launch(

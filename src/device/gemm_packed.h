@@ -4,13 +4,17 @@
 
 #include "device/blas.h"
 
-/* thaw_gemm_run()'s work, both operands packed into scratch memory of the pool; sizes of 1 and more, matrices inside
- * their buffers. */
+/* thaw_gemm_run()'s work, operands packed into scratch memory of the pool where that helps; sizes of 1 and more,
+ * matrices inside their buffers. */
 THAW_MUST_CHECK thaw_status thaw_gemm_run_packed(thaw_device *device, const thaw_gemm *gemm);
 
-/* op(B) [k, n] of host memory, without gaps between its rows as stored, as panels on the device; n, k >= 1. */
+/* Whether the product is large enough for it: below, cl/gemm.cl is faster, which is a single launch. */
+bool thaw_gemm_packed_pays(const thaw_device *device, const thaw_gemm *gemm);
+
+/* op(B) [k, n] of host memory, without gaps between its rows as stored, as panels on the device, of 16-bit floats if
+ * `precision` says so (65504 at most); n, k >= 1. */
 THAW_MUST_CHECK thaw_status thaw_gemm_pack(thaw_device *device, const float *b, bool transpose_b, int64_t n, int64_t k,
-                                           thaw_buffer **panels);
+                                           thaw_precision precision, thaw_buffer **panels);
 
 /* What becomes of a product's result, in the kernel: y = activation(alpha * A B + bias_scale * bias), where the bias at
  * (row, column) is bias[row * bias_row + column * bias_column]. */
@@ -22,9 +26,9 @@ typedef struct thaw_gemm_finish {
     float alpha, beta; /* of the activation */
 } thaw_gemm_finish;
 
-/* A product with such panels for b: every 64 rows of A read them once. A [m, k] and C [m, n] row-major from the start
- * of their buffers, without gaps; beta 0. */
-THAW_MUST_CHECK thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *gemm,
+/* A product with such panels, of that precision, for b: every 64 rows of A read them once. A [m, k] and C [m, n]
+ * row-major from the start of their buffers, without gaps; beta 0. */
+THAW_MUST_CHECK thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *gemm, thaw_precision precision,
                                                  const thaw_gemm_finish *finish);
 
 #endif

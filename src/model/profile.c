@@ -1,6 +1,7 @@
 /* Times a program's steps. */
 #include "model/profile.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,7 +211,7 @@ static double moved_bytes(const thaw_node *node)
         if (input && input->whole && input->whole == node->outputs[0])
             bytes -= (double)value_bytes(input);
         else if (input && (!input->constant || is_weight(input)))
-            bytes += (double)value_bytes(input);
+            bytes += (double)value_bytes(input) / (i == 1 && node->halves_weights ? 2 : 1);
     }
     return bytes;
 }
@@ -315,6 +316,60 @@ void thaw_profile_compare(thaw_profile *profile, const thaw_peak *peak)
     }
 }
 
+/* --- accuracy --- */
+
+static double relative_difference(const thaw_tensor *got, const thaw_tensor *expected)
+{
+    double difference = 0, magnitude = 0;
+    for (int64_t i = 0; i < expected->count; i++) {
+        const double x = (double)((const float *)expected->data)[i];
+        difference = fmax(difference, fabs((double)((const float *)got->data)[i] - x));
+        magnitude = fmax(magnitude, fabs(x));
+    }
+    return magnitude > 0 ? difference / magnitude : difference;
+}
+
+/* Of two programs that have run on the same inputs. */
+static thaw_status compare_outputs(thaw_program *program, thaw_program *reference, double *largest)
+{
+    for (size_t i = 0; i < program->graph->output_count; i++) {
+        thaw_tensor *got = NULL, *expected = NULL;
+        thaw_status status = thaw_program_read(program, i, &got);
+        if (status == THAW_OK)
+            status = thaw_program_read(reference, i, &expected);
+        if (status == THAW_OK && got->dtype == THAW_FLOAT32)
+            *largest = fmax(*largest, relative_difference(got, expected));
+        thaw_tensor_release(&got);
+        thaw_tensor_release(&expected);
+        THAW_TRY(status);
+    }
+    return THAW_OK;
+}
+
+/* Inputs are filled anew for every run whose result counts: their memory may be used again by what comes behind. */
+static thaw_status run_filled(thaw_program *program, uint64_t seed)
+{
+    THAW_TRY(thaw_profile_fill(program, seed));
+    return thaw_program_forward(program);
+}
+
+/* Runs the same with float32 weights too. */
+static thaw_status measure_difference(const thaw_graph *source, const thaw_program_options *wanted, uint64_t seed,
+                                      thaw_program *program, double *largest)
+{
+    thaw_program_options exact = *wanted;
+    thaw_program *reference;
+    exact.frozen_precision = THAW_PRECISION_FP32;
+    THAW_TRY(thaw_program_create(source, program->graph->device, &exact, &reference));
+    thaw_status status = run_filled(reference, seed);
+    if (status == THAW_OK)
+        status = run_filled(program, seed);
+    if (status == THAW_OK)
+        status = compare_outputs(program, reference, largest);
+    thaw_program_destroy(&reference);
+    return status;
+}
+
 static thaw_status run_whole(void *program)
 {
     return thaw_program_forward(program);
@@ -363,11 +418,16 @@ thaw_status thaw_model_profile(thaw_model *model, thaw_device *device, const tha
 {
     *profile = (thaw_profile){.batch = options->batch, .mode = "inference"};
     THAW_TRY(thaw_profile_check(model->context, options));
-    const thaw_program_options wanted = {
-        .batch = options->batch, .height = options->height, .width = options->width, .fuse = true};
+    const thaw_program_options wanted = {.batch = options->batch,
+                                         .height = options->height,
+                                         .width = options->width,
+                                         .frozen_precision = options->frozen_precision,
+                                         .fuse = true};
     thaw_program *program;
     THAW_TRY(thaw_program_create(model->graph, device, &wanted, &program));
-    const thaw_status status = profile_program(program, options, profile);
+    thaw_status status = profile_program(program, options, profile);
+    if (status == THAW_OK && options->frozen_precision != THAW_PRECISION_FP32)
+        status = measure_difference(model->graph, &wanted, options->seed, program, &profile->largest_difference);
     thaw_program_destroy(&program);
     return status;
 }

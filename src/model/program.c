@@ -23,6 +23,7 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
 {
     thaw_graph *graph = program->graph;
     graph->device = device;
+    graph->frozen_precision = options->differentiable ? THAW_PRECISION_FP32 : options->frozen_precision;
     const int32_t block = thaw_device_block(device);
     const bool in_blocks = block > 1 && block != THAW_BLOCK_ALL;
     if (options->fuse && in_blocks) {

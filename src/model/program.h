@@ -13,9 +13,10 @@ typedef struct thaw_program_options {
     size_t input_count;
     const char *const *outputs; /* names of values wanted; NULL: the graph's outputs */
     size_t output_count;
-    bool fuse;           /* for frozen parts: fold and fuse, share activation memory */
-    bool differentiable; /* allocates gradients; excludes fuse */
-    bool keep;           /* no memory is used twice: values and gradients in between can be looked at */
+    thaw_precision frozen_precision; /* of constants, where operators can; not with differentiable */
+    bool fuse;                       /* for frozen parts: fold and fuse, share activation memory */
+    bool differentiable;             /* allocates gradients; excludes fuse */
+    bool keep;                       /* no memory is used twice: values and gradients in between can be looked at */
 } thaw_program_options;
 
 typedef struct thaw_program {

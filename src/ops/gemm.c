@@ -86,7 +86,7 @@ static thaw_status prepare_panels(thaw_node *node)
         THAW_TRY(thaw_weights_upload(node, c, &state->addend));
     if (node->inputs[0]->gradient)
         THAW_TRY(thaw_weights_upload(node, node->inputs[1], &state->rows));
-    return thaw_weights_pack(node, 1, state->transpose_b, state->n, state->k, &state->panels);
+    return thaw_weights_pack(node, state->transpose_b, state->n, state->k, &state->panels);
 }
 
 static thaw_status prepare(thaw_node *node)
@@ -130,7 +130,7 @@ static thaw_status forward_panels(const thaw_node *node, const gemm_state *state
         .alpha = node->epilogue.alpha,
         .beta = node->epilogue.beta,
     };
-    return thaw_gemm_run_panels(thaw_node_device(node), &gemm, &finish);
+    return thaw_gemm_run_panels(thaw_node_device(node), &gemm, thaw_weights_precision(node), &finish);
 }
 
 static thaw_status forward(thaw_node *node)

@@ -196,7 +196,7 @@ static thaw_status prepare(thaw_node *node)
         return THAW_OK;
     if (node->inputs[0]->gradient)
         THAW_TRY(thaw_weights_upload(node, node->inputs[1], &state->rows));
-    return thaw_weights_pack(node, 1, false, state->n, state->k, &state->panels);
+    return thaw_weights_pack(node, false, state->n, state->k, &state->panels);
 }
 
 static thaw_status forward_panels(const thaw_node *node, const matmul_state *state)
@@ -211,7 +211,7 @@ static thaw_status forward_panels(const thaw_node *node, const matmul_state *sta
         .b = state->panels,
         .c = node->outputs[0]->buffer,
     };
-    return thaw_gemm_run_panels(thaw_node_device(node), &gemm, &finish);
+    return thaw_gemm_run_panels(thaw_node_device(node), &gemm, thaw_weights_precision(node), &finish);
 }
 
 static thaw_status forward(thaw_node *node)

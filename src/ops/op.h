@@ -134,13 +134,15 @@ struct thaw_node {
     bool passes_only; /* set by infer: backward reads no input, whatever the flags say: it only passes gradients on */
     int64_t flops;    /* set by infer; a multiply and an add are two */
     thaw_epilogue epilogue;
-    /* Set in frozen programs with blocks, on Conv (and ConvExpand, for sums) alone: input 3 are factors [n, channels, 1, 1], by which input 0 is
-     * multiplied first; output 1 is [n, parts, channels up to a whole block], to be added up over parts and pixels. */
+    /* Set in frozen programs with blocks, on Conv (and ConvExpand, for sums) alone: input 3 are factors [n, channels,
+     * 1, 1], by which input 0 is multiplied first; output 1 is [n, parts, channels up to a whole block], to be added up
+     * over parts and pixels. */
     bool scaled, sums;
-    bool packs_weights; /* set by layout: prepare reads constant inputs on the host, they need no buffers */
-    bool slices;        /* set by layout: output 0 goes wherever thaw_value_place() says */
-    bool removed;       /* to be freed by the next thaw_graph_sweep() */
-    size_t source;      /* 1 + its place among the nodes of the model file; 0: not from there */
+    bool halves_weights; /* set by prepare: input 1 is stored as 16-bit floats */
+    bool packs_weights;  /* set by layout: prepare reads constant inputs on the host, they need no buffers */
+    bool slices;         /* set by layout: output 0 goes wherever thaw_value_place() says */
+    bool removed;        /* to be freed by the next thaw_graph_sweep() */
+    size_t source;       /* 1 + its place among the nodes of the model file; 0: not from there */
 };
 
 /* Nodes in running order over values. See model/graph.h for what can be done with one. */
@@ -155,12 +157,13 @@ struct thaw_graph {
     size_t input_count, input_capacity;
     thaw_value **outputs; /* [output_count], borrowed */
     size_t output_count, output_capacity;
-    int64_t opset;        /* of the default domain */
-    int64_t file_batch;   /* first dimension of the first input in the file; 0: open */
-    int64_t batch;        /* what a program runs with; 0 in the model's own graph */
-    thaw_device *device;  /* NULL in the model's own graph */
-    thaw_buffer *scratch; /* owned by the program */
-    thaw_buffer *packed;  /* the same, for node->packed_bytes */
+    int64_t opset;                   /* of the default domain */
+    int64_t file_batch;              /* first dimension of the first input in the file; 0: open */
+    int64_t batch;                   /* what a program runs with; 0 in the model's own graph */
+    thaw_device *device;             /* NULL in the model's own graph */
+    thaw_precision frozen_precision; /* how operators should store constants that they pack */
+    thaw_buffer *scratch;            /* owned by the program */
+    thaw_buffer *packed;             /* the same, for node->packed_bytes */
     /* The next forward of a differentiable program is a step of training, number `step` (from 1) of a run with this
      * seed: Dropout drops, a BatchNormalization with `updated` statistics uses the batch's. Otherwise both are as at
      * inference. */

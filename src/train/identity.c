@@ -85,6 +85,7 @@ static thaw_status note_options(const thaw_finetune_options *o, int32_t epochs, 
         {"early-stop", o->early_stop},
         {"augment", o->augment},
         {"frozen batch size", (double)o->job.batch_size},
+        {"frozen-precision", o->job.frozen_precision},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         THAW_TRY(thaw_checkpoint_note(checkpoint, numbers[i].name, "%.17g", numbers[i].value));

@@ -15,6 +15,7 @@ static thaw_status create_program(thaw_image_stage *s, const thaw_image_stage_op
                                           .width = o->preprocess.width,
                                           .outputs = o->outputs,
                                           .output_count = o->output_count,
+                                          .frozen_precision = o->frozen_precision,
                                           .fuse = true};
     THAW_TRY(thaw_program_create(o->graph, s->device, &program, &s->program));
     thaw_status status = thaw_buffer_create(s->device, batch * image_bytes(&s->canvas), &s->pixels);

@@ -21,7 +21,8 @@ static thaw_status open_stage(run *r, thaw_device *device, size_t batch)
                                             .outputs = o->outputs ? o->outputs : &first,
                                             .output_count = o->outputs ? o->output_count : 1,
                                             .preprocess = o->preprocess,
-                                            .batch = batch};
+                                            .batch = batch,
+                                            .frozen_precision = o->job->frozen_precision};
     THAW_TRY(thaw_image_stage_open(device, &stage, &r->stage));
     THAW_TRY(thaw_allocate(r->context, stage.output_count, sizeof *r->rows, &r->rows));
     r->output_count = stage.output_count;

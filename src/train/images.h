@@ -26,6 +26,7 @@ typedef struct thaw_image_stage_options {
     thaw_preprocess preprocess;
     thaw_augment_kind augment; /* none: only thaw_image_stage_run() is called */
     size_t batch;              /* images at once; halved until the device has memory for them */
+    thaw_precision frozen_precision;
 } thaw_image_stage_options;
 
 THAW_MUST_CHECK thaw_status thaw_image_stage_open(thaw_device *device, const thaw_image_stage_options *options,

@@ -84,7 +84,8 @@ static thaw_status open_stage(thaw_rows *r, thaw_device *device)
                                             .output_count = r->options.cut->count,
                                             .preprocess = r->options.preprocess,
                                             .augment = r->options.augment,
-                                            .batch = r->options.job->batch_size};
+                                            .batch = r->options.job->batch_size,
+                                            .frozen_precision = r->options.job->frozen_precision};
     if (!r->values)
         thaw_log(r->context, THAW_LOG_INFO, "the frozen part's output is too large to be kept: it runs in every epoch");
     THAW_TRY(thaw_image_stage_open(device, &stage, &r->stage));

@@ -1,7 +1,11 @@
 #include "ops/shared/weights.h"
 
+#include <math.h>
+
 /* A panel is filled up with zeros: with fewer columns than these most of it would be. */
 #define FEWEST_COLUMNS 4
+
+#define LARGEST_HALF 65504.0f
 
 bool thaw_weights_fit(const thaw_node *node, size_t index, int64_t n, int64_t k)
 {
@@ -10,13 +14,29 @@ bool thaw_weights_fit(const thaw_node *node, size_t index, int64_t n, int64_t k)
            !node->inputs[0]->constant && n >= FEWEST_COLUMNS && k > 0;
 }
 
-thaw_status thaw_weights_pack(const thaw_node *node, size_t index, bool transposed, int64_t n, int64_t k,
-                              thaw_buffer **panels)
+/* Infinity and NaN are the same in both. */
+static bool fits_half(const thaw_tensor *tensor)
+{
+    const float *weights = tensor->data;
+    for (int64_t i = 0; i < tensor->count; i++)
+        if (isfinite(weights[i]) && fabsf(weights[i]) > LARGEST_HALF)
+            return false;
+    return true;
+}
+
+thaw_precision thaw_weights_precision(const thaw_node *node)
+{
+    return node->halves_weights ? THAW_PRECISION_FP16 : THAW_PRECISION_FP32;
+}
+
+thaw_status thaw_weights_pack(thaw_node *node, bool transposed, int64_t n, int64_t k, thaw_buffer **panels)
 {
     thaw_tensor *tensor;
     *panels = NULL;
-    THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), node->inputs[index]->constant, &tensor));
-    const thaw_status status = thaw_gemm_pack(thaw_node_device(node), tensor->data, transposed, n, k, panels);
+    THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), node->inputs[1]->constant, &tensor));
+    node->halves_weights = node->graph->frozen_precision == THAW_PRECISION_FP16 && fits_half(tensor);
+    const thaw_status status =
+        thaw_gemm_pack(thaw_node_device(node), tensor->data, transposed, n, k, thaw_weights_precision(node), panels);
     thaw_tensor_release(&tensor);
     return status;
 }
