@@ -24,10 +24,7 @@ static const struct subject {
     const char *name;
     uint64_t seed;   /* of the images: no activation lies so near to a kink that rounding decides on its side */
     double rates[2]; /* of SGD and AdamW: small enough for steps that rounding does not lead elsewhere */
-} subjects[] = {{"resnet18", 13, {1e-4, 1e-5}},
-                {"mobilenet_v2", 4, {5e-6, 2e-6}},
-                {"squeezenet1_1", 13, {1e-3, 3e-5}},
-                {"efficientnet_b0", 2, {1e-3, 3e-5}}};
+} subjects[] = {{"resnet18", 13, {1e-4, 1e-5}}, {"squeezenet1_1", 13, {1e-4, 1e-5}}};
 
 /* --- the model ---------------------------------------------------------------------------------------------------- */
 
@@ -300,26 +297,13 @@ static void resnet18(void)
     in_both_layouts("resnet18");
 }
 
-static void mobilenet_v2(void)
-{
-    in_both_layouts("mobilenet_v2");
-}
-
 static void squeezenet(void)
 {
     in_both_layouts("squeezenet1_1");
 }
 
-static void efficientnet(void)
-{
-    in_both_layouts("efficientnet_b0");
-}
-
 void suite_gradients(void)
 {
-    static const test_entry tests[] = {{"resnet18 as PyTorch", resnet18},
-                                       {"mobilenet_v2 as PyTorch", mobilenet_v2},
-                                       {"squeezenet1_1 as PyTorch", squeezenet},
-                                       {"efficientnet_b0 as PyTorch", efficientnet}};
+    static const test_entry tests[] = {{"resnet18 as PyTorch", resnet18}, {"squeezenet1_1 as PyTorch", squeezenet}};
     TEST_SUITE("gradients", tests);
 }
