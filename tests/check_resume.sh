@@ -54,5 +54,6 @@ while [ $kills -lt "$wanted" ] || [ -e "run$run.state" ]; do
     run=$((run + 1))
 done
 echo "$kills kills in $passed runs of $milliseconds ms"
+[ $((passed + failed)) = 0 ] && echo "FAILED: no run came to its end" && failed=1
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed = 0 ]
