@@ -4,7 +4,7 @@
 set -u
 tests=$1
 shift
-suite_seconds=${THAW_OCLGRIND_SECONDS:-120}
+suite_seconds=${THAW_OCLGRIND_SECONDS:-300}
 
 if ! command -v oclgrind >/dev/null; then
     echo "skipped: there is no oclgrind here (package oclgrind)"
