@@ -161,7 +161,7 @@ static void functions_are_declared_by_us_or_by_the_driver(void)
         const char *file = thaw_kernel_sources[i].file;
         if (!strstr(file, ".clh") && !(build_all_of(&trial, file, options) && trial.again == 0)) {
             printf("\n%s: ", file);
-            CU_FAIL_FATAL("not built at once");
+            CU_FAIL_FATAL("not built at once: does cl/builtins.clh lack a function?");
         }
     }
     use_own_kernels();
