@@ -102,6 +102,48 @@ static void keep_line(void *user, thaw_log_level level, const char *line)
     snprintf(logged, sizeof logged, "%s", line);
 }
 
+typedef struct told {
+    const char *phase;
+    size_t calls, done, total;
+} told;
+
+static void on_prepare(void *user, const char *phase, size_t done, size_t total, double seconds)
+{
+    told *t = user;
+    CU_ASSERT(seconds > 0 && done <= total);
+    t->phase = phase;
+    t->calls++;
+    t->done = done;
+    t->total = total;
+}
+
+/* Quick phases are not told of; long ones are, a few times, and their end is. */
+static void test_prepare(void)
+{
+    thaw_context *context;
+    told t = {0};
+    CU_ASSERT_EQUAL_FATAL(thaw_context_create(&context), THAW_OK);
+    thaw_prepare_begin(context, "nobody", 1);
+    thaw_prepare_step(context);
+    thaw_prepare_end(context);
+    thaw_context_set_prepare(context, on_prepare, &t);
+    thaw_prepare_begin(context, "quick", 3);
+    for (int i = 0; i < 3; i++)
+        thaw_prepare_step(context);
+    thaw_prepare_end(context);
+    CU_ASSERT_EQUAL(t.calls, 0);
+    thaw_prepare_begin(context, "long", 3);
+    usleep(550000);
+    for (int i = 0; i < 5; i++) /* more than announced */
+        thaw_prepare_step(context);
+    CU_ASSERT(t.calls >= 1 && t.calls < 5);
+    CU_ASSERT(t.done >= 1 && t.done < 3);
+    thaw_prepare_end(context);
+    CU_ASSERT_STRING_EQUAL(t.phase, "long");
+    CU_ASSERT(t.done == 3 && t.total == 3);
+    thaw_context_destroy(&context);
+}
+
 static void test_log_and_interrupt(void)
 {
     thaw_context *context;
@@ -386,6 +428,7 @@ void suite_base(void)
                                        {"messages are one line", test_messages},
                                        {"messages and threads", test_threads},
                                        {"log and interrupt", test_log_and_interrupt},
+                                       {"preparing is told of", test_prepare},
                                        {"memory", test_memory},
                                        {"hashes", test_hashes},
                                        {"random numbers", test_random_numbers},

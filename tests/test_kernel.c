@@ -163,7 +163,7 @@ static void functions_are_declared_by_us_or_by_the_driver(void)
         if (!strstr(file, ".clh") &&
             !(build_all_of(&trial, file, in_blocks ? options : "-DACTIVATION=1") && trial.again == 0)) {
             printf("\n%s: ", file);
-            CU_FAIL_FATAL("not built at once");
+            CU_FAIL_FATAL("not built at once: does cl/builtins.clh lack a function?");
         }
     }
     use_own_kernels();

@@ -118,6 +118,13 @@ void cli_report(cli_state *cli, thaw_status status)
 /* --- start and end -------------------------------------------------------------------------------------------------
  */
 
+static void on_prepare(void *user, const char *phase, size_t done, size_t total, double seconds)
+{
+    const thaw_progress progress = {
+        .phase = phase, .done = done, .total = total, .seconds = seconds, .rate = (double)done / seconds};
+    cli_progress_tell(&((cli_state *)user)->progress, &progress);
+}
+
 static thaw_context *volatile interruptible;
 
 /* The first signal asks for an end in good order, the second one kills. */
@@ -145,6 +152,7 @@ thaw_status cli_start(cli_state *cli)
     if (status != THAW_OK)
         return status;
     thaw_context_set_log(cli->context, on_log, cli);
+    thaw_context_set_prepare(cli->context, on_prepare, cli);
     interruptible = cli->context;
     handle_signals();
     return THAW_OK;

@@ -70,6 +70,14 @@ THAW_API void thaw_context_destroy(thaw_context **context);
 /* Sends warnings and notes to `callback`; NULL (the default) drops them. */
 THAW_API void thaw_context_set_log(thaw_context *context, thaw_log_callback callback, void *user);
 
+/* How far a model is made ready for a device, where that takes longer than a moment: the first time, when algorithms
+ * are measured ("prepare") and kernels compiled (also at the "first-run"). `seconds` since the phase began. Called a
+ * few times a second at most, and at the phase's end; one call at a time. */
+typedef void (*thaw_prepare_callback)(void *user, const char *phase, size_t done, size_t total, double seconds);
+
+/* NULL (the default): nobody is told. */
+THAW_API void thaw_context_set_prepare(thaw_context *context, thaw_prepare_callback callback, void *user);
+
 /* The reason of the last failure in this context, one line, "" if there was none. Valid until the next failure. */
 THAW_API const char *thaw_error_message(const thaw_context *context);
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define LINE_BYTES 16384 /* what a message is cut to: room for the names of a few hundred nodes */
 
 struct thaw_context {
@@ -15,6 +17,14 @@ struct thaw_context {
     char message[LINE_BYTES];
     thaw_log_callback log;
     void *user;
+    struct {
+        pthread_mutex_t mutex; /* guards the rest, and keeps callbacks apart */
+        thaw_prepare_callback callback;
+        void *user;
+        const char *phase;
+        size_t done, total;
+        double start_seconds, told_seconds; /* the clock's; told_seconds 0: not yet */
+    } prepare;
     atomic_bool interrupted;
 };
 
@@ -26,6 +36,7 @@ thaw_status thaw_context_create(thaw_context **context)
         return THAW_ERR_MEMORY;
     pthread_mutex_init(&made->message_mutex, NULL);
     pthread_mutex_init(&made->log_mutex, NULL);
+    pthread_mutex_init(&made->prepare.mutex, NULL);
     atomic_init(&made->interrupted, false);
     *context = made;
     return THAW_OK;
@@ -37,6 +48,7 @@ void thaw_context_destroy(thaw_context **context)
         return;
     pthread_mutex_destroy(&(*context)->message_mutex);
     pthread_mutex_destroy(&(*context)->log_mutex);
+    pthread_mutex_destroy(&(*context)->prepare.mutex);
     free(*context);
     *context = NULL;
 }
@@ -131,6 +143,54 @@ void thaw_log(thaw_context *context, thaw_log_level level, const char *format, .
         context->log(context->user, level, line);
     }
     pthread_mutex_unlock(&context->log_mutex);
+}
+
+void thaw_context_set_prepare(thaw_context *context, thaw_prepare_callback callback, void *user)
+{
+    pthread_mutex_lock(&context->prepare.mutex);
+    context->prepare.callback = callback;
+    context->prepare.user = user;
+    pthread_mutex_unlock(&context->prepare.mutex);
+}
+
+void thaw_prepare_begin(thaw_context *context, const char *phase, size_t total)
+{
+    pthread_mutex_lock(&context->prepare.mutex);
+    context->prepare.phase = phase;
+    context->prepare.done = 0;
+    context->prepare.total = total;
+    context->prepare.start_seconds = thaw_clock_seconds();
+    context->prepare.told_seconds = 0;
+    pthread_mutex_unlock(&context->prepare.mutex);
+}
+
+/* With the mutex held. */
+static void tell_prepare(thaw_context *context, double now)
+{
+    context->prepare.told_seconds = now;
+    context->prepare.callback(context->prepare.user, context->prepare.phase, context->prepare.done,
+                              context->prepare.total, now - context->prepare.start_seconds);
+}
+
+void thaw_prepare_step(thaw_context *context)
+{
+    const double moment_seconds = 0.5, interval_seconds = 0.1, now = thaw_clock_seconds();
+    pthread_mutex_lock(&context->prepare.mutex);
+    if (context->prepare.done + 1 < context->prepare.total)
+        context->prepare.done++;
+    if (context->prepare.callback && now - context->prepare.start_seconds > moment_seconds &&
+        now - context->prepare.told_seconds > interval_seconds)
+        tell_prepare(context, now);
+    pthread_mutex_unlock(&context->prepare.mutex);
+}
+
+void thaw_prepare_end(thaw_context *context)
+{
+    pthread_mutex_lock(&context->prepare.mutex);
+    context->prepare.done = context->prepare.total;
+    if (context->prepare.callback && context->prepare.told_seconds > 0)
+        tell_prepare(context, thaw_clock_seconds());
+    pthread_mutex_unlock(&context->prepare.mutex);
 }
 
 void thaw_context_interrupt(thaw_context *context)

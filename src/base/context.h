@@ -13,6 +13,12 @@ thaw_status thaw_fail_within(thaw_context *context, thaw_status status, const ch
 
 void thaw_log(thaw_context *context, thaw_log_level level, const char *format, ...) THAW_PRINTF(3, 4);
 
+/* A phase of making something ready begins, with `total` steps more or less; a step is done; the phase is over. Told
+ * to whoever wants to know if it takes long. */
+void thaw_prepare_begin(thaw_context *context, const char *phase, size_t total);
+void thaw_prepare_step(thaw_context *context);
+void thaw_prepare_end(thaw_context *context);
+
 /* Returns early from the calling function if `call` does not give THAW_OK. */
 #define THAW_TRY(call)                                                                                                 \
     do {                                                                                                               \

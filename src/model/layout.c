@@ -82,8 +82,10 @@ static thaw_status lay_out(layouter *l)
     const size_t count = graph->node_count;
     l->copy_count = graph->value_count;
     THAW_TRY(thaw_allocate(graph->context, l->copy_count, sizeof *l->copy, &l->copy));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         THAW_TRY(lay_out_node(l, graph->nodes[i]));
+        thaw_prepare_step(graph->context);
+    }
     for (size_t i = 0; i < graph->output_count; i++)
         if (is_activation(graph->outputs[i]) && graph->outputs[i]->block != 1)
             THAW_TRY(reordered(l, graph->outputs[i], 1, &graph->outputs[i]));

@@ -26,6 +26,7 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
     graph->frozen_precision = options->differentiable ? THAW_PRECISION_FP32 : options->frozen_precision;
     const int32_t block = thaw_device_block(device);
     const bool in_blocks = block > 1 && block != THAW_BLOCK_ALL;
+    thaw_prepare_begin(graph->context, "prepare", 2 * graph->node_count);
     if (options->fuse && in_blocks) {
         THAW_TRY(thaw_graph_excite(graph, block));
         THAW_TRY(thaw_graph_pair(graph, block));
@@ -34,9 +35,12 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
         THAW_TRY(thaw_graph_layout(graph, block));
     thaw_tuning_save(device);
     THAW_TRY(thaw_program_plan(program, options->keep));
-    for (size_t i = 0; i < graph->node_count; i++)
+    for (size_t i = 0; i < graph->node_count; i++) {
         if (graph->nodes[i]->op->prepare)
             THAW_TRY(graph->nodes[i]->op->prepare(graph->nodes[i]));
+        thaw_prepare_step(graph->context);
+    }
+    thaw_prepare_end(graph->context);
     return THAW_OK;
 }
 
@@ -80,12 +84,28 @@ void thaw_program_destroy(thaw_program **program)
     *program = NULL;
 }
 
+/* Drivers that compile a kernel when it runs first take seconds for that: waiting for each shows how far it is. */
+static thaw_status note_first_run(thaw_program *program, const thaw_node *node)
+{
+    if (program->ran)
+        return THAW_OK;
+    thaw_prepare_step(node->graph->context);
+    return thaw_device_finish(node->graph->device);
+}
+
 thaw_status thaw_program_forward(thaw_program *program)
 {
     thaw_graph *graph = program->graph;
+    if (!program->ran)
+        thaw_prepare_begin(graph->context, "first-run", graph->node_count);
     for (size_t i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i]->op->forward && !(graph->nodes[i]->op->flags & THAW_OP_VIEW))
+        if (graph->nodes[i]->op->forward && !(graph->nodes[i]->op->flags & THAW_OP_VIEW)) {
             THAW_TRY(graph->nodes[i]->op->forward(graph->nodes[i]));
+            THAW_TRY(note_first_run(program, graph->nodes[i]));
+        }
+    if (!program->ran)
+        thaw_prepare_end(graph->context);
+    program->ran = true;
     return THAW_OK;
 }
 

@@ -24,6 +24,7 @@ typedef struct thaw_program {
     thaw_buffer **buffers; /* owned storage, shared by values */
     size_t buffer_count, buffer_capacity;
     size_t activation_bytes, weight_bytes, scratch_bytes;
+    bool ran; /* forward, at least once: its kernels are compiled */
 } thaw_program;
 
 /* device NULL: shapes only (inspection); such a program can't run. The source graph must outlive it, and so must what
