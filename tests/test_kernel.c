@@ -159,9 +159,7 @@ static void functions_are_declared_by_us_or_by_the_driver(void)
     device_trial_open(&trial);
     for (size_t i = 0; i < thaw_kernel_source_count && !test_tiny(); i++) {
         const char *file = thaw_kernel_sources[i].file;
-        const bool in_blocks = strcmp(file, "conv_implicit.cl") != 0; /* it uses the names for blocks of four */
-        if (!strstr(file, ".clh") &&
-            !(build_all_of(&trial, file, in_blocks ? options : "-DACTIVATION=1") && trial.again == 0)) {
+        if (!strstr(file, ".clh") && !(build_all_of(&trial, file, options) && trial.again == 0)) {
             printf("\n%s: ", file);
             CU_FAIL_FATAL("not built at once: does cl/builtins.clh lack a function?");
         }
