@@ -286,6 +286,10 @@ one_error "nothing is left to be trained"
 thaw_exits 2 finetune --base "$base" --data data --output o.onnx -q --unfreeze 9
 one_error "the model has 4 stages below its head"
 check "nothing written" [ ! -e o.onnx ]
+thaw_exits 0 finetune --base "$base" --data data --output kept.onnx -q --epochs 2 --freeze-until none --batch-norm update
+thaw_exits 0 finetune --base "$base" --data data --output again.onnx -q --epochs 2 --freeze-until none --batch-norm update \
+    --checkpoint-activations
+check "checkpointed activations: the same model" cmp -s kept.onnx again.onnx
 thaw_exits 0 lr-find --base "$base" --data data --json
 check "lr-find: JSON" "$json_check" suggested valley steepest diverged points <stdout
 thaw_exits 0 lr-find --base "$base" --data data -q --steps 40

@@ -163,9 +163,12 @@ static void compare(const thaw_program *program, const thaw_program *expected, d
     }
 }
 
-static thaw_program *create(const thaw_graph *graph, int32_t layout, bool keep)
+typedef enum memory { SHARED, KEPT, RECOMPUTED } memory;
+
+static thaw_program *create(const thaw_graph *graph, int32_t layout, memory how)
 {
-    const thaw_program_options options = {.batch = 2, .differentiable = true, .keep = keep};
+    const thaw_program_options options = {
+        .batch = 2, .differentiable = true, .keep = how == KEPT, .recompute = how == RECOMPUTED};
     thaw_program *program;
     trial_force_layout(layout);
     test_must(thaw_program_create(graph, test_device(), &options, &program));
@@ -179,13 +182,13 @@ static void test_storages(void)
 {
     static const char *const algorithms[] = {"tiled", "winograd", "gather"};
     thaw_graph *graph = chain();
-    thaw_program *expected = create(graph, 1, false);
+    thaw_program *expected = create(graph, 1, SHARED);
     step(expected);
     CU_ASSERT_PTR_NULL(thaw_graph_find_value(expected->graph, "frozen.weight")->gradient);
     for (int32_t layout = 4; layout <= (test_tiny() ? 4 : 16); layout *= 2)
         for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++) {
             trial_force_algorithm(algorithms[i]);
-            thaw_program *program = create(graph, layout, false), *again = create(graph, layout, true);
+            thaw_program *program = create(graph, layout, SHARED), *again = create(graph, layout, KEPT);
             trial_force_algorithm(NULL);
             step(program);
             compare(program, expected, 2e-5);
@@ -204,7 +207,7 @@ static void test_storages(void)
 static void test_changed_weights(void)
 {
     thaw_graph *graph = chain();
-    thaw_program *programs[2] = {create(graph, 1, false), create(graph, test_tiny() ? 4 : 16, false)};
+    thaw_program *programs[2] = {create(graph, 1, SHARED), create(graph, test_tiny() ? 4 : 16, SHARED)};
     for (int i = 0; i < 2; i++) {
         step(programs[i]);
         for (size_t j = 0; j < programs[i]->graph->value_count; j++) {
@@ -220,11 +223,84 @@ static void test_changed_weights(void)
     thaw_graph_destroy(&graph);
 }
 
+/* Layers that keep much for backward, one that drops at random, and two sums over a way around. */
+static thaw_graph *deep_chain(void)
+{
+    enum { LAYERS = 24, CHANNELS = 8 };
+    builder b = {.random = {5}};
+    thaw_value *x, *around = NULL;
+    char name[16];
+    test_must(thaw_graph_create(test_context(), &b.graph));
+    b.graph->opset = 13;
+    b.graph->seed = 7;
+    test_must(thaw_graph_add_value(b.graph, "image", &x));
+    x->shape = (thaw_shape){4, {2, 3, 9, 8}};
+    x->shape_known = true;
+    test_must(thaw_graph_add_input(b.graph, x));
+    for (int i = 0; i < LAYERS; i++) {
+        snprintf(name, sizeof name, "layer%d", i);
+        x = convolve(&b, x, (layer){name, CHANNELS, i ? CHANNELS : 3, 3, 1, 1, true, true});
+        x = i == LAYERS / 3 ? normalize(&b, x, CHANNELS) : add(&b, "Sigmoid", "", &x, 1);
+        if (i == LAYERS / 2)
+            x = add(&b, "Dropout", "dropout", &x, 1);
+        thaw_value *const both[] = {x, around};
+        if (i % 4 == 2)
+            around = x;
+        else if (i % 4 == 1 && around)
+            x = add(&b, "Add", "", both, 2);
+    }
+    test_must(thaw_graph_add_output(b.graph, x));
+    test_must(thaw_graph_finish(b.graph));
+    return b.graph;
+}
+
+static bool same_buffer(const thaw_program *a, const thaw_program *b, const char *name)
+{
+    const thaw_value *value = thaw_graph_find_value(a->graph, name);
+    const size_t bytes = value->constant->bytes;
+    char *numbers[2] = {malloc(bytes), malloc(bytes)};
+    test_must(thaw_buffer_read(value->buffer, 0, numbers[0], bytes));
+    test_must(thaw_buffer_read(thaw_graph_find_value(b->graph, name)->buffer, 0, numbers[1], bytes));
+    const bool same = memcmp(numbers[0], numbers[1], bytes) == 0;
+    free(numbers[0]);
+    free(numbers[1]);
+    return same;
+}
+
+/* Activations that are computed again are the same, dropped ones too; running statistics move once for each step. */
+static void test_recomputed(void)
+{
+    thaw_graph *graphs[] = {chain(), deep_chain()};
+    for (size_t i = 0; i < 2; i++)
+        for (int32_t layout = 1; layout <= 4; layout += 3) {
+            thaw_program *program = create(graphs[i], layout, SHARED);
+            thaw_program *again = create(graphs[i], layout, RECOMPUTED);
+            program->graph->seed = again->graph->seed = 7;
+            for (uint64_t j = 1; j <= 2; j++) {
+                program->graph->step = again->graph->step = j;
+                step(program);
+                step(again);
+                compare(again, program, 0);
+            }
+            CU_ASSERT(same_buffer(again, program, "mean"));
+            CU_ASSERT(same_buffer(again, program, "variance"));
+            CU_ASSERT_EQUAL(program->schedule.count, 1);
+            CU_ASSERT(again->activation_bytes <= program->activation_bytes);
+            if (i == 1)
+                CU_ASSERT(again->schedule.count > 2 && again->activation_bytes < program->activation_bytes / 2);
+            thaw_program_destroy(&program);
+            thaw_program_destroy(&again);
+        }
+    thaw_graph_destroy(&graphs[0]);
+    thaw_graph_destroy(&graphs[1]);
+}
+
 void suite_conv_chain(void)
 {
     static const test_entry tests[] = {
         {"every storage", test_storages},
         {"weights that training has changed", test_changed_weights},
+        {"activations computed again", test_recomputed},
     };
     TEST_SUITE("conv_chain", tests);
 }

@@ -9,7 +9,7 @@ typedef struct profile_options {
     size_t batch;
     int32_t size[2];
     int32_t repeats;
-    bool whole, train;
+    bool whole, train, checkpoint_activations;
     int32_t unfreeze;
     thaw_precision frozen_precision;
 } profile_options;
@@ -24,6 +24,8 @@ static const cli_option table[] = {
     {"train", &cli_flag, FIELD(train), .help = "a step of training: forward, loss, backward, SGD"},
     {"unfreeze", &cli_int32, FIELD(unfreeze), "N", .help = "train the head and N stages below it only",
      .otherwise = "everything", CLI_RANGE(0, 10000)},
+    {"checkpoint-activations", &cli_flag, FIELD(checkpoint_activations),
+     .help = "with --train: compute activations again instead of keeping them"},
     {"frozen-precision", &cli_choice, FIELD(frozen_precision), .help = CLI_PRECISION_HELP, .choices = cli_precisions},
 };
 #undef FIELD
@@ -131,6 +133,7 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
     wanted.whole_only = options->whole;
     wanted.unfreeze = options->unfreeze;
     wanted.frozen_precision = options->frozen_precision;
+    wanted.checkpoint_activations = options->checkpoint_activations;
     thaw_model *model = NULL;
     thaw_profile profile = {0};
     thaw_status status = cli_load_model(cli, arguments[0], &model);

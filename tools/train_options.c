@@ -12,7 +12,7 @@ static const char *const batch_norms[] = {"frozen", "update", NULL};
 #define MEGABYTE (UINT64_C(1) << 20)
 
 #define FIELD(member) offsetof(cli_train_options, member)
-const cli_option cli_step_table[12] = {
+const cli_option cli_step_table[13] = {
     {"batch-size", &cli_size, FIELD(train.train_batch_size), "N", .help = "images at once", CLI_RANGE(1, 65536)},
     {"accumulate", &cli_int32, FIELD(train.accumulate), "N", .help = "batches whose gradients make one step",
      CLI_RANGE(1, 65536)},
@@ -29,6 +29,8 @@ const cli_option cli_step_table[12] = {
      .help = "share of the target spread over all classes", CLI_RANGE(0, 0.99)},
     {"class-weights", &cli_choice, FIELD(class_weights),
      .help = "balanced: each class weighs 1 / its share of the images", .choices = class_weights},
+    {"checkpoint-activations", &cli_flag, FIELD(train.checkpoint_activations),
+     .help = "less memory, more time: activations are computed again in backward instead of kept; the same numbers"},
     {"augment", &cli_choice, FIELD(train.augment),
      .help = "changes training images in every epoch: crops and flips; strong: also turns, colours, erased parts. The "
              "frozen part, which runs once over each image without, then runs in every epoch",

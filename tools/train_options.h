@@ -13,7 +13,7 @@ typedef struct cli_train_options {
     size_t memory_megabytes; /* 0: not given */
 } cli_train_options;
 
-extern const cli_option cli_step_table[12];
+extern const cli_option cli_step_table[13];
 extern const cli_option cli_freeze_table[8];
 extern const cli_option cli_work_table[4];
 

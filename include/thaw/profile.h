@@ -11,6 +11,7 @@ typedef struct thaw_profile_options {
     bool whole_only;       /* no layers and no peaks: the model's time alone */
     uint64_t seed;         /* of the random input; default 1 */
     int32_t unfreeze; /* in training: the head and this many stages below it are trained, -1: everything; default -1 */
+    bool checkpoint_activations;     /* in training, as in thaw_finetune_options */
     thaw_precision frozen_precision; /* not in training; default fp32 */
 } thaw_profile_options;
 THAW_API thaw_profile_options thaw_profile_defaults(void);

@@ -91,6 +91,8 @@ typedef struct thaw_finetune_options {
     int32_t warmup_steps;          /* default 0 */
     double label_smoothing;        /* 0 to below 1; default 0 */
     bool balanced_classes;         /* weighs each class by 1 / its share */
+    bool checkpoint_activations;   /* computes activations again in backward instead of keeping them: less memory, the
+                                    * same bits, about a third more time */
     double ema;                    /* weights are validated and kept as a moving average of this decay, below 1; 0: as
                                     * they are */
     int32_t early_stop;            /* epochs without a better validation top-1; 0: never */

@@ -30,7 +30,8 @@ THAW_MUST_CHECK thaw_status thaw_graph_pair(thaw_graph *graph, int32_t block);
 THAW_MUST_CHECK thaw_status thaw_graph_layout(thaw_graph *graph, int32_t block);
 
 /* Gives every value that kernels touch a buffer, and those that need one a gradient: views share their input's, and
- * storage is used again as soon as the last reader is done, unless `keep`. Uploads constants. */
-THAW_MUST_CHECK thaw_status thaw_program_plan(thaw_program *program, bool keep);
+ * storage is used again as soon as the last reader is done, unless `keep`. With `recompute`, activations are computed
+ * again in backward where that takes less memory. Uploads constants. */
+THAW_MUST_CHECK thaw_status thaw_program_plan(thaw_program *program, bool keep, bool recompute);
 
 #endif

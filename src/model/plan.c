@@ -1,5 +1,6 @@
 /* Which value lives where on the device. */
 #include "model/bind.h"
+#include "model/segments.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -17,11 +18,13 @@ typedef struct home {
     size_t slot;
 } home;
 
-/* Steps: node i of N runs forward at i, and backward at 2 N - 1 - i. */
+/* Steps: node i runs forward at i; when again and backward, the schedule says. */
 typedef struct planner {
     thaw_graph *graph;
+    thaw_schedule schedule;
     thaw_value **root;        /* [value_count]: the value whose storage it shares, itself mostly */
     home *content, *gradient; /* [value_count], of roots */
+    home *second;             /* [value_count], of roots: the content that is computed again */
     bool *uploaded;           /* [value_count]: a constant that needs a buffer */
     slot *slots;
     size_t slot_count, slot_capacity;
@@ -62,41 +65,77 @@ static bool runs_backward(const thaw_node *node)
     return node->op->backward && !is_view(node) && node->outputs[0]->needs_gradient;
 }
 
+/* Behind the forward pass, what is computed again is read there. */
 static void use(const planner *p, const thaw_value *value, size_t step)
 {
-    home *where = &p->content[p->root[value->index]->index];
+    const size_t root = p->root[value->index]->index;
+    const bool again = step >= p->graph->node_count && step != SIZE_MAX && thaw_schedule_is_local(&p->schedule, root);
+    home *where = again ? &p->second[root] : &p->content[root];
     if (where->last_use < step)
         where->last_use = step;
 }
 
-/* What the node reads, forward and backward. */
-static void find_uses(const planner *p, size_t index)
+/* What the node reads in backward. */
+static void find_backward_uses(const planner *p, size_t index)
 {
     const thaw_node *node = p->graph->nodes[index];
-    const size_t backward = 2 * p->graph->node_count - 1 - index;
+    const size_t step = p->schedule.backward[index];
     const unsigned flags = runs_backward(node) ? node->op->flags : 0;
-    const bool kept = flags & THAW_OP_BACKWARD_READS_INPUTS && !node->passes_only;
-    for (size_t i = 0; i < node->input_count; i++)
+    const bool inputs = flags & THAW_OP_BACKWARD_READS_INPUTS && !node->passes_only;
+    const bool outputs = flags & THAW_OP_BACKWARD_READS_OUTPUT || node->keeps_output;
+    for (size_t i = 0; i < node->input_count && inputs; i++)
         if (node->inputs[i])
-            use(p, node->inputs[i], kept ? backward : index);
-    const bool output_kept = flags & THAW_OP_BACKWARD_READS_OUTPUT || node->keeps_output;
-    for (size_t i = 0; i < node->output_count && output_kept; i++)
+            use(p, node->inputs[i], step);
+    for (size_t i = 0; i < node->output_count && outputs; i++)
         if (node->outputs[i])
-            use(p, node->outputs[i], backward);
+            use(p, node->outputs[i], step);
 }
 
-static void find_lifetimes(planner *p)
+/* What the node reads when it runs at `step`. */
+static void find_forward_uses(const planner *p, size_t index, size_t step)
+{
+    const thaw_node *node = p->graph->nodes[index];
+    for (size_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i])
+            use(p, node->inputs[i], step);
+}
+
+/* Which nodes must run again: those whose output somebody behind the forward pass reads, and nobody has kept. */
+static void find_repeated(const planner *p)
+{
+    for (size_t i = p->graph->node_count; i-- > 0;) {
+        const thaw_node *node = p->graph->nodes[i];
+        bool repeated = false;
+        for (size_t j = 0; j < node->output_count && !is_view(node); j++)
+            repeated = repeated || (node->outputs[j] && p->second[p->root[node->outputs[j]->index]->index].last_use);
+        p->schedule.repeated[i] = repeated;
+        if (repeated)
+            find_forward_uses(p, i, p->schedule.again[i]);
+    }
+}
+
+static void find_roots(const planner *p)
 {
     const thaw_graph *graph = p->graph;
-    for (size_t i = 0; i < graph->value_count; i++) {
+    for (size_t i = 0; i < graph->value_count; i++)
         p->root[i] = graph->values[i]->whole ? graph->values[i]->whole : graph->values[i];
-        p->content[i] = p->gradient[i] = (home){.slot = NO_SLOT};
-    }
     for (size_t i = 0; i < graph->node_count; i++)
         if (is_view(graph->nodes[i]))
             p->root[graph->nodes[i]->outputs[0]->index] = p->root[graph->nodes[i]->inputs[0]->index];
-    for (size_t i = 0; i < graph->node_count; i++)
-        find_uses(p, i);
+}
+
+static void find_lifetimes(const planner *p)
+{
+    const thaw_graph *graph = p->graph;
+    for (size_t i = 0; i < graph->value_count; i++) {
+        p->content[i] = p->gradient[i] = p->second[i] = (home){.slot = NO_SLOT};
+        graph->values[i]->gradient_begins = NULL;
+    }
+    for (size_t i = 0; i < graph->node_count; i++) {
+        find_forward_uses(p, i, i);
+        find_backward_uses(p, i);
+    }
+    find_repeated(p);
     for (size_t i = 0; i < graph->value_count; i++)
         if (graph->values[i]->trainable)
             use(p, graph->values[i], SIZE_MAX);
@@ -145,6 +184,18 @@ static thaw_status place_content(planner *p, const thaw_value *value, size_t ste
     return root->constant ? THAW_OK : place(p, &p->content[root->index], value_bytes(root), step);
 }
 
+/* Where node `index` puts what it computes once more. */
+static thaw_status place_second(planner *p, size_t index)
+{
+    const thaw_node *node = p->graph->nodes[index];
+    for (size_t i = 0; i < node->output_count && p->schedule.repeated[index]; i++) {
+        const thaw_value *root = node->outputs[i] ? p->root[node->outputs[i]->index] : NULL;
+        if (root && thaw_schedule_is_local(&p->schedule, root->index))
+            THAW_TRY(place(p, &p->second[root->index], value_bytes(root), p->schedule.again[index]));
+    }
+    return THAW_OK;
+}
+
 static thaw_status place_contents(planner *p)
 {
     const thaw_graph *graph = p->graph;
@@ -188,26 +239,35 @@ static size_t index_of(const thaw_graph *graph, const thaw_node *node)
  * producer's backward. */
 static thaw_status place_gradient(planner *p, thaw_value *root, size_t index)
 {
-    const size_t last = 2 * p->graph->node_count - 1;
     home *where = &p->gradient[root->index];
     if (!root->needs_gradient || root->gradient_begins || is_output(p, root))
         return THAW_OK;
     root->gradient_begins = p->graph->nodes[index];
     if (where->last_use == SIZE_MAX)
         return THAW_OK;
-    where->last_use = last - index_of(p->graph, root->producer);
-    return place(p, where, value_bytes(root), last - index);
+    where->last_use = p->schedule.backward[index_of(p->graph, root->producer)];
+    return place(p, where, value_bytes(root), p->schedule.backward[index]);
 }
 
-static thaw_status place_gradients(planner *p)
+static thaw_status place_gradients(planner *p, size_t index)
 {
-    const thaw_graph *graph = p->graph;
+    const thaw_node *node = p->graph->nodes[index];
+    for (size_t i = 0; i < node->input_count && runs_backward(node); i++)
+        if (node->inputs[i])
+            THAW_TRY(place_gradient(p, p->root[node->inputs[i]->index], index));
+    return THAW_OK;
+}
+
+/* In the order of steps: what runs again in a segment, then its backward. */
+static thaw_status place_backward(planner *p)
+{
+    const thaw_schedule *schedule = &p->schedule;
     find_own_gradients(p);
-    for (size_t i = graph->node_count; i-- > 0;) {
-        const thaw_node *node = graph->nodes[i];
-        for (size_t j = 0; j < node->input_count && runs_backward(node); j++)
-            if (node->inputs[j])
-                THAW_TRY(place_gradient(p, p->root[node->inputs[j]->index], i));
+    for (size_t s = schedule->count; s-- > 0;) {
+        for (size_t i = schedule->first[s]; i < schedule->first[s + 1]; i++)
+            THAW_TRY(place_second(p, i));
+        for (size_t i = schedule->first[s + 1]; i-- > schedule->first[s];)
+            THAW_TRY(place_gradients(p, i));
     }
     return THAW_OK;
 }
@@ -251,6 +311,22 @@ static thaw_status allocate(thaw_program *program, planner *p)
     for (size_t i = 0; i < graph->value_count; i++) /* views of constants */
         if (!graph->values[i]->buffer && p->root[i] != graph->values[i])
             graph->values[i]->buffer = p->root[i]->buffer;
+    return THAW_OK;
+}
+
+/* Hands the schedule over to the program, with the memory of what is computed again. */
+static thaw_status allocate_repeated(thaw_program *program, planner *p)
+{
+    const thaw_graph *graph = program->graph;
+    thaw_schedule *schedule = &program->schedule;
+    *schedule = p->schedule;
+    p->schedule = (thaw_schedule){0};
+    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof(thaw_buffer *), &schedule->buffers));
+    for (size_t i = 0; i < graph->value_count; i++) {
+        const size_t index = p->second[p->root[i]->index].slot;
+        schedule->buffers[i] = index == NO_SLOT ? NULL : p->slots[index].buffer;
+        schedule->segment[i] = schedule->segment[p->root[i]->index];
+    }
     return THAW_OK;
 }
 
@@ -302,29 +378,64 @@ static thaw_status allocate_scratch(thaw_program *program)
     return packed_bytes ? own_buffer(program, packed_bytes, &graph->packed) : THAW_OK;
 }
 
-static thaw_status plan_with(thaw_program *program, planner *p)
+/* All values with `count` segments, as if there were no memory yet. */
+static thaw_status lay_out(planner *p, size_t count)
+{
+    p->slot_count = 0;
+    THAW_TRY(thaw_schedule_fill(&p->schedule, p->graph, p->root, count));
+    find_lifetimes(p);
+    THAW_TRY(place_contents(p));
+    return place_backward(p);
+}
+
+static size_t slot_bytes(const planner *p)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < p->slot_count; i++)
+        bytes += p->slots[i].bytes;
+    return bytes;
+}
+
+/* The number of segments that takes least memory. */
+static thaw_status lay_out_best(planner *p, bool recompute)
+{
+    enum { MOST_SEGMENTS = 24 };
+    size_t best = 1, least = SIZE_MAX;
+    for (size_t count = 1; recompute && count <= MOST_SEGMENTS && count <= p->graph->node_count; count++) {
+        THAW_TRY(lay_out(p, count));
+        const size_t bytes = slot_bytes(p);
+        best = bytes < least ? count : best;
+        least = bytes < least ? bytes : least;
+    }
+    return lay_out(p, best);
+}
+
+static thaw_status plan_with(thaw_program *program, planner *p, bool recompute)
 {
     thaw_graph *graph = program->graph;
     THAW_TRY(check_differentiable(graph));
     THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->root, &p->root));
     THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->content, &p->content));
+    THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->second, &p->second));
     THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->gradient, &p->gradient));
     THAW_TRY(thaw_allocate(graph->context, graph->value_count, sizeof *p->uploaded, &p->uploaded));
-    find_lifetimes(p);
+    find_roots(p);
     find_weights(p);
-    THAW_TRY(place_contents(p));
-    THAW_TRY(place_gradients(p));
+    THAW_TRY(lay_out_best(p, recompute));
     THAW_TRY(allocate(program, p));
     THAW_TRY(allocate_gradients(program, p));
+    THAW_TRY(allocate_repeated(program, p));
     return allocate_scratch(program);
 }
 
-thaw_status thaw_program_plan(thaw_program *program, bool keep)
+thaw_status thaw_program_plan(thaw_program *program, bool keep, bool recompute)
 {
     planner p = {.graph = program->graph, .keep = keep};
-    const thaw_status status = plan_with(program, &p);
+    const thaw_status status = plan_with(program, &p, recompute && !keep);
+    thaw_schedule_free(&p.schedule);
     free(p.root);
     free(p.content);
+    free(p.second);
     free(p.gradient);
     free(p.uploaded);
     free(p.slots);

@@ -34,7 +34,7 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
     if (options->fuse || (options->differentiable && in_blocks))
         THAW_TRY(thaw_graph_layout(graph, block));
     thaw_tuning_save(device);
-    THAW_TRY(thaw_program_plan(program, options->keep));
+    THAW_TRY(thaw_program_plan(program, options->keep, options->recompute));
     for (size_t i = 0; i < graph->node_count; i++) {
         if (graph->nodes[i]->op->prepare)
             THAW_TRY(graph->nodes[i]->op->prepare(graph->nodes[i]));
@@ -79,6 +79,7 @@ void thaw_program_destroy(thaw_program **program)
     for (size_t i = 0; i < (*program)->buffer_count; i++)
         thaw_buffer_destroy(&(*program)->buffers[i]);
     free((*program)->buffers);
+    thaw_schedule_free(&(*program)->schedule);
     thaw_graph_destroy(&(*program)->graph);
     free(*program);
     *program = NULL;
@@ -149,14 +150,42 @@ static thaw_status clear_unwritten(const thaw_graph *graph)
     return THAW_OK;
 }
 
+/* The first time for the second, and the other way round. */
+static void exchange_buffers(const thaw_program *program, size_t segment)
+{
+    const thaw_graph *graph = program->graph;
+    for (size_t i = 0; i < graph->value_count; i++)
+        if (program->schedule.segment[i] == segment && program->schedule.buffers[i]) {
+            thaw_buffer *other = program->schedule.buffers[i];
+            program->schedule.buffers[i] = graph->values[i]->buffer;
+            graph->values[i]->buffer = other;
+        }
+}
+
+static thaw_status run_segment(const thaw_program *program, size_t segment)
+{
+    const thaw_schedule *schedule = &program->schedule;
+    thaw_graph *graph = program->graph;
+    thaw_status status = THAW_OK;
+    graph->again = true;
+    for (size_t i = schedule->first[segment]; i < schedule->first[segment + 1] && status == THAW_OK; i++)
+        if (schedule->repeated[i])
+            status = graph->nodes[i]->op->forward(graph->nodes[i]);
+    graph->again = false;
+    for (size_t i = schedule->first[segment + 1]; i-- > schedule->first[segment] && status == THAW_OK;)
+        if (thaw_node_runs_backward(graph->nodes[i]))
+            status = thaw_node_backward(graph->nodes[i]);
+    return status;
+}
+
 thaw_status thaw_program_backward(thaw_program *program)
 {
-    thaw_graph *graph = program->graph;
-    THAW_TRY(clear_unwritten(graph));
-    for (size_t i = graph->node_count; i-- > 0;) {
-        thaw_node *node = graph->nodes[i];
-        if (thaw_node_runs_backward(node))
-            THAW_TRY(thaw_node_backward(node));
+    THAW_TRY(clear_unwritten(program->graph));
+    for (size_t s = program->schedule.count; s-- > 0;) {
+        exchange_buffers(program, s);
+        const thaw_status status = run_segment(program, s);
+        exchange_buffers(program, s);
+        THAW_TRY(status);
     }
     return THAW_OK;
 }

@@ -2,7 +2,7 @@
 #ifndef THAW_MODEL_PROGRAM_H
 #define THAW_MODEL_PROGRAM_H
 
-#include "model/graph.h"
+#include "model/segments.h"
 
 typedef struct thaw_program_options {
     int64_t batch;                 /* 0: as the file (1 where that is open) */
@@ -16,6 +16,7 @@ typedef struct thaw_program_options {
     thaw_precision frozen_precision; /* of constants, where operators can; not with differentiable */
     bool fuse;                       /* for frozen parts: fold and fuse, share activation memory */
     bool differentiable;             /* allocates gradients; excludes fuse */
+    bool recompute;                  /* with differentiable: activations are computed again where that saves memory */
     bool keep;                       /* no memory is used twice: values and gradients in between can be looked at */
 } thaw_program_options;
 
@@ -24,6 +25,7 @@ typedef struct thaw_program {
     thaw_buffer **buffers; /* owned storage, shared by values */
     size_t buffer_count, buffer_capacity;
     size_t activation_bytes, weight_bytes, scratch_bytes;
+    thaw_schedule schedule;
     bool ran; /* forward, at least once: its kernels are compiled */
 } thaw_program;
 

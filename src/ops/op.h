@@ -169,6 +169,7 @@ struct thaw_graph {
      * inference. */
     bool training;
     uint64_t seed, step;
+    bool again; /* that forward runs for the second time, for its outputs only: statistics are what they are */
 };
 
 /* Facts that operators may ask of their surroundings. */

@@ -97,37 +97,40 @@ void thaw_cut_free(thaw_cut *cut)
     *cut = (thaw_cut){0};
 }
 
-static thaw_status create(const thaw_graph *graph, thaw_device *device, const thaw_cut *cut, size_t batch,
-                          thaw_shape *shapes, thaw_program **program)
+static thaw_status create(const thaw_graph *graph, thaw_device *device, const thaw_cut *cut,
+                          const thaw_cut_options *options, thaw_shape *shapes, thaw_program **program)
 {
+    const int64_t batch = (int64_t)options->batch;
     for (size_t i = 0; i < cut->count; i++) {
-        shapes[i] = (thaw_shape){.rank = cut->shapes[i].rank + 1, .dims = {(int64_t)batch}};
+        shapes[i] = (thaw_shape){.rank = cut->shapes[i].rank + 1, .dims = {batch}};
         memcpy(shapes[i].dims + 1, cut->shapes[i].dims, (size_t)cut->shapes[i].rank * sizeof *shapes[i].dims);
     }
-    const thaw_program_options options = {.batch = (int64_t)batch,
-                                          .shapes = shapes,
-                                          .inputs = cut->names,
-                                          .input_count = cut->count,
-                                          .outputs = &cut->logits,
-                                          .output_count = 1,
-                                          .differentiable = true};
-    return thaw_program_create(graph, device, &options, program);
+    const thaw_program_options wanted = {.batch = batch,
+                                         .shapes = shapes,
+                                         .inputs = cut->names,
+                                         .input_count = cut->count,
+                                         .outputs = &cut->logits,
+                                         .output_count = 1,
+                                         .differentiable = true,
+                                         .recompute = options->recompute};
+    return thaw_program_create(graph, device, &wanted, program);
 }
 
-thaw_status thaw_cut_program(const thaw_model *model, thaw_device *device, const thaw_cut *cut, int32_t height,
-                             int32_t width, size_t batch, thaw_program **program)
+thaw_status thaw_cut_program(const thaw_model *model, thaw_device *device, const thaw_cut *cut,
+                             const thaw_cut_options *options, thaw_program **program)
 {
     thaw_program *bound;
     thaw_shape *shapes;
-    THAW_TRY(bind(model, height, width, batch, &bound));
+    THAW_TRY(bind(model, options->height, options->width, options->batch, &bound));
     thaw_status status = thaw_allocate(model->context, cut->count, sizeof *shapes, &shapes);
     if (status == THAW_OK) {
-        status = create(bound->graph, device, cut, batch, shapes, program);
+        status = create(bound->graph, device, cut, options, shapes, program);
         free(shapes);
     }
     thaw_program_destroy(&bound);
     if (status == THAW_ERR_DEVICE_MEMORY)
-        return thaw_fail_within(model->context, status,
-                                "training on %zu images at once: a smaller batch, accumulated, does the same", batch);
+        return thaw_fail_within(
+            model->context, status, "training on %zu images at once: a smaller batch, accumulated, does the same%s",
+            options->batch, options->recompute ? "" : ", and checkpointed activations take less memory");
     return status;
 }

@@ -19,8 +19,14 @@ typedef struct thaw_cut {
 THAW_MUST_CHECK thaw_status thaw_cut_find(const thaw_model *model, int32_t height, int32_t width, thaw_cut *cut);
 void thaw_cut_free(thaw_cut *cut);
 
+typedef struct thaw_cut_options {
+    int32_t height, width; /* of the image */
+    size_t batch;
+    bool recompute; /* activations are computed again in backward where that saves memory */
+} thaw_cut_options;
+
 /* The differentiable program from the cut (its inputs, in that order) to the logits. */
 THAW_MUST_CHECK thaw_status thaw_cut_program(const thaw_model *model, thaw_device *device, const thaw_cut *cut,
-                                             int32_t height, int32_t width, size_t batch, thaw_program **program);
+                                             const thaw_cut_options *options, thaw_program **program);
 
 #endif

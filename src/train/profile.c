@@ -72,7 +72,8 @@ static thaw_status open_programs(thaw_model *model, thaw_device *device, const t
                                          .fuse = true};
     if (!begins_with_image(model, &s->cut))
         THAW_TRY(thaw_program_create(model->graph, device, &frozen, &s->frozen));
-    return thaw_cut_program(model, device, &s->cut, options->height, options->width, s->batch, &s->program);
+    const thaw_cut_options cut = {options->height, options->width, s->batch, options->checkpoint_activations};
+    return thaw_cut_program(model, device, &s->cut, &cut, &s->program);
 }
 
 static thaw_status open_subject(thaw_model *model, thaw_device *device, const thaw_profile_options *options, subject *s)

@@ -47,8 +47,8 @@ static thaw_status open_device_side(thaw_trainer *t)
                                               .weight_decay = o->weight_decay,
                                               .clip_norm = o->clip_norm,
                                               .accumulates = o->accumulate > 1};
-    THAW_TRY(thaw_cut_program(training->model, training->device, &training->cut, p->height, p->width, t->batch,
-                              &t->program));
+    const thaw_cut_options cut = {p->height, p->width, t->batch, o->checkpoint_activations};
+    THAW_TRY(thaw_cut_program(training->model, training->device, &training->cut, &cut, &t->program));
     THAW_TRY(thaw_parameters_find(training->model, t->program, &rates, &t->parameters));
     THAW_TRY(thaw_loss_create(training->device, t->batch, training->classes, o->label_smoothing, &t->loss));
     THAW_TRY(thaw_optimizer_create(training->device, &t->parameters, &optimizer, &t->optimizer));
