@@ -6,29 +6,38 @@
  * Tiles are counted row by row, image by image, and worked on in groups of TILES; the last group repeats the last tile.
  *   w  [pairs of output blocks][input blocks][9][BLOCK][2 * BLOCK]  weights, 0 for spare channels
  *   u  [pairs of output blocks][36][input channels][2 * BLOCK]      transformed weights
- *   v  [36]: [groups][input blocks][TILES][BLOCK] and a gap         transformed input of some groups
+ *   v  [groups][input blocks][36][TILES][BLOCK]                     transformed input of some groups
  * Any sizes; the number of tiles fits an int.
  *
- * LATE: large weights are transformed where they are used, a part of the channels at a time: reading four times as many
- * numbers would take longer than making them. FUSED: one kernel does it all for a group of tiles, whose transformed
- * input, of MOST_BLOCKS input blocks at most, never leaves a core's own cache. */
+ * Two kernels with v between them transform weights where they are used, row by row: four times as many numbers take
+ * longer to read than to make. FUSED: one kernel does it all for a group of tiles, whose transformed input, of
+ * MOST_BLOCKS input blocks at most, never leaves a core's own cache; it reads u. */
 
 #ifdef FUSED
 #define GROUPS            1
 #define TRANSFORMED_INPUT private
 #else
+#define GROUPS            8 /* that a work-item takes at most */
 #define TRANSFORMED_INPUT global
 #endif
 
-/* TILES x 2 accumulators of BLOCK floats, two weights and a broadcast fill the registers. */
-#ifndef TILES
-#define TILES 6
+/* Of TILES x COLUMNS products, accumulators for two output blocks fill the registers: 16 in AVX2, 32 in AVX-512 and
+ * NEON. */
+#if BLOCK == 8
+#define TILES   6
+#define COLUMNS 1
+#elif defined(FUSED)
+#define TILES   (BLOCK == 16 ? 14 : 8)
+#define COLUMNS 1
+#else
+#define TILES   4
+#define COLUMNS 3
 #endif
 
 #define PRODUCTS 36
 
-/* Floats behind each of the 36 rows of v, and of a work-item's products: without the gap, all that a tile has there
- * may fall on the same few lines of the cache. */
+/* Floats behind each of a work-item's 36 rows of products: without the gap, all that a tile has there may fall on the
+ * same few lines of the cache. */
 #define GAP 16
 
 /* Asks for `count` blocks of what the tile after next needs. OpenCL's prefetch() does nothing in PoCL, and elsewhere a
@@ -47,7 +56,7 @@
 #define FAR  1.5f
 
 /* Of one group in v. */
-#define GROUP_FLOATS(in_blocks) ((size_t)(in_blocks)*TILES * BLOCK)
+#define GROUP_FLOATS(in_blocks) ((size_t)(in_blocks)*PRODUCTS * TILES * BLOCK)
 
 /* Where a tile of outputs lies. */
 typedef struct place {
@@ -62,12 +71,6 @@ static inline place find_tile(int tile, int tile_rows, int tile_columns)
 
 /* --- weights --- */
 
-#ifdef LATE
-#define TRANSFORMED private
-#else
-#define TRANSFORMED global
-#endif
-
 /* G of three rows. */
 static inline void transform_column(floatb g0, floatb g1, floatb g2, floatb out[6])
 {
@@ -80,23 +83,7 @@ static inline void transform_column(floatb g0, floatb g1, floatb g2, floatb out[
     out[5] = g2;
 }
 
-/* Weights of an input channel and an output block to u: one vector to each of 36 rows, `pitch` vectors apart. */
-static inline void transform_weights(TRANSFORMED floatb *u, size_t pitch, const floatb weights[9])
-{
-    floatb half_done[3][6], out[6];
-#pragma unroll
-    for (int j = 0; j < 3; j++)
-        transform_column(weights[j], weights[3 + j], weights[6 + j], half_done[j]);
-#pragma unroll
-    for (int i = 0; i < 6; i++) {
-        transform_column(half_done[0][i], half_done[1][i], half_done[2][i], out);
-#pragma unroll
-        for (int j = 0; j < 6; j++)
-            u[(i * 6 + j) * pitch] = out[j];
-    }
-}
-
-#ifndef GROUPS
+#ifdef FUSED
 /* u from weights that lie as cl/conv_pack.cl says. Work-item (input channel, output block): both counted with the spare
  * ones. */
 kernel void winograd_weights(global floatb *restrict u, global const float *restrict weight, int in_channels,
@@ -105,7 +92,7 @@ kernel void winograd_weights(global floatb *restrict u, global const float *rest
     const int channel = (int)get_global_id(0), first = (int)get_global_id(1) * BLOCK;
     const size_t channels = get_global_size(0), pair = get_global_id(1) / 2, side = get_global_id(1) % 2;
     float lanes[9][BLOCK];
-    floatb weights[9];
+    floatb weights[9], half_done[3][6], out[6];
     weight += offset + first * out_stride + channel * in_stride;
     for (int i = 0; i < 9; i++) {
         for (int lane = 0; lane < BLOCK; lane++)
@@ -114,7 +101,51 @@ kernel void winograd_weights(global floatb *restrict u, global const float *rest
                                  : 0.0f;
         weights[i] = load_block(0, lanes[i]);
     }
-    transform_weights(u + (pair * PRODUCTS * channels + channel) * 2 + side, channels * 2, weights);
+    for (int j = 0; j < 3; j++)
+        transform_column(weights[j], weights[3 + j], weights[6 + j], half_done[j]);
+    u += (pair * PRODUCTS * channels + channel) * 2 + side;
+    for (int i = 0; i < 6; i++) {
+        transform_column(half_done[0][i], half_done[1][i], half_done[2][i], out);
+        for (int j = 0; j < 6; j++)
+            u[(i * 6 + j) * channels * 2] = out[j];
+    }
+}
+
+#else
+
+#define FILTER_FLOATS (9 * 2 * BLOCK)     /* of an input channel in w */
+#define SPAN (16 / BLOCK) /* input blocks whose weights are transformed at a time */
+#define ROW_VECTORS   (6 * 2)             /* of an input channel in a row of transformed weights */
+#define ROW_FLOATS    (6 * TILES * BLOCK) /* of an input block in a row of v */
+
+/* G, row by row: what a row of transformed weights takes of the three rows of weights. */
+#define NEAR_SCALE    (0.5f / (NEAR * NEAR * (NEAR * NEAR - FAR * FAR)))
+#define FAR_SCALE     (0.5f / (FAR * FAR * (FAR * FAR - NEAR * NEAR)))
+constant float weight_rows[6][3] = {
+    {1.0f / (NEAR * NEAR * FAR * FAR), 0.0f, 0.0f},          {NEAR_SCALE, NEAR_SCALE *NEAR, NEAR_SCALE *NEAR *NEAR},
+    {NEAR_SCALE, -NEAR_SCALE *NEAR, NEAR_SCALE *NEAR *NEAR}, {FAR_SCALE, FAR_SCALE *FAR, FAR_SCALE *FAR *FAR},
+    {FAR_SCALE, -FAR_SCALE *FAR, FAR_SCALE *FAR *FAR},       {0.0f, 0.0f, 1.0f}};
+
+/* One row of the transformed weights of some input blocks: u [channels][6][2]. */
+static inline void transform_weights(floatb *u, global const float *w, int blocks, int row)
+{
+    const float first = weight_rows[row][0], second = weight_rows[row][1], third = weight_rows[row][2];
+    for (int block = 0; block < blocks; block++, w += 8 * 2 * BLOCK * BLOCK)
+        for (int lane = 0; lane < BLOCK; lane++, w += 2 * BLOCK, u += ROW_VECTORS)
+#pragma unroll
+            for (int side = 0; side < 2; side++) {
+                global const float *filter = w + side * BLOCK;
+                floatb sums[3], out[6];
+#pragma unroll
+                for (int j = 0; j < 3; j++)
+                    sums[j] = fma(load_block((6 + j) * BLOCK * 2, filter), third,
+                                  fma(load_block((3 + j) * BLOCK * 2, filter), second,
+                                      load_block(j * BLOCK * 2, filter) * first));
+                transform_column(sums[0], sums[1], sums[2], out);
+#pragma unroll
+                for (int j = 0; j < 6; j++)
+                    u[j * 2 + side] = out[j];
+            }
 }
 #endif
 
@@ -175,60 +206,40 @@ static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, g
     }
 }
 
-#ifndef GROUPS
+#ifndef FUSED
 /* v of the groups from first_group on. Work-item (input block, group). */
 kernel void winograd_input(global floatb *restrict v, global const float *restrict x, int first_group, int tiles,
                            int tile_rows, int tile_columns, int in_h, int in_w, int pad_h, int pad_w)
 {
     const size_t block = get_global_id(0), blocks = get_global_size(0);
-    const size_t group_vectors = blocks * TILES, pitch = get_global_size(1) * group_vectors + GAP / BLOCK;
     const int first = (first_group + (int)get_global_id(1)) * TILES;
-    v += get_global_id(1) * group_vectors + block * TILES;
+    v += (get_global_id(1) * blocks + block) * PRODUCTS * TILES;
     for (int t = 0; t < TILES; t++) {
         const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
-        transform_window(v + t, pitch, x + (at.image * blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
+        transform_window(v + t, TILES, x + (at.image * blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
                          at.w - pad_w, in_h, in_w);
     }
 }
+#endif
 
-#else /* --- products and output; GROUPS: how many groups a work-item takes at most --- */
+/* --- products and output --- */
 
 /* Vectors from one product of a tile to the next. */
 #define PITCH (GROUPS * 2 * TILES + GAP / BLOCK)
 
-/* The transformed weights of SPAN channels lie side by side for each product, two vectors a channel. What follows are
- * late ones of the next product, so that a channel's 36 lie on few pages; in u, those of the next channels. */
-#if BLOCK < 8
-#define SPAN BLOCK
-#else
-#define SPAN 8
-#endif
+#ifdef FUSED
 
-#ifdef LATE
-#define FILTER_FLOATS    (9 * 2 * BLOCK)       /* of an input channel in w */
-#define BLOCKS_AT_ONCE   (64 / BLOCK)          /* of input channels: their transformed weights stay in a core's cache */
-#define SPAN_STEP        (PRODUCTS * SPAN * 2) /* vectors from one span of channels to the next */
-#define WEIGHTS_PER_PAIR 9                     /* of channels: in w, or in u */
-#else
-#define SPAN_STEP        (SPAN * 2)
-#define WEIGHTS_PER_PAIR PRODUCTS
-#endif
-
-/* Adds to out[2][TILES] the products of some input blocks, for two output blocks; `first`: there is nothing yet. */
-static inline void multiply(floatb *out, TRANSFORMED_INPUT const float *v, TRANSFORMED const floatb *u, int blocks,
-                            bool first)
+/* out[2][TILES]: the sum over all input channels, for two output blocks. */
+static inline void multiply(floatb *out, const float *v, global const floatb *u, int blocks)
 {
     floatb low[TILES], high[TILES];
 #pragma unroll
-    for (int t = 0; t < TILES; t++) {
-        low[t] = first ? (floatb)0.0f : out[t];
-        high[t] = first ? (floatb)0.0f : out[TILES + t];
-    }
-    for (int block = 0; block < blocks; block++) {
-#pragma unroll
-        for (int lane = 0; lane < BLOCK; lane++) {
-            TRANSFORMED const floatb *weight = u + lane / SPAN * SPAN_STEP + lane % SPAN * 2;
-            const floatb low_weight = weight[0], high_weight = weight[1];
+    for (int t = 0; t < TILES; t++)
+        low[t] = high[t] = 0.0f;
+    for (int block = 0; block < blocks; block++, v += TILES * BLOCK)
+#pragma unroll 4
+        for (int lane = 0; lane < BLOCK; lane++, u += 2) {
+            const floatb low_weight = u[0], high_weight = u[1];
 #pragma unroll
             for (int t = 0; t < TILES; t++) {
                 const floatb x = v[t * BLOCK + lane];
@@ -236,15 +247,47 @@ static inline void multiply(floatb *out, TRANSFORMED_INPUT const float *v, TRANS
                 high[t] = fma(x, high_weight, high[t]);
             }
         }
-        u += BLOCK / SPAN * SPAN_STEP;
-        v += TILES * BLOCK;
-    }
 #pragma unroll
     for (int t = 0; t < TILES; t++) {
         out[t] = low[t];
         out[TILES + t] = high[t];
     }
 }
+
+#else
+
+/* Adds to a row of six products of a group what some input blocks give, COLUMNS of them at a time. products: [2][TILES]
+ * each, PITCH vectors apart; v: [6][TILES][BLOCK] of each block; u: from transform_weights(). */
+static inline void multiply_row(floatb *products, global const float *v, const floatb *u, int blocks)
+{
+    for (int from = 0; from < 6; from += COLUMNS, products += COLUMNS * PITCH, u += COLUMNS * 2) {
+        floatb sums[COLUMNS][2][TILES];
+#pragma unroll
+        for (int i = 0; i < COLUMNS * 2 * TILES; i++)
+            sums[i / (2 * TILES)][i / TILES % 2][i % TILES] = products[i / (2 * TILES) * PITCH + i % (2 * TILES)];
+        for (int block = 0; block < blocks; block++) {
+            global const float *part = v + block * GROUP_FLOATS(1) + from * TILES * BLOCK;
+#pragma unroll 4
+            for (int lane = 0; lane < BLOCK; lane++)
+#pragma unroll
+                for (int i = 0; i < COLUMNS; i++) {
+                    const floatb *weight = u + (block * BLOCK + lane) * ROW_VECTORS + i * 2;
+                    const floatb low = weight[0], high = weight[1];
+#pragma unroll
+                    for (int t = 0; t < TILES; t++) {
+                        const floatb x = part[(i * TILES + t) * BLOCK + lane];
+                        sums[i][0][t] = fma(x, low, sums[i][0][t]);
+                        sums[i][1][t] = fma(x, high, sums[i][1][t]);
+                    }
+                }
+        }
+#pragma unroll
+        for (int i = 0; i < COLUMNS * 2 * TILES; i++)
+            products[i / (2 * TILES) * PITCH + i % (2 * TILES)] = sums[i / (2 * TILES)][i / TILES % 2][i % TILES];
+    }
+}
+
+#endif
 
 /* A' of six rows. */
 static inline void transform_output(const floatb m[6], floatb *out)
@@ -322,55 +365,46 @@ static inline void finish_pair(global float *y, const floatb products[PRODUCTS][
 
 #ifndef FUSED
 
-/* products[36][] of `count` groups: v and weights begin with the first group's and the first channel's. */
-static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const float *v, size_t pitch,
-                                global const float *weights, int count, int in_blocks)
+/* products[36][] of `count` groups: v and w begin with the first group's and the first channel's. */
+static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const float *v, global const float *w,
+                                int count, int in_blocks)
 {
     const size_t group_floats = GROUP_FLOATS(in_blocks);
-#ifdef LATE
-    floatb u[BLOCKS_AT_ONCE * BLOCK / SPAN * SPAN_STEP];
-    for (int from = 0; from < in_blocks; from += BLOCKS_AT_ONCE) {
-        const int blocks = min(BLOCKS_AT_ONCE, in_blocks - from);
-        for (int i = 0; i < blocks * BLOCK * 2; i++) {
-            const int channel = i / 2, side = i % 2;
-            global const float *w = weights + (from * BLOCK + channel / BLOCK * BLOCK) * FILTER_FLOATS;
-            floatb filter[9];
-#pragma unroll
-            for (int tap = 0; tap < 9; tap++)
-                filter[tap] = load_block((tap * BLOCK + channel % BLOCK) * 2 + side, w);
-            transform_weights(u + channel / SPAN * SPAN_STEP + channel % SPAN * 2 + side, SPAN * 2, filter);
-        }
-        /* What comes next is fetched meanwhile, evenly: the products leave the memory idle. */
-        global const float *ahead = weights + (from + blocks) * BLOCK * FILTER_FLOATS;
-        const int part = min(BLOCKS_AT_ONCE, in_blocks - from - blocks) * BLOCK * FILTER_FLOATS / PRODUCTS;
-        for (int p = 0; p < PRODUCTS; p++) {
-            fetch_ahead(ahead + p * part, part / BLOCK);
-            for (int g = 0; g < count; g++)
-                multiply(products[p] + g * 2 * TILES, v + p * pitch + g * group_floats + from * TILES * BLOCK,
-                         u + p * SPAN * 2, blocks, from == 0);
-        }
-    }
-#else
+    floatb u[SPAN * BLOCK * ROW_VECTORS];
     for (int p = 0; p < PRODUCTS; p++)
-        for (int g = 0; g < count; g++)
-            multiply(products[p] + g * 2 * TILES, v + p * pitch + g * group_floats,
-                     (global const floatb *)weights + (size_t)p * in_blocks * BLOCK * 2, in_blocks, true);
-#endif
+        for (int i = 0; i < count * 2 * TILES; i++)
+            products[p][i] = 0.0f;
+    for (int from = 0; from < in_blocks; from += SPAN) {
+        const int blocks = min(SPAN, in_blocks - from), next_blocks = min(SPAN, in_blocks - from - blocks);
+        /* What comes next is fetched meanwhile, evenly: the products leave the memory idle. */
+        const int part = next_blocks * BLOCK * FILTER_FLOATS / 6;
+        global const float *here = v + from * GROUP_FLOATS(1), *ahead = w + blocks * BLOCK * FILTER_FLOATS;
+        for (int row = 0; row < 6; row++, here += ROW_FLOATS, ahead += part) {
+            fetch_ahead(ahead, part / BLOCK);
+            transform_weights(u, w, blocks, row);
+            for (int g = 0; g < count; g++) {
+                global const float *next = g + 1 < count ? here + (g + 1) * group_floats : here + ROW_FLOATS;
+                for (int block = 0; block < blocks; block++)
+                    fetch_ahead(next + block * GROUP_FLOATS(1), 6 * TILES);
+                multiply_row(products[row * 6] + g * 2 * TILES, here + g * group_floats, u, blocks);
+            }
+        }
+        w += blocks * BLOCK * FILTER_FLOATS;
+    }
 }
 
-/* y from v of the groups [first_group, first_group + groups) and from u, or from w if LATE. Image i begins at
+/* y from v of the groups [first_group, first_group + groups) and from w. Image i begins at
  * y[y_offset + i * y_image]; the residual may be y itself. Work-item (pair of output blocks, `step` groups). */
-kernel void winograd_output(global float *y, global const float *restrict v, global const float *restrict weights,
+kernel void winograd_output(global float *y, global const float *restrict v, global const float *restrict w,
                             global const float *restrict bias, global const float *residual, float alpha, float beta,
                             long y_offset, long y_image, int first_group, int groups, int step, int tiles,
                             int tile_rows, int tile_columns, int in_blocks, int out_blocks, int out_h, int out_w)
 {
     floatb products[PRODUCTS][PITCH];
     const size_t group_floats = GROUP_FLOATS(in_blocks);
-    const size_t pair_floats = (size_t)in_blocks * BLOCK * 2 * BLOCK * WEIGHTS_PER_PAIR;
+    const size_t pair_floats = (size_t)in_blocks * BLOCK * FILTER_FLOATS;
     const int first = (int)get_global_id(1) * step, count = min(step, groups - first);
-    multiply_all(products, v + first * group_floats, groups * group_floats + GAP,
-                 weights + get_global_id(0) * pair_floats, count, in_blocks);
+    multiply_all(products, v + first * group_floats, w + get_global_id(0) * pair_floats, count, in_blocks);
     finish_pair(y + y_offset, products, (int)get_global_id(0), (first_group + first) * TILES, count * TILES, tiles,
                 tile_rows, tile_columns, y_image, out_blocks, out_h, out_w, bias, residual, alpha, beta);
 }
@@ -383,23 +417,23 @@ kernel void winograd_fused(global float *y, global const float *restrict x, glob
                            long y_offset, long y_image, int tiles, int tile_rows, int tile_columns, int in_blocks,
                            int out_blocks, int in_h, int in_w, int out_h, int out_w, int pad_h, int pad_w)
 {
-    floatb products[PRODUCTS][PITCH], v[PRODUCTS][MOST_BLOCKS * TILES + 1];
+    floatb products[PRODUCTS][PITCH], v[PRODUCTS * (MOST_BLOCKS * TILES + 1)];
+    const int pitch = in_blocks * TILES + 1;
     const int first = (int)get_global_id(0) * TILES;
     for (int t = 0; t < TILES; t++) {
         const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
         for (int block = 0; block < in_blocks; block++)
-            transform_window(v[0] + block * TILES + t, MOST_BLOCKS * TILES + 1,
+            transform_window(v + block * TILES + t, pitch,
                              x + ((size_t)at.image * in_blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
                              at.w - pad_w, in_h, in_w);
     }
     global const floatb *u = (global const floatb *)weights;
     for (int pair = 0; pair < (out_blocks + 1) / 2; pair++) {
         for (int p = 0; p < PRODUCTS; p++, u += in_blocks * BLOCK * 2)
-            multiply(products[p], (const float *)v[p], u, in_blocks, true);
+            multiply(products[p], (const float *)(v + p * pitch), u, in_blocks);
         finish_pair(y + y_offset, products, pair, first, TILES, tiles, tile_rows, tile_columns, y_image, out_blocks,
                     out_h, out_w, bias, residual, alpha, beta);
     }
 }
 
-#endif
 #endif

@@ -15,6 +15,8 @@ static void test_channels(void)
         {"pads=1,1,1,1", "2x31x9x8 c:33x31x3x3 c:33", 0, 0, NULL},
         {"pads=1,1,1,1", "1x64x13x13 c:64x64x3x3 c:64", 0, 0, NULL},
         {"pads=1,1,1,1", "1x257x3x3 c:15x257x3x3 c:15", 0, 0, NULL},
+        {"pads=1,1,1,1", "3x257x7x7 c:47x257x3x3", 0, 0, NULL},
+        {"pads=1,0,0,2", "2x64x9x33 c:130x64x3x3 c:130", 0, 0, NULL},
     };
     op_check_blocked("Conv", OP_CASES(cases), conv_reference, TOLERANCE, ALGORITHMS);
 }
@@ -34,17 +36,6 @@ static void test_images(void)
         {"auto_pad=SAME_UPPER", "1x8x64x3 c:8x8x3x3 c:8", 0, 0, NULL},
     };
     op_check_blocked("Conv", OP_CASES(cases), conv_reference, TOLERANCE, ALGORITHMS);
-}
-
-/* Weights that are large enough to be transformed where they are used, in one step and in several. */
-static void test_late(void)
-{
-    static const op_case cases[] = {
-        {"pads=1,1,1,1", "1x97x5x6 c:83x97x3x3 c:83", 0, 0, NULL},
-        {"pads=1,1,1,1", "3x257x7x7 c:47x257x3x3", 0, 0, NULL},
-        {"pads=1,0,0,2", "2x64x9x33 c:130x64x3x3 c:130", 0, 0, NULL},
-    };
-    op_check_blocked("Conv", OP_CASES(cases), conv_reference, TOLERANCE, "winograd_late");
 }
 
 /* More transformed input than there is scratch memory for at once. */
@@ -79,7 +70,7 @@ void suite_conv_winograd(void)
     static const test_entry tests[] = {
         {"any number of channels", test_channels},       {"images of many sizes and paddings", test_images},
         {"transformed piece by piece", test_many_tiles}, {"what it is not for", test_not_for_it},
-        {"extreme values", test_extreme_values},         {"weights transformed late", test_late},
+        {"extreme values", test_extreme_values},
     };
     TEST_SUITE("conv_winograd", tests);
 }

@@ -261,8 +261,7 @@ static const thaw_conv_variant direct = {
 
 static const thaw_conv_variant *const row_major[] = {&depthwise, &pointwise, &im2col, &direct, NULL};
 static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd_fused, &thaw_conv_winograd,
-                                                   &thaw_conv_winograd_late,  &thaw_conv_depthwise_blocked,
-                                                   &thaw_conv_tiled,          NULL};
+                                                   &thaw_conv_depthwise_blocked, &thaw_conv_tiled, NULL};
 
 static const thaw_conv_variant *const nhwc[] = {
     &thaw_conv_nhwc_depthwise,  &thaw_conv_nhwc_pointwise, &thaw_conv_implicit,    &thaw_conv_implicit_large,

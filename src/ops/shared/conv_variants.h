@@ -87,7 +87,7 @@ size_t thaw_conv_fitting(const thaw_conv_geometry *geometry, const thaw_device *
  * (see device/tuning.h); `first` where nothing is to be measured. The node's geometry is set, its buffers are not. */
 const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first);
 
-extern const thaw_conv_variant thaw_conv_winograd_fused, thaw_conv_winograd, thaw_conv_winograd_late, thaw_conv_tiled,
+extern const thaw_conv_variant thaw_conv_winograd_fused, thaw_conv_winograd, thaw_conv_tiled,
     thaw_conv_depthwise_blocked;
 extern const thaw_conv_variant thaw_conv_nhwc_depthwise, thaw_conv_nhwc_pointwise, thaw_conv_nhwc_direct;
 extern const thaw_conv_variant thaw_conv_implicit, thaw_conv_implicit_large, thaw_conv_implicit_middle,

@@ -5,14 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TILE            4  /* outputs along each side */
-#define PRODUCTS        36 /* (TILE + 2)^2 */
-#define GAP             16 /* floats between rows of the transformed input, as in the kernels */
-#define FILTER          9  /* numbers in a kernel */
-#define MOST_GROUPS     8  /* that a work-item multiplies with the same weights */
-#define FEW_GROUPS      4
-#define CACHED_BYTES    ((int64_t)2 << 20) /* weights of this size stay in a cache while others come and go */
-#define LATE_BYTES      ((int64_t)1 << 20) /* of transformed weights, from which they may be made where they are used */
+#define TILE            4                  /* outputs along each side */
+#define PRODUCTS        36                 /* (TILE + 2)^2 */
+#define FILTER          9                  /* numbers in a kernel */
+#define MOST_GROUPS     8                  /* that a work-item multiplies with the same weights, as in the kernels */
 #define CHUNK_BYTES     ((int64_t)4 << 20) /* of transformed input, or MOST_GROUPS where that is more */
 #define FEWEST_CHANNELS 4
 #define FUSED_CHANNELS  128 /* of the input at most, where one kernel does it all */
@@ -37,26 +33,18 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Tiles in a group, two accumulators each. The first size fills the registers of a device with this vector width (16 in
- * AVX2, 32 in AVX-512 and NEON); a smaller one is taken where much less of the last group stays empty. */
-static int64_t group_size(int64_t tiles, int32_t block)
+/* TILES, as in the kernels. */
+static int64_t group_size(int32_t block, bool fused)
 {
-    static const int64_t sizes[3][3] = {{8, 5, 4}, {6, 4, 3}, {14, 8, 4}};
-    const int64_t *candidates = sizes[block == 4 ? 0 : block == 8 ? 1 : 2];
-    int64_t best = candidates[0];
-    for (int i = 1; i < 3; i++) {
-        const int64_t now = divide_up(tiles, best) * best, then = divide_up(tiles, candidates[i]) * candidates[i];
-        best = then + then / 16 <= now ? candidates[i] : best;
-    }
-    return best;
+    return block == 8 ? 6 : !fused ? 4 : block == 16 ? 14 : 8;
 }
 
-static tiling find_tiling(const thaw_conv_geometry *geometry)
+static tiling find_tiling(const thaw_conv_geometry *geometry, bool fused)
 {
     const int32_t block = geometry->in_block;
     tiling t = {.rows = divide_up(geometry->out[1], TILE), .columns = divide_up(geometry->out[2], TILE)};
     t.tiles = geometry->n * t.rows * t.columns;
-    t.size = group_size(t.tiles, block);
+    t.size = group_size(block, fused);
     t.groups = divide_up(t.tiles, t.size);
     t.group_bytes = PRODUCTS * divide_up(geometry->in_channels, block) * t.size * block * (int64_t)sizeof(float);
     const int64_t most = CHUNK_BYTES / t.group_bytes / MOST_GROUPS * MOST_GROUPS;
@@ -73,63 +61,23 @@ static bool fits(const thaw_conv_geometry *geometry)
     return geometry->groups == 1 && geometry->out[0] == 1 && geometry->in_channels >= FEWEST_CHANNELS &&
            geometry->in_block == block && (block == 4 || block == 8 || block == 16) &&
            geometry->in[1] * geometry->in[2] <= INT_MAX / block && thaw_conv_pixels(geometry) <= INT_MAX / block &&
-           find_tiling(geometry).tiles <= INT_MAX / 2;
+           find_tiling(geometry, true).tiles <= INT_MAX / 2;
 }
 
 static size_t scratch_bytes(const thaw_conv_geometry *geometry)
 {
-    const tiling t = find_tiling(geometry);
-    return (size_t)(t.chunk * t.group_bytes) + PRODUCTS * GAP * sizeof(float);
+    const tiling t = find_tiling(geometry, false);
+    return (size_t)(t.chunk * t.group_bytes);
 }
 
-/* Input and output channels with those that fill up the last block, the last pair of blocks. */
-static int64_t padded_in(const thaw_conv_geometry *geometry)
-{
-    return divide_up(geometry->in_channels, geometry->in_block) * geometry->in_block;
-}
-
+/* Output channels with those that fill up the last pair of blocks. */
 static int64_t padded_out(const thaw_conv_geometry *geometry)
 {
     return divide_up(geometry->out_channels, 2 * geometry->out_block) * 2 * geometry->out_block;
 }
 
-static void write_sizes(const thaw_conv_geometry *geometry, char sizes[OPTIONS])
-{
-    snprintf(sizes, OPTIONS, "-DBLOCK=%d -DTILES=%d", (int)geometry->out_block, (int)find_tiling(geometry).size);
-}
-
-static size_t packed_bytes(const thaw_conv_geometry *geometry)
-{
-    return (size_t)(PRODUCTS * padded_in(geometry) * padded_out(geometry)) * sizeof(float);
-}
-
-static thaw_status pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
-{
-    const thaw_conv_geometry *geometry = &conv->geometry;
-    const thaw_conv_weight_order order = thaw_conv_order(conv);
-    char sizes[OPTIONS];
-    thaw_kernel *kernel;
-    write_sizes(geometry, sizes);
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_weights", sizes, &kernel));
-    return thaw_kernel_launch(kernel, THAW_RANGE_2(padded_in(geometry), padded_out(geometry) / geometry->out_block),
-                              THAW_BUFFER(conv->packed), THAW_BUFFER(weights), THAW_INT(geometry->in_channels),
-                              THAW_INT(geometry->out_channels), THAW_LONG(order.offset), THAW_LONG(order.out),
-                              THAW_LONG(order.in), THAW_LONG(order.tap));
-}
-
-/* --- weights that are transformed late --- */
-
-static bool late_fits(const thaw_conv_geometry *geometry)
-{
-    return fits(geometry) && (int64_t)packed_bytes(geometry) > LATE_BYTES;
-}
-
-static bool is_late(const thaw_conv *conv)
-{
-    return conv->variant == &thaw_conv_winograd_late;
-}
-
-static thaw_conv_packing late_packing(const thaw_conv_geometry *geometry)
+/* As cl/conv_pack.cl lays them out. */
+static thaw_conv_packing packing_of(const thaw_conv_geometry *geometry)
 {
     const int64_t width = 2 * geometry->out_block;
     return (thaw_conv_packing){.groups = 1,
@@ -142,42 +90,45 @@ static thaw_conv_packing late_packing(const thaw_conv_geometry *geometry)
                                .kernel_w = FILTER};
 }
 
-static size_t late_packed_bytes(const thaw_conv_geometry *geometry)
+static size_t packed_bytes(const thaw_conv_geometry *geometry)
 {
-    const thaw_conv_packing packing = late_packing(geometry);
+    const thaw_conv_packing packing = packing_of(geometry);
     return thaw_conv_packing_bytes(&packing);
 }
 
-static thaw_status late_pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
+static thaw_status pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
 {
-    const thaw_conv_packing packing = late_packing(&conv->geometry);
+    const thaw_conv_packing packing = packing_of(&conv->geometry);
     const thaw_conv_weight_order order = thaw_conv_order(conv);
     return thaw_conv_pack_weights(node, conv->packed, weights, &packing, &order);
 }
 
 /* --- running --- */
 
+static thaw_status get_kernel(const thaw_node *node, const thaw_conv *conv, const char *name, const char *more,
+                              thaw_kernel **kernel)
+{
+    char options[OPTIONS + THAW_EPILOGUE_OPTIONS + 16];
+    snprintf(options, sizeof options, "-DBLOCK=%d %s", (int)conv->geometry.out_block, more);
+    return thaw_kernel_get(thaw_node_device(node), "conv_winograd", name, options, kernel);
+}
+
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
-    char sizes[OPTIONS], epilogue[THAW_EPILOGUE_OPTIONS], options[OPTIONS + THAW_EPILOGUE_OPTIONS + 32];
-    write_sizes(&conv->geometry, sizes);
-    snprintf(options, sizeof options, "%s -DGROUPS=%d%s %s", sizes, MOST_GROUPS, is_late(conv) ? " -DLATE" : "",
-             thaw_epilogue_few_options(node, epilogue));
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_input", sizes, &conv->kernel));
-    THAW_TRY(
-        thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_output", options, &conv->second_kernel));
+    char epilogue[THAW_EPILOGUE_OPTIONS];
+    thaw_epilogue_few_options(node, epilogue);
+    THAW_TRY(get_kernel(node, conv, "winograd_input", epilogue, &conv->kernel));
+    THAW_TRY(get_kernel(node, conv, "winograd_output", epilogue, &conv->second_kernel));
     return thaw_conv_pack_bias(node, conv, padded_out(&conv->geometry));
 }
 
-/* Groups for one work-item: few, whose transformed input stays in a core's cache while all weights go by; more where
- * weights come from memory; fewer if cores had nothing to do. */
-static int64_t groups_at_once(const thaw_node *node, const thaw_conv *conv, int64_t groups, int64_t pairs)
+/* Groups for one work-item: as many as there is room for, since they share the work on weights; fewer if cores had
+ * nothing to do. */
+static int64_t groups_at_once(const thaw_node *node, int64_t groups, int64_t pairs)
 {
     const int64_t items = 4 * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const bool many = is_late(conv) || (int64_t)packed_bytes(&conv->geometry) > CACHED_BYTES;
-    const int64_t most = many ? MOST_GROUPS : FEW_GROUPS;
     const int64_t shared = groups * pairs / items;
-    return shared < 1 ? 1 : smaller(shared, most);
+    return shared < 1 ? 1 : smaller(shared, MOST_GROUPS);
 }
 
 static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const tiling *t, int64_t first,
@@ -187,7 +138,7 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const
     const thaw_epilogue epilogue = thaw_epilogue_few(node);
     const int64_t in_blocks = divide_up(geometry->in_channels, geometry->in_block);
     const int64_t out_blocks = divide_up(geometry->out_channels, geometry->out_block);
-    const int64_t pairs = divide_up(out_blocks, 2), step = groups_at_once(node, conv, count, pairs);
+    const int64_t pairs = divide_up(out_blocks, 2), step = groups_at_once(node, count, pairs);
     thaw_buffer *scratch = thaw_node_scratch(node);
     int64_t y_offset, y_image;
     const thaw_range input = {{(size_t)in_blocks, (size_t)count, 1}, {1, 1, 1}};
@@ -207,7 +158,7 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const
 
 static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 {
-    const tiling t = find_tiling(&conv->geometry);
+    const tiling t = find_tiling(&conv->geometry, false);
     for (int64_t first = 0; first < t.groups; first += t.chunk)
         THAW_TRY(run_chunk(node, conv, &t, first, smaller(t.chunk, t.groups - first)));
     return THAW_OK;
@@ -220,14 +171,44 @@ static bool fused_fits(const thaw_conv_geometry *geometry)
     return fits(geometry) && geometry->in_channels <= FUSED_CHANNELS;
 }
 
+/* Input channels with those that fill up the last block. */
+static int64_t padded_in(const thaw_conv_geometry *geometry)
+{
+    return divide_up(geometry->in_channels, geometry->in_block) * geometry->in_block;
+}
+
+static size_t fused_packed_bytes(const thaw_conv_geometry *geometry)
+{
+    return (size_t)(PRODUCTS * padded_in(geometry) * padded_out(geometry)) * sizeof(float);
+}
+
+static void write_fused_options(const thaw_node *node, const thaw_conv *conv,
+                                char options[OPTIONS + THAW_EPILOGUE_OPTIONS])
+{
+    char epilogue[THAW_EPILOGUE_OPTIONS];
+    snprintf(options, OPTIONS + THAW_EPILOGUE_OPTIONS, "-DFUSED -DMOST_BLOCKS=%d %s",
+             FUSED_CHANNELS / (int)conv->geometry.in_block, thaw_epilogue_few_options(node, epilogue));
+}
+
+static thaw_status fused_pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
+{
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_conv_weight_order order = thaw_conv_order(conv);
+    char options[OPTIONS + THAW_EPILOGUE_OPTIONS];
+    thaw_kernel *kernel;
+    write_fused_options(node, conv, options);
+    THAW_TRY(get_kernel(node, conv, "winograd_weights", options, &kernel));
+    return thaw_kernel_launch(kernel, THAW_RANGE_2(padded_in(geometry), padded_out(geometry) / geometry->out_block),
+                              THAW_BUFFER(conv->packed), THAW_BUFFER(weights), THAW_INT(geometry->in_channels),
+                              THAW_INT(geometry->out_channels), THAW_LONG(order.offset), THAW_LONG(order.out),
+                              THAW_LONG(order.in), THAW_LONG(order.tap));
+}
+
 static thaw_status fused_prepare(const thaw_node *node, thaw_conv *conv)
 {
-    const int64_t few = FUSED_CHANNELS / 2, most = conv->geometry.in_channels <= few ? few : FUSED_CHANNELS;
-    char sizes[OPTIONS], epilogue[THAW_EPILOGUE_OPTIONS], options[OPTIONS + THAW_EPILOGUE_OPTIONS + 40];
-    write_sizes(&conv->geometry, sizes);
-    snprintf(options, sizeof options, "%s -DFUSED -DMOST_BLOCKS=%d %s", sizes, (int)(most / conv->geometry.in_block),
-             thaw_epilogue_few_options(node, epilogue));
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_winograd", "winograd_fused", options, &conv->kernel));
+    char options[OPTIONS + THAW_EPILOGUE_OPTIONS];
+    write_fused_options(node, conv, options);
+    THAW_TRY(get_kernel(node, conv, "winograd_fused", options, &conv->kernel));
     return thaw_conv_pack_bias(node, conv, padded_out(&conv->geometry));
 }
 
@@ -235,7 +216,7 @@ static thaw_status fused_run(const thaw_node *node, const thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const thaw_epilogue epilogue = thaw_epilogue_few(node);
-    const tiling t = find_tiling(geometry);
+    const tiling t = find_tiling(geometry, true);
     thaw_range range = THAW_RANGE_1(t.groups);
     int64_t y_offset, y_image;
     range.local[0] = 1;
@@ -252,7 +233,5 @@ static thaw_status fused_run(const thaw_node *node, const thaw_conv *conv)
 }
 
 const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true, packed_bytes, pack};
-const thaw_conv_variant thaw_conv_winograd_late = {"winograd_late",   late_fits, scratch_bytes, prepare, run, true,
-                                                   late_packed_bytes, late_pack};
-const thaw_conv_variant thaw_conv_winograd_fused = {"winograd_fused", fused_fits, NULL,         fused_prepare,
-                                                    fused_run,        true,       packed_bytes, pack};
+const thaw_conv_variant thaw_conv_winograd_fused = {
+    "winograd_fused", fused_fits, NULL, fused_prepare, fused_run, true, fused_packed_bytes, fused_pack};
