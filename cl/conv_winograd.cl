@@ -180,7 +180,7 @@ static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, g
         global const float *first = x + (h * in_w + w) * BLOCK;
         for (int i = 2; i < 6; i++)
             fetch_ahead(first + (i * in_w + 10) * BLOCK, 4);
-#pragma unroll
+#pragma unroll 1
         for (int j = 0; j < 6; j++) {
 #pragma unroll
             for (int i = 0; i < 6; i++)
@@ -188,6 +188,7 @@ static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, g
             transform_input(column, half_done[j]);
         }
     } else {
+#pragma unroll 1
         for (int j = 0; j < 6; j++) {
 #pragma unroll
             for (int i = 0; i < 6; i++)
@@ -195,7 +196,7 @@ static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, g
             transform_input(column, half_done[j]);
         }
     }
-#pragma unroll
+#pragma unroll 1
     for (int i = 0; i < 6; i++) {
         const floatb row[6] = {half_done[0][i], half_done[1][i], half_done[2][i],
                                half_done[3][i], half_done[4][i], half_done[5][i]};
