@@ -11,7 +11,7 @@ const thaw_conv_geometry *thaw_conv_geometry_of(const thaw_node *node)
     return &((const thaw_conv *)node->state)->geometry;
 }
 
-/* The one that THAW_ALGORITHM names if it fits, else the first that does. */
+/* The one that THAW_ALGORITHM names if it fits, else the first that does and pays. */
 static const thaw_conv_backward_variant *choose(const thaw_conv_backward_variant *const *variants,
                                                 const thaw_conv_geometry *geometry)
 {
@@ -22,7 +22,8 @@ static const thaw_conv_backward_variant *choose(const thaw_conv_backward_variant
             continue;
         if (wish && strcmp(wish, (*variants)->name) == 0)
             return *variants;
-        first = first ? first : *variants;
+        if (!first && (!(*variants)->pays || (*variants)->pays(geometry)))
+            first = *variants;
     }
     return first;
 }

@@ -265,4 +265,5 @@ static const thaw_conv_backward_variant depthwise = {.name = "depthwise_blocked"
 static const thaw_conv_backward_variant tiled = {
     .name = "tiled", .fits = tiled_fits, .plan = tiled_plan, .prepare = tiled_prepare, .run = tiled_run};
 
-const thaw_conv_backward_variant *const thaw_conv_weights_blocked[] = {&image, &depthwise, &tiled, NULL};
+const thaw_conv_backward_variant *const thaw_conv_weights_blocked[] = {&image, &depthwise, &thaw_conv_weights_winograd,
+                                                                       &tiled, NULL};
