@@ -1,6 +1,8 @@
 /* thaw cache: what the cache folder holds, and taking it away. */
+#include <stdio.h>
 #include <string.h>
 
+#include "cli.h"
 #include "json_output.h"
 
 typedef struct cache_options {
