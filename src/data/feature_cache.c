@@ -196,13 +196,13 @@ bool thaw_feature_cache_has_room(thaw_feature_cache *c, size_t rows)
 }
 
 /* The set's folder may vanish at any time: with its last file that somebody takes away. */
-static bool begin_writing(thaw_feature_cache *c)
+static bool create_file(thaw_feature_cache *c)
 {
-    if (!measure_room(c))
-        return false;
     for (int attempt = 0; attempt < 5; attempt++) {
-        if (thaw_feature_segment_create(c->folder, c->set, c->row_bytes, &c->own))
+        if (thaw_feature_segment_create(c->folder, c->set, c->row_bytes, &c->own)) {
+            c->room_bytes -= c->own.written_bytes;
             return true;
+        }
         if (errno != ENOENT || (mkdir(c->folder, 0777) != 0 && errno != EEXIST))
             break;
     }
@@ -212,14 +212,17 @@ static bool begin_writing(thaw_feature_cache *c)
 bool thaw_feature_cache_put(thaw_feature_cache *c, thaw_hash key, float error, const void *row)
 {
     const uint64_t bytes = thaw_feature_segment_stride(c->row_bytes);
-    if (c->closed || (c->own.descriptor < 0 && !begin_writing(c)))
+    const bool begun = c->own.descriptor >= 0;
+    if (c->closed || !measure_room(c))
         return false;
-    if (!make_room(c, bytes)) {
+    if (!make_room(c, bytes + (begun ? 0 : THAW_SEGMENT_HEADER_BYTES))) {
         thaw_log(c->context, THAW_LOG_INFO, "the features kept on disk have reached their limit of %llu MB",
                  (unsigned long long)(c->limit_bytes >> 20));
         c->closed = true;
         return false;
     }
+    if (!begun && !create_file(c))
+        return false;
     if (!thaw_feature_segment_append(&c->own, key, error, row))
         return stop_writing(c, "can't write", strerror(errno));
     c->room_bytes -= bytes;

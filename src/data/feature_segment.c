@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 
-#define ALIGNMENT 64 /* bytes: rows begin at lines of the processor's caches */
+#define ALIGNMENT THAW_SEGMENT_HEADER_BYTES /* bytes: rows begin at lines of the processor's caches */
 
 /* In this machine's byte order: rows are for this machine's device only. */
 typedef struct file_header {

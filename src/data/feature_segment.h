@@ -7,7 +7,8 @@
 #include <thaw/status.h>
 #include "base/hash.h"
 
-#define THAW_SEGMENT_SUFFIX ".rows"
+#define THAW_SEGMENT_SUFFIX       ".rows"
+#define THAW_SEGMENT_HEADER_BYTES 64
 
 /* Mapped for reading, or open for writing. */
 typedef struct thaw_feature_segment {

@@ -50,12 +50,16 @@ static bool holds_maps(const thaw_cut *cut)
     return false;
 }
 
-/* The images themselves cross: there is nothing that would be dear to compute again. */
+/* The images themselves cross, perhaps in another shape: there is nothing that would be dear to compute again. */
 static bool holds_images(const thaw_feature_store_options *o)
 {
-    for (size_t i = 0; i < o->cut->count; i++)
-        if (thaw_graph_find_value(o->graph, o->cut->names[i])->producer)
+    for (size_t i = 0; i < o->cut->count; i++) {
+        const thaw_value *value = thaw_graph_find_value(o->graph, o->cut->names[i]);
+        while (value->producer && value->producer->op->flags & THAW_OP_VIEW)
+            value = value->producer->inputs[0];
+        if (value->producer)
             return false;
+    }
     return true;
 }
 
