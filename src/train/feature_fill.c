@@ -21,7 +21,8 @@ typedef struct filling {
     thaw_feature_store *store;
     const thaw_feature_store_options *options;
     thaw_hash *contents; /* [options->count]: of the files; NULL where nobody needs them */
-    size_t *first_item;  /* [options->count + 1], bad images counted */
+    size_t *first_extra; /* [options->count + 1]: as in the store, bad images counted */
+    size_t item_count;   /* the same */
     uint8_t *state;      /* [items]: an item_state */
     thaw_hash frozen;    /* the key of the set, without the rows' precision */
     bool uses_cache;
@@ -40,6 +41,11 @@ typedef struct filling {
 static size_t views_of(const thaw_feature_store_options *o, size_t image)
 {
     return o->single && o->single[image] ? 1 : o->views;
+}
+
+static size_t item_of(const filling *f, size_t image, size_t view)
+{
+    return view ? f->first_extra[image] + view - 1 : image;
 }
 
 static bool holds_maps(const thaw_cut *cut)
@@ -130,7 +136,7 @@ static thaw_status prepare_key(filling *f)
 static void keep(filling *f, size_t image, size_t view, const float *numbers)
 {
     thaw_feature_store *s = f->store;
-    const size_t item = f->first_item[image] + view;
+    const size_t item = item_of(f, image, view);
     const void *row = numbers;
     float error = 0.0f;
     if (s->halves) {
@@ -201,7 +207,7 @@ static thaw_status run_chosen(filling *f, const thaw_job *job, size_t *bad_count
 static thaw_status keep_view(void *user, size_t image, size_t view, float *const *rows, size_t k)
 {
     filling *f = user;
-    if (f->state[f->first_item[image] + view] == MISSING)
+    if (f->state[item_of(f, image, view)] == MISSING)
         keep(f, image, view, join(f, rows, k));
     return THAW_OK;
 }
@@ -213,9 +219,9 @@ static thaw_status run_views(filling *f)
     f->chosen = 0;
     for (size_t i = 0; i < o->count; i++) {
         bool missing = false;
-        for (size_t item = f->first_item[i] + 1; item < f->first_item[i + 1]; item++)
+        for (size_t item = f->first_extra[i]; item < f->first_extra[i + 1]; item++)
             missing = missing || f->state[item] == MISSING;
-        if (missing && f->state[f->first_item[i]] == PRESENT)
+        if (missing && f->state[i] == PRESENT)
             choose(f, i);
     }
     const thaw_feature_views views = {.graph = o->graph,
@@ -347,10 +353,10 @@ static size_t look_up(filling *f, bool only_missing)
     size_t found = 0;
     float error;
     for (size_t i = 0; i < f->options->count && s->cache; i++)
-        for (size_t item = f->first_item[i]; item < f->first_item[i + 1] && has_key(f, i); item++) {
+        for (size_t view = 0; view < views_of(f->options, i) && has_key(f, i); view++) {
+            const size_t item = item_of(f, i, view);
             const bool wanted = !only_missing || (f->state[item] == PRESENT && !s->rows[item]);
-            const void *row =
-                wanted ? thaw_feature_cache_find(s->cache, item_key(f, i, item - f->first_item[i]), &error) : NULL;
+            const void *row = wanted ? thaw_feature_cache_find(s->cache, item_key(f, i, view), &error) : NULL;
             if (!row)
                 continue;
             thaw_feature_store_put_row(s, item, row);
@@ -365,7 +371,7 @@ static size_t look_up(filling *f, bool only_missing)
 static void keep_sample(filling *f)
 {
     for (size_t i = 0; f->sample && i < SAMPLE && i < f->options->count; i++)
-        if (f->sampled[i] && f->state[f->first_item[i]] == MISSING)
+        if (f->sampled[i] && f->state[i] == MISSING)
             keep(f, i, 0, f->sample + i * f->store->width);
     free(f->sample);
     f->sample = NULL;
@@ -379,7 +385,7 @@ static thaw_status map_computed(filling *f, bool *kept)
         return THAW_OK;
     THAW_TRY(thaw_feature_cache_publish(s->cache));
     look_up(f, true);
-    for (size_t item = 0; item < f->first_item[f->options->count]; item++)
+    for (size_t item = 0; item < f->item_count; item++)
         *kept = *kept && (f->state[item] == MISSING || s->rows[item]);
     return THAW_OK;
 }
@@ -388,34 +394,39 @@ static thaw_status compute(filling *f, size_t *bad_count)
 {
     f->chosen = 0;
     for (size_t i = 0; i < f->options->count; i++)
-        if (f->state[f->first_item[i]] == MISSING)
+        if (f->state[i] == MISSING)
             choose(f, i);
     if (f->chosen)
         THAW_TRY(run_chosen(f, f->options->job, bad_count));
     return f->options->views > 1 ? run_views(f) : THAW_OK;
 }
 
+static void move_item(thaw_feature_store *s, size_t from, size_t to)
+{
+    if (s->values)
+        memmove(s->values + to * s->width, s->values + from * s->width, s->width * sizeof *s->values);
+    if (s->memory)
+        memmove(s->memory + to * s->row_bytes, s->memory + from * s->row_bytes, s->row_bytes);
+    if (s->rows)
+        s->rows[to] = s->memory ? s->memory + to * s->row_bytes : s->rows[from];
+}
+
 /* Bad images leave gaps, which are closed. */
 static void close_gaps(filling *f)
 {
     thaw_feature_store *s = f->store;
-    s->count = s->item_count = 0;
-    for (size_t i = 0; i < f->options->count; i++) {
-        const size_t from = f->first_item[i], views = f->first_item[i + 1] - from;
-        if (f->state[from] == MISSING)
-            continue;
-        if (s->values)
-            memmove(s->values + s->item_count * s->width, s->values + from * s->width,
-                    views * s->width * sizeof *s->values);
-        if (s->memory)
-            memmove(s->memory + s->item_count * s->row_bytes, s->memory + from * s->row_bytes, views * s->row_bytes);
-        for (size_t v = 0; v < views && s->rows; v++)
-            s->rows[s->item_count + v] = s->memory ? s->memory + (s->item_count + v) * s->row_bytes : s->rows[from + v];
-        s->images[s->count] = i;
-        s->first_item[s->count++] = s->item_count;
-        s->item_count += views;
+    for (size_t i = 0; i < f->options->count; i++)
+        if (f->state[i] == PRESENT) {
+            move_item(s, i, s->count);
+            s->images[s->count++] = i;
+        }
+    s->item_count = s->count;
+    for (size_t k = 0; k < s->count; k++) {
+        s->first_extra[k] = s->item_count;
+        for (size_t item = f->first_extra[s->images[k]]; item < f->first_extra[s->images[k] + 1]; item++)
+            move_item(s, item, s->item_count++);
     }
-    s->first_item[s->count] = s->item_count;
+    s->first_extra[s->count] = s->item_count;
 }
 
 static thaw_status allocate(filling *f)
@@ -426,11 +437,13 @@ static thaw_status allocate(filling *f)
         s->width += o->cut->widths[i];
     f->batch = o->job->batch_size < o->count ? o->job->batch_size : o->count;
     THAW_TRY(thaw_allocate(s->context, o->count, sizeof *s->images, &s->images));
-    THAW_TRY(thaw_allocate(s->context, o->count + 1, sizeof *s->first_item, &s->first_item));
-    THAW_TRY(thaw_allocate(s->context, o->count + 1, sizeof *f->first_item, &f->first_item));
+    THAW_TRY(thaw_allocate(s->context, o->count + 1, sizeof *s->first_extra, &s->first_extra));
+    THAW_TRY(thaw_allocate(s->context, o->count + 1, sizeof *f->first_extra, &f->first_extra));
+    f->first_extra[0] = o->count;
     for (size_t i = 0; i < o->count; i++)
-        f->first_item[i + 1] = f->first_item[i] + views_of(o, i);
-    THAW_TRY(thaw_allocate(s->context, f->first_item[o->count], sizeof *f->state, &f->state));
+        f->first_extra[i + 1] = f->first_extra[i] + views_of(o, i) - 1;
+    f->item_count = f->first_extra[o->count];
+    THAW_TRY(thaw_allocate(s->context, f->item_count, sizeof *f->state, &f->state));
     THAW_TRY(thaw_allocate(s->context, s->width, sizeof *f->numbers, &f->numbers));
     THAW_TRY(thaw_allocate(s->context, s->width, sizeof *f->halves, &f->halves));
     THAW_TRY(thaw_allocate(s->context, o->count, sizeof *f->paths, &f->paths));
@@ -444,13 +457,13 @@ static thaw_status fill(filling *f, bool *kept, size_t *bad_count)
     THAW_TRY(prepare_key(f));
     THAW_TRY(hash_files(f));
     THAW_TRY(choose_precision(f));
-    THAW_TRY(allocate_items(f, f->first_item[f->options->count], kept));
+    THAW_TRY(allocate_items(f, f->item_count, kept));
     if (!*kept)
         return THAW_OK;
     s->found_count = look_up(f, false);
     if (s->found_count)
         thaw_log(s->context, THAW_LOG_INFO, "the features of %zu of %zu images were kept from earlier runs",
-                 s->found_count, f->first_item[f->options->count]);
+                 s->found_count, f->item_count);
     keep_sample(f);
     THAW_TRY(compute(f, bad_count));
     THAW_TRY(map_computed(f, kept));
@@ -467,7 +480,7 @@ thaw_status thaw_feature_store_open(thaw_device *device, const thaw_feature_stor
     const thaw_status status = fill(&f, kept, bad_count);
     thaw_image_stage_close(&f.stage);
     free(f.contents);
-    free(f.first_item);
+    free(f.first_extra);
     free(f.state);
     free(f.numbers);
     free(f.halves);

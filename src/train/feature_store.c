@@ -70,7 +70,7 @@ void thaw_feature_store_close(thaw_feature_store *s)
 {
     thaw_feature_cache_close(&s->cache);
     free(s->images);
-    free(s->first_item);
+    free(s->first_extra);
     free(s->values);
     free(s->memory);
     free(s->rows);

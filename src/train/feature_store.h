@@ -21,12 +21,13 @@ typedef struct thaw_feature_store_options {
     const bool *single; /* [count]: images that are only wanted as they are; NULL: none. Read while it is filled */
 } thaw_feature_store_options;
 
-/* An item is a view of an image. Images that don't decode have none. */
+/* An item is a view of an image. First come all images as they are, one item each, then the augmented views of the
+ * first, of the second, ... Images that don't decode have none. */
 typedef struct thaw_feature_store {
     thaw_context *context;
     thaw_feature_store_options options;
-    size_t *images;     /* [count]: places in paths, rising */
-    size_t *first_item; /* [count + 1]: of the image at that place among `images` */
+    size_t *images;      /* [count]: places in paths, rising */
+    size_t *first_extra; /* [count + 1]: the first augmented item of the image at that place among `images` */
     size_t count, item_count;
     size_t width;          /* numbers of an item: the cut's values, one behind the other */
     bool halves;           /* rounded to 16-bit floats, wherever they lie */

@@ -204,18 +204,20 @@ const thaw_feature_store *thaw_rows_store(const thaw_rows *rows)
     return rows->kept && !rows->changing ? &rows->store : NULL;
 }
 
-float *thaw_rows_values(thaw_rows *rows)
+float *thaw_rows_values(thaw_rows *rows, size_t which)
 {
-    return thaw_rows_store(rows) && rows->options.cut->count == 1 ? rows->store.values : NULL;
+    return thaw_rows_store(rows) && rows->options.cut->count == 1 && which == 0 ? rows->store.values : NULL;
 }
 
 thaw_status thaw_rows_of_items(const thaw_rows *rows, size_t **of_items)
 {
     const thaw_feature_store *s = &rows->store;
     THAW_TRY(thaw_allocate(rows->context, s->item_count, sizeof **of_items, of_items));
-    for (size_t i = 0; i < s->count; i++)
-        for (size_t item = s->first_item[i]; item < s->first_item[i + 1]; item++)
+    for (size_t i = 0; i < s->count; i++) {
+        (*of_items)[i] = rows->changing + i;
+        for (size_t item = s->first_extra[i]; item < s->first_extra[i + 1]; item++)
             (*of_items)[item] = rows->changing + i;
+    }
     return THAW_OK;
 }
 
@@ -263,9 +265,10 @@ thaw_status thaw_rows_begin(thaw_rows *r, const size_t *order, size_t count, siz
 /* Which of a row's items comes: the image as it is, or one of its views, as the epoch says. */
 static size_t item_of(const thaw_rows *r, size_t row)
 {
-    const size_t image = row - r->changing, first = r->store.first_item[image];
+    const size_t image = row - r->changing, *extra = r->store.first_extra + image;
     thaw_random random = {r->epoch ^ (r->index[row] + 1) * UINT64_C(0x9e3779b97f4a7c15)};
-    return r->drawn ? first + (size_t)thaw_random_below(&random, r->store.first_item[image + 1] - first) : first;
+    const size_t view = r->drawn ? (size_t)thaw_random_below(&random, extra[1] - extra[0] + 1) : 0;
+    return view ? extra[0] + view - 1 : image;
 }
 
 static thaw_status put_kept(thaw_rows *r, size_t count, thaw_program *program)

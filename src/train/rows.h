@@ -35,9 +35,10 @@ size_t thaw_rows_count(const thaw_rows *rows);
 const size_t *thaw_rows_index(const thaw_rows *rows);
 /* How features are kept; NULL where any are computed again and again. */
 const thaw_feature_store *thaw_rows_store(const thaw_rows *rows);
-/* The values of a cut with one value alone, [store->item_count][width], in memory; NULL where they don't lie there, or
- * not all of them. Who changes them changes what training gets. */
-float *thaw_rows_values(thaw_rows *rows);
+/* The values of cut->names[which], [count][width], in memory, and those of augmented views behind them, as the store
+ * orders its items; NULL where they don't lie there, not all of them, or beside those of other names. Who changes them
+ * changes what training gets. */
+float *thaw_rows_values(thaw_rows *rows, size_t which);
 /* The row of each of these items, views of an image: [store->item_count], to be freed. */
 THAW_MUST_CHECK thaw_status thaw_rows_of_items(const thaw_rows *rows, size_t **of_items);
 

@@ -190,7 +190,7 @@ static thaw_status standardise_head(const thaw_training *t)
 static thaw_status standardise(thaw_training *t)
 {
     const thaw_feature_store *store = thaw_rows_store(t->rows);
-    thaw_feature_table table = {.rows = thaw_rows_values(t->rows),
+    thaw_feature_table table = {.rows = thaw_rows_values(t->rows, 0),
                                 .count = store->item_count,
                                 .width = t->cut.widths[0],
                                 .row_shape = t->cut.shapes[0]};
@@ -216,7 +216,7 @@ thaw_status thaw_training_prepare_rows(thaw_training *t)
     weigh_rows(t);
     if (updates_batch_norms(t->options) && t->train_count < 2)
         return thaw_fail(t->context, THAW_ERR_USAGE, "batch norms can't be updated on a single image");
-    if (thaw_rows_values(t->rows) && thaw_training_linear_head(t))
+    if (thaw_rows_values(t->rows, 0) && thaw_training_linear_head(t))
         return standardise(t);
     return THAW_OK;
 }
