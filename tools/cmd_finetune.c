@@ -206,22 +206,21 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
 {
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
-        "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:I, s:b, s:b, s:I, s:I, s:o, "
-        "s:I, s:I, "
-        "s:b, s:o, s:s}",
+        "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:o, s:I, s:I, "
+        "s:b, s:o, s:s, s:I, s:b}",
         "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
         "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
         cli_json_number(result->best_validation_top1), "best_epoch", result->best_epoch, "frozen_unchanged",
         result->frozen_unchanged, "output", cli_json_text(options->output), "seconds", cli_json_number(result->seconds),
         "preprocess", cli_json_preprocess(&state->preprocess), "bad_images", cli_json_bad_images(cli), "feature_count",
-        (json_int_t)result->feature_count, "features_kept", result->features_kept, "features_found",
-        (json_int_t)result->found_count, "features_halved", result->features_halved, "head_kept", result->head_kept,
+        (json_int_t)result->feature_count, "features_kept", result->features_kept, "head_kept", result->head_kept,
         "frozen_parameters", (json_int_t)frozen_count(state->layers), "trained_parameters",
         (json_int_t)state->layers->trainable_parameters, "stages", cli_stages_json(state->layers), "steps",
         (json_int_t)result->steps, "resumed_step", (json_int_t)result->resumed_step, "interrupted", result->interrupted,
         "peak_device_bytes", json_integer((json_int_t)thaw_device_peak_bytes(cli->device)), "augment",
-        cli_augment_text(state->train.augment)));
+        cli_augment_text(state->train.augment), "features_found", (json_int_t)result->found_count, "features_halved",
+        result->features_halved));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */

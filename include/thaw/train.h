@@ -139,8 +139,6 @@ typedef struct thaw_finetune_result {
     double best_validation_top1; /* NaN without validation images */
     size_t feature_count;        /* numbers per image at the cut */
     bool features_kept;          /* they were computed once; false: in every epoch */
-    size_t found_count;          /* of images and their views: those whose features earlier runs had computed */
-    bool features_halved;        /* kept as 16-bit floats */
     bool head_kept;              /* the model's own head was trained on, not a fresh one */
     uint64_t steps;              /* of the optimizer */
     uint64_t resumed_step;       /* the step after which a resumed run went on; 0: it began at the beginning */
@@ -148,6 +146,9 @@ typedef struct thaw_finetune_result {
                                   * and in what the device trained with */
     bool interrupted;            /* thaw_context_interrupt() came; the model holds the best epoch so far */
     double seconds;
+
+    size_t found_count;   /* of images and their views: those whose features earlier runs had computed */
+    bool features_halved; /* kept as 16-bit floats */
 } thaw_finetune_result;
 
 /* The main job: replaces the head of `model` by one for the classes of `dataset`, unless it has one for just these
