@@ -71,26 +71,21 @@ static bool holds_images(const thaw_feature_store_options *o)
 
 /* --- the cache ---------------------------------------------------------------------------------------------------- */
 
-/* A file that can't be read has a hash as well; it will turn out to be bad where it is to be decoded. */
-static thaw_hash hash_file(thaw_context *context, const char *path)
-{
-    uint8_t *bytes;
-    size_t size;
-    thaw_hash hash = {0, 0};
-    if (thaw_file_read(context, path, THAW_IMAGE_MAX_FILE_BYTES, &bytes, &size) == THAW_OK)
-        hash = thaw_hash_bytes(bytes, size, 0);
-    free(bytes);
-    return hash;
-}
-
+/* A file that can't be read has the hash zero; it will turn out to be bad where it is to be decoded. */
 static thaw_status hash_files(filling *f)
 {
     const thaw_feature_store_options *o = f->options;
+    thaw_context *context = f->store->context;
+    uint8_t *buffer = NULL;
+    size_t buffer_bytes = 0;
     if (!f->uses_cache && o->views < 2)
         return THAW_OK;
-    THAW_TRY(thaw_allocate(f->store->context, o->count, sizeof *f->contents, &f->contents));
+    THAW_TRY(thaw_allocate(context, o->count, sizeof *f->contents, &f->contents));
     for (size_t i = 0; i < o->count; i++)
-        f->contents[i] = hash_file(f->store->context, o->paths[i]);
+        if (thaw_file_hash(context, o->paths[i], THAW_IMAGE_MAX_FILE_BYTES, &buffer, &buffer_bytes, &f->contents[i]) !=
+            THAW_OK)
+            f->contents[i] = (thaw_hash){0, 0};
+    free(buffer);
     return THAW_OK;
 }
 
