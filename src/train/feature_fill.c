@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SAMPLE          8    /* images whose features decide whether 16 bits are enough */
@@ -16,11 +17,17 @@
 
 typedef enum item_state { MISSING, PRESENT } item_state;
 
+/* Tells whether a file has changed since. */
+typedef struct file_stamp {
+    int64_t bytes, seconds, nanoseconds;
+} file_stamp;
+
 typedef struct filling {
     thaw_device *device;
     thaw_feature_store *store;
     const thaw_feature_store_options *options;
     thaw_hash *contents; /* [options->count]: of the files; NULL where nobody needs them */
+    file_stamp *stamps;  /* [options->count]: what the files were then */
     size_t *first_extra; /* [options->count + 1]: as in the store, bad images counted */
     size_t item_count;   /* the same */
     uint8_t *state;      /* [items]: an item_state */
@@ -71,6 +78,14 @@ static bool holds_images(const thaw_feature_store_options *o)
 
 /* --- the cache ---------------------------------------------------------------------------------------------------- */
 
+static file_stamp stamp_of(const char *path)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0)
+        return (file_stamp){-1, 0, 0};
+    return (file_stamp){facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec};
+}
+
 /* A file that can't be read has the hash zero; it will turn out to be bad where it is to be decoded. */
 static thaw_status hash_files(filling *f)
 {
@@ -81,10 +96,13 @@ static thaw_status hash_files(filling *f)
     if (!f->uses_cache && o->views < 2)
         return THAW_OK;
     THAW_TRY(thaw_allocate(context, o->count, sizeof *f->contents, &f->contents));
-    for (size_t i = 0; i < o->count; i++)
+    THAW_TRY(thaw_allocate(context, o->count, sizeof *f->stamps, &f->stamps));
+    for (size_t i = 0; i < o->count; i++) {
+        f->stamps[i] = stamp_of(o->paths[i]);
         if (thaw_file_hash(context, o->paths[i], THAW_IMAGE_MAX_FILE_BYTES, &buffer, &buffer_bytes, &f->contents[i]) !=
             THAW_OK)
             f->contents[i] = (thaw_hash){0, 0};
+    }
     free(buffer);
     return THAW_OK;
 }
@@ -127,6 +145,13 @@ static thaw_status prepare_key(filling *f)
 
 /* --- computing ---------------------------------------------------------------------------------------------------- */
 
+/* What was decoded is what was hashed. */
+static bool is_unchanged(const filling *f, size_t image)
+{
+    const file_stamp now = stamp_of(f->options->paths[image]), *before = &f->stamps[image];
+    return now.bytes == before->bytes && now.seconds == before->seconds && now.nanoseconds == before->nanoseconds;
+}
+
 /* One item that was computed: to its place, and into the cache. */
 static void keep(filling *f, size_t image, size_t view, const float *numbers)
 {
@@ -141,7 +166,7 @@ static void keep(filling *f, size_t image, size_t view, const float *numbers)
     } else {
         thaw_feature_store_put_floats(s, item, numbers);
     }
-    if (s->cache && has_key(f, image))
+    if (s->cache && has_key(f, image) && is_unchanged(f, image))
         thaw_feature_cache_put(s->cache, item_key(f, image, view), error, row);
     f->state[item] = PRESENT;
 }
@@ -475,6 +500,7 @@ thaw_status thaw_feature_store_open(thaw_device *device, const thaw_feature_stor
     const thaw_status status = fill(&f, kept, bad_count);
     thaw_image_stage_close(&f.stage);
     free(f.contents);
+    free(f.stamps);
     free(f.first_extra);
     free(f.state);
     free(f.numbers);

@@ -10,10 +10,11 @@ struct thaw_rows {
     thaw_rows_options options;
     size_t *index; /* [count] */
     size_t count;
-    size_t changing;          /* rows before that place are augmented anew in every epoch */
-    thaw_feature_store store; /* of the rows from there on */
-    const char **kept_paths;  /* [count - changing]: what the store was filled from */
-    bool kept;                /* it is filled; else what it would hold is computed again */
+    size_t changing;                             /* rows before that place are augmented anew in every epoch */
+    thaw_feature_store store;                    /* of the rows from there on */
+    const char **kept_paths;                     /* [count - changing]: what the store was filled from */
+    bool kept;                                   /* it is filled; else what it would hold is computed again */
+    const thaw_standardisation *standardisation; /* of what the store gives, where that is not done yet; NULL */
     /* What was announced. */
     const size_t *order;
     size_t order_count, batch, next;
@@ -209,6 +210,16 @@ float *thaw_rows_values(thaw_rows *rows, size_t which)
     return thaw_rows_store(rows) && rows->options.cut->count == 1 && which == 0 ? rows->store.values : NULL;
 }
 
+void thaw_rows_standardise(thaw_rows *rows, const thaw_standardisation *standardisation)
+{
+    thaw_feature_store *s = &rows->store;
+    thaw_feature_table table = {.rows = s->values, .count = s->item_count, .width = s->width};
+    if (s->values)
+        thaw_standardisation_apply(standardisation, &table);
+    else
+        rows->standardisation = standardisation;
+}
+
 thaw_status thaw_rows_of_items(const thaw_rows *rows, size_t **of_items)
 {
     const thaw_feature_store *s = &rows->store;
@@ -281,6 +292,9 @@ static thaw_status put_kept(thaw_rows *r, size_t count, thaw_program *program)
             const size_t item = item_of(r, r->order[r->next + (k < count ? k : 0)]);
             thaw_feature_store_read(&r->store, item, place, width, r->staging[i] + k * width);
         }
+        thaw_feature_table batch = {.rows = r->staging[i], .count = r->batch, .width = width};
+        if (r->standardisation && buffer)
+            thaw_standardisation_apply(r->standardisation, &batch);
         if (buffer && width)
             THAW_TRY(thaw_buffer_write(buffer, 0, r->staging[i], r->batch * width * sizeof(float)));
         place += width;

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "train/cut.h"
 #include "train/feature_store.h"
+#include "train/standardise.h"
 
 typedef struct thaw_rows thaw_rows;
 
@@ -36,9 +37,11 @@ const size_t *thaw_rows_index(const thaw_rows *rows);
 /* How features are kept; NULL where any are computed again and again. */
 const thaw_feature_store *thaw_rows_store(const thaw_rows *rows);
 /* The values of cut->names[which], [count][width], in memory, and those of augmented views behind them, as the store
- * orders its items; NULL where they don't lie there, not all of them, or beside those of other names. Who changes them
- * changes what training gets. */
+ * orders its items; NULL where they don't lie there, not all of them, or beside those of other names. */
 float *thaw_rows_values(thaw_rows *rows, size_t which);
+/* What training gets of a cut with one value alone is standardised from now on: values in memory are, in place, others
+ * when they are read. The standardisation must outlive the rows. */
+void thaw_rows_standardise(thaw_rows *rows, const thaw_standardisation *standardisation);
 /* The row of each of these items, views of an image: [store->item_count], to be freed. */
 THAW_MUST_CHECK thaw_status thaw_rows_of_items(const thaw_rows *rows, size_t **of_items);
 

@@ -190,22 +190,18 @@ static thaw_status standardise_head(const thaw_training *t)
 static thaw_status standardise(thaw_training *t)
 {
     const thaw_feature_store *store = thaw_rows_store(t->rows);
-    thaw_feature_table table = {.rows = thaw_rows_values(t->rows, 0),
-                                .count = store->item_count,
-                                .width = t->cut.widths[0],
-                                .row_shape = t->cut.shapes[0]};
     bool *training = NULL;
     size_t *rows;
     THAW_TRY(thaw_rows_of_items(t->rows, &rows));
-    thaw_status status = thaw_allocate(t->context, table.count, sizeof *training, &training);
-    for (size_t i = 0; i < table.count && status == THAW_OK; i++)
+    thaw_status status = thaw_allocate(t->context, store->item_count, sizeof *training, &training);
+    for (size_t i = 0; i < store->item_count && status == THAW_OK; i++)
         training[i] = !t->validation[rows[i]];
     if (status == THAW_OK)
-        status = thaw_standardisation_measure(t->context, &table, training, &t->standardisation);
+        status = thaw_standardisation_measure_store(store, training, &t->standardisation);
     free(rows);
     free(training);
     THAW_TRY(status);
-    thaw_standardisation_apply(&t->standardisation, &table);
+    thaw_rows_standardise(t->rows, &t->standardisation);
     return t->head_kept ? standardise_head(t) : THAW_OK;
 }
 
@@ -216,7 +212,7 @@ thaw_status thaw_training_prepare_rows(thaw_training *t)
     weigh_rows(t);
     if (updates_batch_norms(t->options) && t->train_count < 2)
         return thaw_fail(t->context, THAW_ERR_USAGE, "batch norms can't be updated on a single image");
-    if (thaw_rows_values(t->rows, 0) && thaw_training_linear_head(t))
+    if (thaw_rows_store(t->rows) && thaw_training_linear_head(t))
         return standardise(t);
     return THAW_OK;
 }
