@@ -1,15 +1,12 @@
 /* Fills a feature store: what the cache has is taken from there, the rest is computed and kept for the next run. */
-#include "base/file.h"
 #include "base/memory.h"
-#include "data/image.h"
 #include "train/feature_store.h"
 #include "train/feature_views.h"
 #include "train/frozen_key.h"
+#include "train/image_contents.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SAMPLE          8    /* images whose features decide whether 16 bits are enough */
@@ -17,17 +14,11 @@
 
 typedef enum item_state { MISSING, PRESENT } item_state;
 
-/* Tells whether a file has changed since. */
-typedef struct file_stamp {
-    int64_t bytes, seconds, nanoseconds;
-} file_stamp;
-
 typedef struct filling {
     thaw_device *device;
     thaw_feature_store *store;
     const thaw_feature_store_options *options;
-    thaw_hash *contents; /* [options->count]: of the files; NULL where nobody needs them */
-    file_stamp *stamps;  /* [options->count]: what the files were then */
+    thaw_image_contents contents;
     size_t *first_extra; /* [options->count + 1]: as in the store, bad images counted */
     size_t item_count;   /* the same */
     uint8_t *state;      /* [items]: an item_state */
@@ -78,41 +69,6 @@ static bool holds_images(const thaw_feature_store_options *o)
 
 /* --- the cache ---------------------------------------------------------------------------------------------------- */
 
-static file_stamp stamp_of(const char *path)
-{
-    struct stat facts;
-    if (stat(path, &facts) != 0)
-        return (file_stamp){-1, 0, 0};
-    return (file_stamp){facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec};
-}
-
-/* A file that can't be read has the hash zero; it will turn out to be bad where it is to be decoded. */
-static thaw_status hash_files(filling *f)
-{
-    const thaw_feature_store_options *o = f->options;
-    thaw_context *context = f->store->context;
-    uint8_t *buffer = NULL;
-    size_t buffer_bytes = 0;
-    if (!f->uses_cache && o->views < 2)
-        return THAW_OK;
-    THAW_TRY(thaw_allocate(context, o->count, sizeof *f->contents, &f->contents));
-    THAW_TRY(thaw_allocate(context, o->count, sizeof *f->stamps, &f->stamps));
-    for (size_t i = 0; i < o->count; i++) {
-        f->stamps[i] = stamp_of(o->paths[i]);
-        if (thaw_file_hash(context, o->paths[i], THAW_IMAGE_MAX_FILE_BYTES, &buffer, &buffer_bytes, &f->contents[i]) !=
-            THAW_OK)
-            f->contents[i] = (thaw_hash){0, 0};
-    }
-    free(buffer);
-    return THAW_OK;
-}
-
-/* Files that could not be read when they were to be hashed have no name to keep their features under. */
-static bool has_key(const filling *f, size_t image)
-{
-    return f->contents && !thaw_hash_equal(f->contents[image], (thaw_hash){0, 0});
-}
-
 static thaw_status open_cache(filling *f, bool halves, thaw_feature_cache **cache)
 {
     const uint64_t bytes = halves ? sizeof(uint16_t) : sizeof(float);
@@ -127,7 +83,7 @@ static thaw_status open_cache(filling *f, bool halves, thaw_feature_cache **cach
 static thaw_hash item_key(const filling *f, size_t image, size_t view)
 {
     const uint64_t drawn[] = {view, view ? (uint64_t)f->options->augment : 0, THAW_VIEW_FORMAT};
-    return thaw_hash_extend(f->contents[image], drawn, view ? sizeof drawn : 0);
+    return thaw_hash_extend(f->contents.hashes[image], drawn, view ? sizeof drawn : 0);
 }
 
 static thaw_status prepare_key(filling *f)
@@ -145,13 +101,6 @@ static thaw_status prepare_key(filling *f)
 
 /* --- computing ---------------------------------------------------------------------------------------------------- */
 
-/* What was decoded is what was hashed. */
-static bool is_unchanged(const filling *f, size_t image)
-{
-    const file_stamp now = stamp_of(f->options->paths[image]), *before = &f->stamps[image];
-    return now.bytes == before->bytes && now.seconds == before->seconds && now.nanoseconds == before->nanoseconds;
-}
-
 /* One item that was computed: to its place, and into the cache. */
 static void keep(filling *f, size_t image, size_t view, const float *numbers)
 {
@@ -166,7 +115,8 @@ static void keep(filling *f, size_t image, size_t view, const float *numbers)
     } else {
         thaw_feature_store_put_floats(s, item, numbers);
     }
-    if (s->cache && has_key(f, image) && is_unchanged(f, image))
+    if (s->cache && thaw_image_contents_known(&f->contents, image) &&
+        thaw_image_contents_unchanged(&f->contents, image))
         thaw_feature_cache_put(s->cache, item_key(f, image, view), error, row);
     f->state[item] = PRESENT;
 }
@@ -254,7 +204,7 @@ static thaw_status run_views(filling *f)
                                       .views = o->views,
                                       .paths = f->paths,
                                       .places = f->places,
-                                      .contents = f->contents,
+                                      .contents = f->contents.hashes,
                                       .count = f->chosen,
                                       .sink = keep_view,
                                       .sink_user = f};
@@ -267,7 +217,7 @@ static thaw_status run_views(filling *f)
 static bool known_error(const filling *f, thaw_feature_cache *of_halves, thaw_feature_cache *of_floats, size_t image,
                         float *error)
 {
-    if (!has_key(f, image))
+    if (!thaw_image_contents_known(&f->contents, image))
         return false;
     const thaw_hash key = item_key(f, image, 0);
     if (of_halves && thaw_feature_cache_find(of_halves, key, error))
@@ -373,7 +323,7 @@ static size_t look_up(filling *f, bool only_missing)
     size_t found = 0;
     float error;
     for (size_t i = 0; i < f->options->count && s->cache; i++)
-        for (size_t view = 0; view < views_of(f->options, i) && has_key(f, i); view++) {
+        for (size_t view = 0; view < views_of(f->options, i) && thaw_image_contents_known(&f->contents, i); view++) {
             const size_t item = item_of(f, i, view);
             const bool wanted = !only_missing || (f->state[item] == PRESENT && !s->rows[item]);
             const void *row = wanted ? thaw_feature_cache_find(s->cache, item_key(f, i, view), &error) : NULL;
@@ -475,7 +425,8 @@ static thaw_status fill(filling *f, bool *kept, size_t *bad_count)
     thaw_feature_store *s = f->store;
     THAW_TRY(allocate(f));
     THAW_TRY(prepare_key(f));
-    THAW_TRY(hash_files(f));
+    if (f->uses_cache || f->options->views > 1)
+        THAW_TRY(thaw_image_contents_read(s->context, f->options->paths, f->options->count, &f->contents));
     THAW_TRY(choose_precision(f));
     THAW_TRY(allocate_items(f, f->item_count, kept));
     if (!*kept)
@@ -499,8 +450,7 @@ thaw_status thaw_feature_store_open(thaw_device *device, const thaw_feature_stor
     filling f = {.device = device, .store = store, .options = options};
     const thaw_status status = fill(&f, kept, bad_count);
     thaw_image_stage_close(&f.stage);
-    free(f.contents);
-    free(f.stamps);
+    thaw_image_contents_free(&f.contents);
     free(f.first_extra);
     free(f.state);
     free(f.numbers);
