@@ -62,7 +62,8 @@ typedef struct outcome {
 
 typedef struct watch {
     size_t computed, bad;
-    bool stops; /* at a bad image */
+    bool stops;          /* at a bad image */
+    const char *to_grow; /* a file that then gets longer; NULL */
 } watch;
 
 static void on_progress(void *user, const thaw_progress *progress)
@@ -79,6 +80,11 @@ static void on_bad_image(void *user, const char *path, const char *reason)
     w->bad++;
     if (w->stops)
         thaw_context_interrupt(test_context());
+    FILE *file = w->to_grow ? fopen(w->to_grow, "ab") : NULL;
+    if (file) {
+        fputc(0, file);
+        fclose(file);
+    }
 }
 
 static thaw_finetune_options defaults(void)
@@ -101,10 +107,12 @@ static thaw_hash hash_trained(const thaw_model *model)
     return hash;
 }
 
+static const char *to_grow; /* by the run that comes */
+
 static outcome run_stopped(thaw_model *model, const char *folder, thaw_finetune_options options, bool stops)
 {
     outcome o = {0};
-    watch w = {.stops = stops};
+    watch w = {.stops = stops, .to_grow = to_grow};
     thaw_dataset_options data = thaw_dataset_defaults();
     thaw_dataset *dataset;
     thaw_finetune_result result;
@@ -411,6 +419,21 @@ static void bad_images(void)
     environment_restore();
 }
 
+/* A file that is written to while the run goes on: what was decoded may not be what was hashed. */
+static void images_that_change(void)
+{
+    char path[600];
+    begin("store_changing");
+    const char *folder = make_bad_pictures("changing_pictures");
+    snprintf(path, sizeof path, "%s/class_2/11.png", folder);
+    to_grow = path;
+    CU_ASSERT_EQUAL(run_stopped(make_model(1, 0), folder, defaults(), false).found, 0);
+    to_grow = NULL;
+    CU_ASSERT_EQUAL(run_stopped(make_model(1, 0), folder, defaults(), false).found, IMAGES - 2 - 1);
+    CU_ASSERT_EQUAL(run_stopped(make_model(1, 0), folder, defaults(), false).found, IMAGES - 2);
+    environment_restore();
+}
+
 static void without_a_folder(void)
 {
     pictures_folder();
@@ -440,6 +463,7 @@ static const test_entry tests[] = {
     {"precision is the data's", precision_is_the_datas},
     {"views", views},
     {"bad images", bad_images},
+    {"images that change", images_that_change},
     {"without a folder", without_a_folder},
 };
 
