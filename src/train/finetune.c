@@ -104,8 +104,9 @@ static void note_facts(const thaw_training *t, thaw_finetune_result *result)
 static thaw_status train(thaw_training *t, thaw_finetune_result *result)
 {
     thaw_trainer trainer;
-    char identity[THAW_HASH_TEXT];
-    thaw_hash_text(thaw_identity_of_model(t->model->graph), identity);
+    char identity[THAW_HASH_TEXT] = "";
+    if (t->options->checkpoint)
+        thaw_hash_text(thaw_identity_of_model(t->model->graph), identity);
     const thaw_hash before = thaw_graph_hash_frozen(t->model->graph);
     const thaw_status read = thaw_training_prepare_rows(t);
     note_facts(t, result);
