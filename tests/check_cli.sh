@@ -94,6 +94,9 @@ done <<'END'
 2|--accumulate '0'|finetune --accumulate 0
 2|--ema '1'|finetune --ema 1
 2|--cache-memory '0'|finetune --cache-memory 0
+2|--cache-views '0'|finetune --cache-views 0
+2|--cache-limit '0'|finetune --cache-limit 0
+2|auto.fp32.fp16|finetune --cache-precision fp8
 2|exclude each other|finetune --base b --data d --output o --unfreeze 1 --freeze-until x
 2|exclude each other|lr-find --base b --data d --trainable x --freeze-until x
 2|nesterov needs the optimizer sgd|finetune --base b --data d --output o --nesterov
@@ -317,6 +320,39 @@ thaw_exits 2 finetune --base "$base" --data data --output two.onnx --epochs 3 --
 one_error "of another run: model is"
 thaw_exits 1 finetune --base "$base" --data data --output two.onnx --checkpoint no-such/state -q
 one_error "no-such/state"
+
+# --- what is kept between runs -----------------------------------------------------------------------------------------
+cache=${THAW_CACHE_DIR:-}
+THAW_CACHE_DIR=$folder/cache
+export THAW_CACHE_DIR
+thaw_exits 0 finetune --base "$base" --data data --output cold.onnx --epochs 2 --json
+check "cache: nothing found" grep -q '"features_found": 0' stdout
+cp -r data moved
+thaw_exits 0 finetune --base "$base" --data moved --output warm.onnx --epochs 2 --json
+check "cache: everything found" grep -q '"features_found": 40' stdout
+check "cache: the same bits" cmp cold.onnx warm.onnx
+thaw_exits 0 finetune --base "$base" --data data --output none.onnx --epochs 2 --json --no-cache
+check "cache: none" grep -q '"features_found": 0' stdout
+check "cache: the same bits as without" cmp cold.onnx none.onnx
+thaw_exits 0 finetune --base "$base" --data data --output views.onnx --epochs 2 --cache-views 3 --cache-precision fp16 -q
+check "cache: views" grep -q '^trained ' stdout
+thaw_exits 0 cache info
+check "cache: features" grep -q '^features  *[1-9][0-9]* entries' stdout
+thaw_exits 0 cache info --json --only features
+check "cache: JSON" "$json_check" caches <stdout
+thaw_exits 0 cache clear --only features --json
+check "cache: JSON of clear" "$json_check" removed_files removed_bytes <stdout
+thaw_exits 0 cache info --only features
+check "cache: empty" grep -q '^features  *0 entries' stdout
+thaw_exits 2 cache
+one_error "cache"
+thaw_exits 2 cache empty
+one_error "'empty': expected info or clear"
+THAW_CACHE_DIR=/dev/null/x
+thaw_exits 0 finetune --base "$base" --data data --output none.onnx --epochs 2 --progress none
+check "cache: a folder that does not work: the same bits" cmp cold.onnx none.onnx
+check "cache: a folder that does not work: one warning" [ "$(grep -c 'going on without' stderr)" = 1 ]
+if [ -n "$cache" ]; then THAW_CACHE_DIR=$cache; else unset THAW_CACHE_DIR; fi
 
 # --- predict -----------------------------------------------------------------------------------------------------------
 echo "no image" >bad.png

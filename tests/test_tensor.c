@@ -99,6 +99,35 @@ static void test_dtypes(void)
     CU_ASSERT_STRING_EQUAL(thaw_dtype_text(THAW_FLOAT64), "float64");
 }
 
+/* Arrays are converted by other code: every half, and floats all around. */
+static void test_half_arrays(void)
+{
+    enum { COUNT = 65536 };
+    static uint16_t halves[COUNT], again[COUNT];
+    static float floats[COUNT];
+    int wrong = 0;
+    for (size_t i = 0; i < COUNT; i++)
+        halves[i] = (uint16_t)i;
+    thaw_halves_to_floats(halves, COUNT, floats);
+    for (size_t i = 0; i < COUNT; i++) {
+        const float one = thaw_half_to_float(halves[i]);
+        wrong += isnan(one) ? !isnan(floats[i]) : memcmp(&one, &floats[i], sizeof one) != 0;
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    for (uint32_t step = 0; step < 64; step++) {
+        for (uint32_t i = 0; i < COUNT; i++) {
+            const uint32_t bits = (i << 16 | (i * 2654435761u >> 8 & 0xffff)) ^ step << 10; /* every sign and exponent */
+            memcpy(&floats[i], &bits, sizeof bits);
+        }
+        thaw_halves_from_floats(floats, COUNT, again);
+        for (size_t i = 0; i < COUNT; i++) {
+            const bool same = again[i] == thaw_float_to_half(floats[i]);
+            wrong += isnan(floats[i]) ? !isnan(thaw_half_to_float(again[i])) : !same;
+        }
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
 static void test_halves(void)
 {
     for (uint32_t bits = 0; bits < 0x10000; bits++) {
@@ -117,6 +146,7 @@ static void test_halves(void)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         CU_ASSERT_EQUAL(thaw_float_to_half(cases[i].value), cases[i].half);
     CU_ASSERT_EQUAL(thaw_half_to_float(0x3555), 0x1.554p-2f);
+    test_half_arrays();
 }
 
 /* A number put into a tensor of each type, and what comes out. */

@@ -1,5 +1,6 @@
 /* Training deeper than the head, on multilayer perceptrons: what is trained and what is not, the ways to the cut,
  * accumulation, averages, checkpoints. */
+#include "device_trial.h"
 #include "onnx_subject.h"
 #include "op_harness.h"
 #include "pictures.h"
@@ -155,30 +156,34 @@ static void refused_selections(void)
     }
 }
 
-/* Kept in memory or computed again in every epoch, in batches of any size: the same bits. */
+/* Kept in memory, computed again in every epoch, in batches of any size, or mapped from the disk: the same bits. */
 static void ways_to_the_cut(void)
 {
     static const char *const places[] = {"none", "first"};
+    environment_set("THAW_CACHE_DIR", folder_make("ways_to_the_cut"));
     for (int place = 0; place < 2; place++) {
-        thaw_model *models[3];
-        for (size_t i = 0; i < 3; i++) {
+        thaw_model *models[4];
+        for (size_t i = 0; i < 4; i++) {
             thaw_finetune_options options = pictures_options();
             thaw_finetune_result result;
             options.epochs = 2;
             options.freeze.until = places[place];
             options.memory_bytes = i == 0 ? 0 : 1;
             options.job.batch_size = i == 2 ? 3 : 16;
+            options.job.no_cache = i < 3;
             models[i] = run(&options, &result);
-            CU_ASSERT_EQUAL(result.features_kept, i == 0);
+            CU_ASSERT_EQUAL(result.features_kept, i == 0 || (i == 3 && place == 1)); /* images are not mapped */
             CU_ASSERT_EQUAL(result.feature_count, place == 0 ? INPUTS : WIDE);
             CU_ASSERT_EQUAL(result.steps, 8);
             thaw_finetune_result_free(&result);
         }
         CU_ASSERT(all_same(models[0], models[1]));
         CU_ASSERT(place == 1 || all_same(models[0], models[2])); /* else sums in the frozen part may differ */
-        for (int i = 0; i < 3; i++)
+        CU_ASSERT(all_same(models[0], models[3]));
+        for (int i = 0; i < 4; i++)
             thaw_model_close(&models[i]);
     }
+    environment_restore();
 }
 
 /* The bits depend on kind and seed, not on batches nor on whether there is room to keep what validation needs. What is

@@ -177,6 +177,8 @@ static void print_text(const finetune_options *options, const finetune_state *st
            result->frozen_unchanged ? "unchanged" : "CHANGED");
     printf("trained %lld parameters on %zu images, %zu features each%s\n", (long long)layers->trainable_parameters,
            result->train_count, result->feature_count, result->features_kept ? "" : ", computed again in every epoch");
+    if (result->found_count > 0)
+        printf("cached  the features of %zu images, views counted, were kept from earlier runs\n", result->found_count);
     if (layers->updated_parameters > 0)
         printf("updated %lld running statistics of batch norms\n", (long long)layers->updated_parameters);
     if (result->resumed_step > 0)
@@ -205,7 +207,7 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
         "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:o, s:I, s:I, "
-        "s:b, s:o, s:s}",
+        "s:b, s:o, s:s, s:I, s:b}",
         "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
         "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
@@ -217,7 +219,8 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
         (json_int_t)state->layers->trainable_parameters, "stages", cli_stages_json(state->layers), "steps",
         (json_int_t)result->steps, "resumed_step", (json_int_t)result->resumed_step, "interrupted", result->interrupted,
         "peak_device_bytes", json_integer((json_int_t)thaw_device_peak_bytes(cli->device)), "augment",
-        cli_augment_text(state->train.augment)));
+        cli_augment_text(state->train.augment), "features_found", (json_int_t)result->found_count, "features_halved",
+        result->features_halved));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */

@@ -5,6 +5,7 @@
 #define LIST_NAME(name, text) text,
 static const char *const optimizers[] = {THAW_OPTIMIZER_LIST(LIST_NAME) NULL};
 static const char *const augmentations[] = {THAW_AUGMENT_LIST(LIST_NAME) NULL};
+static const char *const cache_precisions[] = {THAW_CACHE_PRECISION_LIST(LIST_NAME) NULL};
 #undef LIST_NAME
 static const char *const class_weights[] = {"none", "balanced", NULL};
 static const char *const batch_norms[] = {"frozen", "update", NULL};
@@ -33,7 +34,7 @@ const cli_option cli_step_table[13] = {
      .help = "less memory, more time: activations are computed again in backward instead of kept; the same numbers"},
     {"augment", &cli_choice, FIELD(train.augment),
      .help = "changes training images in every epoch: crops and flips; strong: also turns, colours, erased parts. The "
-             "frozen part, which runs once over each image without, then runs in every epoch",
+             "frozen part, which runs once over each image without, then runs in every epoch, but see --cache-views",
      .choices = augmentations},
     {"seed", &cli_seed, FIELD(train.seed), "N", .help = "of the new head, the images' order and augmentation"},
 };
@@ -56,7 +57,7 @@ const cli_option cli_freeze_table[8] = {
     {"lr-head", &cli_number, FIELD(train.head_learning_rate), "X", .help = "learning rate of the head",
      .otherwise = "that of the others", CLI_RANGE(1e-10, 1000)},
 };
-const cli_option cli_work_table[4] = {
+const cli_option cli_work_table[8] = {
     {"workers", &cli_size, FIELD(workers), "N", .help = "threads that decode images", .otherwise = "one per processor",
      CLI_RANGE(0, 256)},
     {"frozen-batch-size", &cli_size, FIELD(train.job.batch_size), "N", .help = "images at once through the frozen part",
@@ -64,9 +65,24 @@ const cli_option cli_work_table[4] = {
     {"frozen-precision", &cli_choice, FIELD(train.job.frozen_precision), .help = CLI_PRECISION_HELP,
      .choices = cli_precisions},
     {"cache-memory", &cli_size, FIELD(memory_megabytes), "MB",
-     .help = "what the frozen part's output for all images may take; where that is not enough, it is computed again in "
-             "every epoch",
+     .help =
+         "what the frozen part's output for all images may take in memory; beyond that it is read from the disk, or "
+         "computed again in every epoch where it may not take the room there",
      .otherwise = "half of the machine's memory", CLI_RANGE(1, 1e9)},
+    {"cache-views", &cli_int32, FIELD(train.cache_views), "K",
+     .help = "augments with K fixed views of each training image, itself among them, which go through the frozen part "
+             "once and are drawn from in each epoch; 1: the images as they are",
+     .otherwise = "views are new in each epoch", CLI_RANGE(1, 1000)},
+    {"cache-precision", &cli_choice, FIELD(train.job.cache_precision),
+     .help = "how the frozen part's output is kept; auto: maps as fp16, if a sample shows that it hardly changes them",
+     .choices = cache_precisions},
+    {"cache-limit", &cli_size, FIELD(cache_megabytes), "MB",
+     .help =
+         "what such output may take on the disk, that of other runs included; what was not used for the longest time "
+         "goes",
+     .otherwise = "THAW_CACHE_LIMIT, else a tenth of what is free", CLI_RANGE(1, 1e9)},
+    {"no-cache", &cli_flag, FIELD(train.job.no_cache),
+     .help = "neither uses nor keeps what the frozen part makes of images on disk"},
 };
 #undef FIELD
 
@@ -84,6 +100,9 @@ thaw_status cli_train_resolve(cli_state *cli, const cli_train_options *options, 
 {
     *train = options->train;
     train->job = cli_job(cli, options->train.job.batch_size, options->workers, options->train.job.frozen_precision);
+    train->job.no_cache = options->train.job.no_cache;
+    train->job.cache_precision = options->train.job.cache_precision;
+    train->job.cache_limit_bytes = options->cache_megabytes * MEGABYTE;
     train->balanced_classes = options->class_weights == 1;
     train->freeze.update_batch_norm = options->batch_norm < 0 ? train->from_scratch : options->batch_norm == 1;
     train->memory_bytes = options->memory_megabytes * MEGABYTE;

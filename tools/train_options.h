@@ -11,11 +11,12 @@ typedef struct cli_train_options {
     int batch_norm; /* -1: not given */
     size_t workers;
     size_t memory_megabytes; /* 0: not given */
+    size_t cache_megabytes;  /* 0: not given */
 } cli_train_options;
 
 extern const cli_option cli_step_table[13];
 extern const cli_option cli_freeze_table[8];
-extern const cli_option cli_work_table[4];
+extern const cli_option cli_work_table[8];
 
 /* "none" and so on. */
 const char *cli_augment_text(thaw_augment_kind kind);

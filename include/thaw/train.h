@@ -18,11 +18,25 @@ typedef void (*thaw_progress_callback)(void *user, const thaw_progress *progress
 /* An image that was left out, and why. */
 typedef void (*thaw_bad_image_callback)(void *user, const char *path, const char *reason);
 
+/* How features are kept; X(name, text). Auto: as they are where they are lists of numbers, as 16-bit floats where they
+ * are maps and a sample of the images shows that this changes them by less than a thousandth, by norm. */
+#define THAW_CACHE_PRECISION_LIST(X) X(AUTO, "auto") X(FP32, "fp32") X(FP16, "fp16")
+typedef enum thaw_cache_precision {
+#define THAW_CACHE_PRECISION_ENUM(name, text) THAW_CACHE_##name,
+    THAW_CACHE_PRECISION_LIST(THAW_CACHE_PRECISION_ENUM)
+#undef THAW_CACHE_PRECISION_ENUM
+} thaw_cache_precision;
+
 /* What every job over images takes. */
 typedef struct thaw_job {
     size_t batch_size; /* images at once on the device; halved by itself where memory does not suffice; default 16 */
     size_t workers;    /* decoding threads; 0: one per processor */
     thaw_precision frozen_precision; /* of what is not trained; default fp32 */
+    bool no_cache;                   /* training keeps no features on disk for later runs, and uses none */
+    uint64_t cache_limit_bytes; /* what they may take there, those of others included, which go when they were not used
+                                 * for the longest time; 0: THAW_CACHE_LIMIT megabytes, else a tenth of what is free,
+                                 * 16 GiB at most */
+    thaw_cache_precision cache_precision;
     thaw_progress_callback on_progress;
     thaw_bad_image_callback on_bad_image;
     void *user;
@@ -98,11 +112,16 @@ typedef struct thaw_finetune_options {
     int32_t early_stop;            /* epochs without a better validation top-1; 0: never */
     thaw_augment_kind augment;     /* of training images, never of others; default none: else the frozen part runs again
                                     * for each training image in every epoch */
+    int32_t cache_views;           /* 0: augmented images are new in every epoch. 1: training images stay as they are,
+                                    * whatever `augment` says. More: each has so many views, itself and augmented ones
+                                    * (basic where `augment` is none), which go through the frozen part once; epochs
+                                    * draw from them */
     uint64_t seed;                 /* order of samples, the new head, dropout, augmentation; default 1 */
     bool new_head;                 /* a fresh head also for a model that has one for the same classes, see below */
     const char *head_at;           /* as in thaw_model_replace_head(); the head is a fresh one then */
     uint64_t memory_bytes;         /* what the frozen part's output for all images may take in the host's memory; where
-                                    * that is not enough, it is computed again in every epoch. 0: half of what there is */
+                                    * that is not enough, it is read from the disk, and computed again in every epoch
+                                    * where it may not take the room there. 0: half of what there is */
     const char *checkpoint;        /* folder for checkpoints, made if missing; NULL: none */
     bool resume;                   /* goes on from the newest one in there; without any it begins at the beginning */
     int64_t checkpoint_steps;      /* one after so many steps, besides that after every epoch; 0: none */
@@ -129,6 +148,9 @@ typedef struct thaw_finetune_result {
                                   * and in what the device trained with */
     bool interrupted;            /* thaw_context_interrupt() came; the model holds the best epoch so far */
     double seconds;
+
+    size_t found_count;   /* of images and their views: those whose features earlier runs had computed */
+    bool features_halved; /* kept as 16-bit floats */
 } thaw_finetune_result;
 
 /* The main job: replaces the head of `model` by one for the classes of `dataset`, unless it has one for just these

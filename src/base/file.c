@@ -31,37 +31,37 @@ static ssize_t read_fully(int descriptor, uint8_t *bytes, size_t capacity)
     return (ssize_t)done;
 }
 
-/* The announced size is only where reading starts: pipes have none, and files grow. */
+/* The announced size is only where reading starts: pipes have none, and files grow. A zero byte comes behind. */
 static thaw_status read_descriptor(thaw_context *context, const char *path, int descriptor, uint64_t announced_bytes,
-                                   uint64_t limit_bytes, uint8_t **bytes, size_t *size)
+                                   uint64_t limit_bytes, uint8_t **bytes, size_t *capacity, size_t *size)
 {
     if (announced_bytes > limit_bytes)
         return thaw_fail(context, THAW_ERR_SIZE, "%s: %llu bytes are more than the limit of %llu", path,
                          (unsigned long long)announced_bytes, (unsigned long long)limit_bytes);
-    size_t capacity = 0, used = 0;
+    size_t used = 0;
     uint64_t wanted = announced_bytes;
     for (;;) {
-        THAW_TRY(thaw_reserve(context, bytes, &capacity, (size_t)wanted + 2, 1));
-        const ssize_t got = read_fully(descriptor, *bytes + used, capacity - 1 - used);
+        THAW_TRY(thaw_reserve(context, bytes, capacity, (size_t)wanted + 2, 1));
+        const ssize_t got = read_fully(descriptor, *bytes + used, *capacity - 1 - used);
         if (got < 0)
             return fail_errno(context, path, "can't read");
         used += (size_t)got;
         if (used > limit_bytes)
             return thaw_fail(context, THAW_ERR_SIZE, "%s: more bytes than the limit of %llu", path,
                              (unsigned long long)limit_bytes);
-        if (used < capacity - 1)
+        if (used < *capacity - 1)
             break;
-        wanted = capacity;
+        wanted = *capacity;
     }
     (*bytes)[used] = 0;
     *size = used;
     return THAW_OK;
 }
 
-thaw_status thaw_file_read(thaw_context *context, const char *path, uint64_t limit_bytes, uint8_t **bytes, size_t *size)
+/* Into a buffer that may be there already. */
+static thaw_status read_path(thaw_context *context, const char *path, uint64_t limit_bytes, uint8_t **bytes,
+                             size_t *capacity, size_t *size)
 {
-    *bytes = NULL;
-    *size = 0;
     const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return fail_errno(context, path, "can't open");
@@ -73,13 +73,31 @@ thaw_status thaw_file_read(thaw_context *context, const char *path, uint64_t lim
         status = thaw_fail(context, THAW_ERR_IO, "%s: is a folder, not a file", path);
     else
         status = read_descriptor(context, path, descriptor, S_ISREG(facts.st_mode) ? (uint64_t)facts.st_size : 0,
-                                 limit_bytes, bytes, size);
+                                 limit_bytes, bytes, capacity, size);
     close(descriptor);
+    return status;
+}
+
+thaw_status thaw_file_read(thaw_context *context, const char *path, uint64_t limit_bytes, uint8_t **bytes, size_t *size)
+{
+    size_t capacity = 0;
+    *bytes = NULL;
+    *size = 0;
+    const thaw_status status = read_path(context, path, limit_bytes, bytes, &capacity, size);
     if (status != THAW_OK) {
         free(*bytes);
         *bytes = NULL;
     }
     return status;
+}
+
+thaw_status thaw_file_hash(thaw_context *context, const char *path, uint64_t limit_bytes, uint8_t **buffer,
+                           size_t *buffer_bytes, thaw_hash *hash)
+{
+    size_t size = 0;
+    THAW_TRY(read_path(context, path, limit_bytes, buffer, buffer_bytes, &size));
+    *hash = thaw_hash_bytes(*buffer, size, 0);
+    return THAW_OK;
 }
 
 /* Makes `path` and the folders above it. False with errno. */

@@ -6,11 +6,17 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <thaw/status.h>
+#include "base/hash.h"
 
 /* The file's bytes, freed with free(). A zero byte, not counted, is put behind them. THAW_ERR_IO with the path and the
  * reason (a folder counts as unreadable), THAW_ERR_SIZE if it has more than `limit_bytes`, THAW_ERR_MEMORY. */
 THAW_MUST_CHECK thaw_status thaw_file_read(thaw_context *context, const char *path, uint64_t limit_bytes,
                                            uint8_t **bytes, size_t *size);
+
+/* One hash of the file's bytes, which go through `buffer` as a whole; it is grown as needed, to be used for the next
+ * file and freed with free(). As above. */
+THAW_MUST_CHECK thaw_status thaw_file_hash(thaw_context *context, const char *path, uint64_t limit_bytes,
+                                           uint8_t **buffer, size_t *buffer_bytes, thaw_hash *hash);
 
 /* A file being written beside its target. Between open and commit the target is untouched; commit syncs and renames,
  * and both commit and abandon close and set *file to NULL. Abandon accepts NULL. */

@@ -36,10 +36,12 @@ thaw_status thaw_reserve(thaw_context *context, void *array, size_t *capacity, s
                          size);
     char *memory;
     memcpy(&memory, array, sizeof memory);
-    memory = realloc(memory, wanted * size);
+    const bool fresh = memory == NULL; /* then calloc knows what is zero without touching it */
+    memory = fresh ? calloc(wanted, size) : realloc(memory, wanted * size);
     if (!memory)
         return thaw_fail(context, THAW_ERR_MEMORY, "out of memory: %zu bytes were asked for", wanted * size);
-    memset(memory + *capacity * size, 0, (wanted - *capacity) * size);
+    if (!fresh)
+        memset(memory + *capacity * size, 0, (wanted - *capacity) * size);
     memcpy(array, &memory, sizeof memory);
     *capacity = wanted;
     return THAW_OK;

@@ -39,8 +39,7 @@ static thaw_hash extend_text(thaw_hash hash, const char *text)
     return thaw_hash_extend(hash, text, strlen(text));
 }
 
-/* Whatever may make another algorithm the fastest, or change what its name means. */
-static thaw_hash device_key(const thaw_device *device)
+thaw_hash thaw_device_identity(const thaw_device *device)
 {
     char platform_version[256] = "";
     clGetPlatformInfo(device->platform, CL_PLATFORM_VERSION, sizeof platform_version - 1, platform_version, NULL);
@@ -55,6 +54,11 @@ static thaw_hash device_key(const thaw_device *device)
     for (size_t i = 0; i < thaw_kernel_source_count; i++)
         hash = thaw_hash_extend(hash, thaw_kernel_sources[i].text, thaw_kernel_sources[i].length);
     return hash;
+}
+
+bool thaw_device_identity_known(const thaw_device *device)
+{
+    return !getenv("THAW_KERNEL_DIR") && !device->limited;
 }
 
 /* --- the list --- */
@@ -87,20 +91,20 @@ static thaw_status add(thaw_context *context, thaw_tuning *tuning, const char *k
 static bool file_path(thaw_device *device, char *path, size_t size)
 {
     char folder[4096], name[THAW_HASH_TEXT];
-    if (getenv("THAW_KERNEL_DIR") || device->limited) /* the key does not know of either */
+    if (!thaw_device_identity_known(device))
         return false;
     if (thaw_cache_folder(device->context, "tuning", folder, sizeof folder) != THAW_OK) {
         thaw_log(device->context, THAW_LOG_DEBUG, "no tuning file: %s", thaw_error_message(device->context));
         return false;
     }
-    thaw_hash_text(device_key(device), name);
+    thaw_hash_text(thaw_device_identity(device), name);
     return (size_t)snprintf(path, size, "%s/%s.txt", folder, name) < size;
 }
 
 static void write_header(const thaw_device *device, const char *body, size_t size, char *header, size_t header_size)
 {
     char key[THAW_HASH_TEXT], content[THAW_HASH_TEXT];
-    thaw_hash_text(device_key(device), key);
+    thaw_hash_text(thaw_device_identity(device), key);
     thaw_hash_text(thaw_hash_bytes(body, size, 0), content);
     snprintf(header, header_size, "%s %d %s %s\n", HEADER, FORMAT, key, content);
 }

@@ -3,10 +3,17 @@
 #define THAW_DEVICE_TUNING_H
 
 #include <thaw/device.h>
+#include "base/hash.h"
 
 /* The file lies in the cache folder under "tuning", one for each device, driver and version of Thaw's kernels. One that
  * is damaged or another device's counts as empty; nothing that goes wrong with it is a failure. */
 typedef struct thaw_tuning thaw_tuning;
+
+/* One hash of whatever may make another algorithm the fastest, change what its name means, or the bits that it gives:
+ * the device, its driver, Thaw's kernels. */
+thaw_hash thaw_device_identity(const thaw_device *device);
+/* Whether it knows of all that this device computes with: not where the environment gives other kernels or limits. */
+bool thaw_device_identity_known(const thaw_device *device);
 
 /* False where the first that fits is taken: THAW_TUNING=off, or THAW_ALGORITHM forces a choice. */
 bool thaw_tuning_wanted(void);

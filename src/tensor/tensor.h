@@ -42,5 +42,8 @@ void thaw_tensor_set_int(thaw_tensor *tensor, int64_t index, int64_t value);
 
 float thaw_half_to_float(uint16_t half);
 uint16_t thaw_float_to_half(float value);
+/* The same for arrays. */
+void thaw_halves_from_floats(const float *floats, size_t count, uint16_t *halves);
+void thaw_halves_to_floats(const uint16_t *halves, size_t count, float *floats);
 
 #endif

@@ -95,14 +95,18 @@ static void note_facts(const thaw_training *t, thaw_finetune_result *result)
     result->head_kept = t->head_kept && !t->options->from_scratch;
     for (size_t i = 0; i < t->cut.count; i++)
         result->feature_count += t->cut.widths[i];
-    result->features_kept = t->rows && thaw_rows_values(t->rows, 0);
+    const thaw_feature_store *store = t->rows ? thaw_rows_store(t->rows) : NULL;
+    result->features_kept = store != NULL;
+    result->found_count = store ? store->found_count : 0;
+    result->features_halved = store && store->halves;
 }
 
 static thaw_status train(thaw_training *t, thaw_finetune_result *result)
 {
     thaw_trainer trainer;
-    char identity[THAW_HASH_TEXT];
-    thaw_hash_text(thaw_identity_of_model(t->model->graph), identity);
+    char identity[THAW_HASH_TEXT] = "";
+    if (t->options->checkpoint)
+        thaw_hash_text(thaw_identity_of_model(t->model->graph), identity);
     const thaw_hash before = thaw_graph_hash_frozen(t->model->graph);
     const thaw_status read = thaw_training_prepare_rows(t);
     note_facts(t, result);

@@ -84,6 +84,8 @@ static thaw_status note_options(const thaw_finetune_options *o, int32_t epochs, 
         {"ema", o->ema},
         {"early-stop", o->early_stop},
         {"augment", o->augment},
+        {"cache-views", o->cache_views},
+        {"cache-precision", o->job.cache_precision},
         {"frozen batch size", (double)o->job.batch_size},
         {"frozen-precision", o->job.frozen_precision},
     };

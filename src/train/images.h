@@ -46,6 +46,10 @@ typedef thaw_status (*thaw_row_sink)(void *user, float *const *rows, size_t coun
 
 typedef struct thaw_images_options {
     const thaw_graph *graph;    /* NULL: only decodes; the sink gets no rows then */
+    thaw_image_stage *stage;    /* of that graph, outputs and preprocessing: opened here if it is {0} once an image was
+                                 * decoded, and left to the caller; NULL: one for this run alone */
+    thaw_augment_kind augment;  /* as the stage is to be opened for */
+    size_t batch;               /* images at once on the device; 0: as the job says, but no more than there are */
     const char *const *outputs; /* as above */
     size_t output_count;
     const char *const *paths;

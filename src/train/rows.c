@@ -4,21 +4,23 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct thaw_rows {
     thaw_context *context;
     thaw_rows_options options;
     size_t *index; /* [count] */
     size_t count;
-    size_t changing; /* rows before that place are augmented */
-    float **values;  /* [cut->count][(count - changing) * width]; NULL: computed again */
+    size_t changing;                             /* rows before that place are augmented anew in every epoch */
+    thaw_feature_store store;                    /* of the rows from there on */
+    const char **kept_paths;                     /* [count - changing]: what the store was filled from */
+    bool kept;                                   /* it is filled; else what it would hold is computed again */
+    const thaw_standardisation *standardisation; /* of what the store gives, where that is not done yet; NULL */
     /* What was announced. */
     const size_t *order;
     size_t order_count, batch, next;
-    bool augmented;
-    uint64_t epoch;  /* with that: which views */
-    float **staging; /* [cut->count][batch * width], with values */
+    bool augmented, drawn; /* anew; from the views that are kept */
+    uint64_t epoch;        /* with that: which views */
+    float **staging;       /* [cut->count][batch * width], with what is kept */
     /* For what is computed again: */
     thaw_image_stage stage;
     thaw_loader *loader;
@@ -33,47 +35,22 @@ typedef struct portion {
     thaw_rows *rows;
     const char **paths; /* [count] */
     size_t *places;     /* [count]: in the options' paths */
+    bool *single;       /* [count]: held out */
     size_t count;
-    bool kept; /* their values are */
 } portion;
 
-static thaw_status store(void *user, float *const *rows, size_t count, const size_t *index, const thaw_shape *shapes)
+static bool augments_anew(const thaw_rows_options *o)
+{
+    return o->augment != THAW_AUGMENT_NONE && o->views == 0;
+}
+
+static thaw_status note_images(void *user, float *const *rows, size_t count, const size_t *index,
+                               const thaw_shape *shapes)
 {
     const portion *of = user;
-    thaw_rows *r = of->rows;
-    (void)shapes; /* as the cut has them */
-    for (size_t i = 0; i < r->options.cut->count && of->kept; i++) {
-        const size_t width = r->options.cut->widths[i];
-        memcpy(r->values[i] + (r->count - r->changing) * width, rows[i], count * width * sizeof **rows);
-    }
+    (void)rows, (void)shapes; /* images are only decoded */
     for (size_t i = 0; i < count; i++)
-        r->index[r->count++] = of->places[index[i]];
-    return THAW_OK;
-}
-
-static uint64_t half_of_memory(void)
-{
-    const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-    return pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes / 2 : UINT64_C(1) << 30;
-}
-
-/* Do the values of so many images fit into what is allowed? */
-static bool fits(const thaw_rows_options *o, size_t count)
-{
-    const uint64_t allowed = o->memory_bytes ? o->memory_bytes : half_of_memory();
-    uint64_t row_bytes = 0;
-    for (size_t i = 0; i < o->cut->count; i++)
-        row_bytes += o->cut->widths[i] * sizeof(float);
-    return row_bytes == 0 || count <= allowed / row_bytes;
-}
-
-static thaw_status allocate_values(thaw_rows *r, size_t count)
-{
-    const thaw_cut *cut = r->options.cut;
-    THAW_TRY(thaw_allocate(r->context, cut->count, sizeof *r->values, &r->values));
-    THAW_TRY(thaw_allocate(r->context, cut->count, sizeof *r->staging, &r->staging));
-    for (size_t i = 0; i < cut->count; i++)
-        THAW_TRY(thaw_allocate(r->context, count, cut->widths[i] * sizeof(float), &r->values[i]));
+        of->rows->index[of->rows->count++] = of->places[index[i]];
     return THAW_OK;
 }
 
@@ -86,57 +63,79 @@ static thaw_status open_stage(thaw_rows *r, thaw_device *device)
                                             .augment = r->options.augment,
                                             .batch = r->options.job->batch_size,
                                             .frozen_precision = r->options.job->frozen_precision};
-    if (!r->values)
-        thaw_log(r->context, THAW_LOG_INFO, "the frozen part's output is too large to be kept: it runs in every epoch");
     THAW_TRY(thaw_image_stage_open(device, &stage, &r->stage));
     return thaw_allocate(r->context, r->stage.batch, sizeof *r->views, &r->views);
 }
 
-/* Adds the images that are augmented, or the others. */
+/* The images that are augmented anew in every epoch, or the others. */
 static void choose(const thaw_rows_options *o, bool augmented, portion *chosen)
 {
+    chosen->count = 0;
     for (size_t i = 0; i < o->count; i++) {
-        if ((o->augment != THAW_AUGMENT_NONE && !o->held_out[i]) != augmented)
+        const bool held_out = o->held_out && o->held_out[i];
+        if ((augments_anew(o) && !held_out) != augmented)
             continue;
         chosen->paths[chosen->count] = o->paths[i];
+        chosen->single[chosen->count] = held_out;
         chosen->places[chosen->count++] = i;
     }
 }
 
-static thaw_status read_portion(thaw_device *device, portion *p, size_t *bad_count)
+/* Only finds out which of them are bad. */
+static thaw_status decode(thaw_device *device, portion *p, const thaw_job *job, size_t *bad_count)
 {
-    const thaw_rows_options *o = &p->rows->options;
-    const thaw_images_options images = {.graph = p->kept ? o->model->graph : NULL,
-                                        .outputs = o->cut->names,
-                                        .output_count = o->cut->count,
-                                        .paths = p->paths,
+    const thaw_images_options images = {.paths = p->paths,
                                         .count = p->count,
-                                        .preprocess = o->preprocess,
-                                        .job = o->job,
-                                        .phase = p->kept ? "features" : "images",
-                                        .sink = store,
+                                        .preprocess = p->rows->options.preprocess,
+                                        .job = job,
+                                        .phase = "images",
+                                        .sink = note_images,
                                         .sink_user = p};
-    size_t bad;
-    THAW_TRY(thaw_images_run(device, &images, &bad));
-    *bad_count += bad;
+    return thaw_images_run(device, &images, bad_count);
+}
+
+static thaw_status keep(thaw_rows *r, thaw_device *device, const portion *p, size_t *bad_count)
+{
+    const thaw_rows_options *o = &r->options;
+    const thaw_feature_store_options store = {.graph = o->model->graph,
+                                              .cut = o->cut,
+                                              .paths = r->kept_paths,
+                                              .count = p->count,
+                                              .preprocess = o->preprocess,
+                                              .job = o->job,
+                                              .memory_bytes = o->memory_bytes,
+                                              .views = o->views > 1 ? o->views : 1,
+                                              .augment =
+                                                  o->augment == THAW_AUGMENT_NONE ? THAW_AUGMENT_BASIC : o->augment,
+                                              .single = p->single};
+    THAW_TRY(thaw_allocate(r->context, o->cut->count, sizeof *r->staging, &r->staging));
+    memcpy(r->kept_paths, p->paths, p->count * sizeof *p->paths);
+    THAW_TRY(thaw_feature_store_open(device, &store, &r->store, &r->kept, bad_count));
+    for (size_t i = 0; i < r->store.count; i++)
+        r->index[r->count++] = p->places[r->store.images[i]];
     return THAW_OK;
 }
 
-/* First what is augmented, which is only decoded, then the rest. */
+/* First what is augmented anew, which is only decoded, then the rest. */
 static thaw_status read_portions(thaw_rows *r, thaw_device *device, portion *p, size_t *bad_count)
 {
+    size_t bad;
+    thaw_job quiet = *r->options.job;
     choose(&r->options, true, p);
-    THAW_TRY(read_portion(device, p, bad_count));
+    THAW_TRY(decode(device, p, r->options.job, bad_count));
     r->changing = r->count;
-    p->count = 0;
     choose(&r->options, false, p);
-    p->kept = fits(&r->options, p->count);
-    if (p->kept)
-        THAW_TRY(allocate_values(r, p->count));
-    else
-        THAW_TRY(open_stage(r, device));
-    THAW_TRY(read_portion(device, p, bad_count));
-    return p->kept && r->options.augment != THAW_AUGMENT_NONE ? open_stage(r, device) : THAW_OK;
+    THAW_TRY(keep(r, device, p, &bad));
+    if (!r->kept) {
+        if (bad) /* they were told already */
+            quiet.on_bad_image = NULL;
+        THAW_TRY(decode(device, p, &quiet, &bad));
+        thaw_log(r->context, r->options.views > 1 ? THAW_LOG_WARNING : THAW_LOG_INFO,
+                 "the frozen part's output is too large to be kept: it runs in every epoch%s",
+                 r->options.views > 1 ? ", over images as they are, not over views of them" : "");
+    }
+    *bad_count += bad;
+    return r->kept && !augments_anew(&r->options) ? THAW_OK : open_stage(r, device);
 }
 
 static thaw_status fill(thaw_rows *r, thaw_device *device, size_t *bad_count)
@@ -145,13 +144,17 @@ static thaw_status fill(thaw_rows *r, thaw_device *device, size_t *bad_count)
     portion p = {.rows = r};
     *bad_count = 0;
     THAW_TRY(thaw_allocate(r->context, count, sizeof *r->index, &r->index));
+    THAW_TRY(thaw_allocate(r->context, count, sizeof *r->kept_paths, &r->kept_paths));
     thaw_status status = thaw_allocate(r->context, count, sizeof *p.paths, &p.paths);
     if (status == THAW_OK)
         status = thaw_allocate(r->context, count, sizeof *p.places, &p.places);
     if (status == THAW_OK)
+        status = thaw_allocate(r->context, count, sizeof *p.single, &p.single);
+    if (status == THAW_OK)
         status = read_portions(r, device, &p, bad_count);
     free(p.paths);
     free(p.places);
+    free(p.single);
     return status;
 }
 
@@ -162,6 +165,7 @@ thaw_status thaw_rows_create(thaw_device *device, const thaw_rows_options *optio
     (*rows)->context = context;
     (*rows)->options = *options;
     const thaw_status status = fill(*rows, device, bad_count);
+    (*rows)->options.held_out = NULL;
     if (status != THAW_OK)
         thaw_rows_destroy(rows);
     return status;
@@ -172,15 +176,12 @@ void thaw_rows_destroy(thaw_rows **rows)
     thaw_rows *r = *rows;
     if (!r)
         return;
-    for (size_t i = 0; i < r->options.cut->count; i++) {
-        if (r->values)
-            free(r->values[i]);
-        if (r->staging)
-            free(r->staging[i]);
-    }
+    for (size_t i = 0; i < r->options.cut->count && r->staging; i++)
+        free(r->staging[i]);
     thaw_loader_destroy(&r->loader);
     thaw_image_stage_close(&r->stage);
-    free(r->values);
+    thaw_feature_store_close(&r->store);
+    free(r->kept_paths);
     free(r->staging);
     free(r->index);
     free(r->paths);
@@ -199,18 +200,41 @@ const size_t *thaw_rows_index(const thaw_rows *rows)
     return rows->index;
 }
 
+const thaw_feature_store *thaw_rows_store(const thaw_rows *rows)
+{
+    return rows->kept && !rows->changing ? &rows->store : NULL;
+}
+
 float *thaw_rows_values(thaw_rows *rows, size_t which)
 {
-    return rows->values && !rows->changing ? rows->values[which] : NULL;
+    return thaw_rows_store(rows) && rows->options.cut->count == 1 && which == 0 ? rows->store.values : NULL;
+}
+
+void thaw_rows_standardise(thaw_rows *rows, const thaw_standardisation *standardisation)
+{
+    thaw_feature_store *s = &rows->store;
+    thaw_feature_table table = {.rows = s->values, .count = s->item_count, .width = s->width};
+    if (s->values)
+        thaw_standardisation_apply(standardisation, &table);
+    else
+        rows->standardisation = standardisation;
+}
+
+thaw_status thaw_rows_of_items(const thaw_rows *rows, size_t **of_items)
+{
+    const thaw_feature_store *s = &rows->store;
+    THAW_TRY(thaw_allocate(rows->context, s->item_count, sizeof **of_items, of_items));
+    for (size_t i = 0; i < s->count; i++) {
+        (*of_items)[i] = rows->changing + i;
+        for (size_t item = s->first_extra[i]; item < s->first_extra[i + 1]; item++)
+            (*of_items)[item] = rows->changing + i;
+    }
+    return THAW_OK;
 }
 
 thaw_hash thaw_rows_hash(const thaw_rows *rows)
 {
-    thaw_hash hash = {0, 0};
-    for (size_t i = 0; i < rows->options.cut->count && rows->values; i++)
-        hash = thaw_hash_extend(hash, rows->values[i],
-                                (rows->count - rows->changing) * rows->options.cut->widths[i] * sizeof(float));
-    return hash;
+    return rows->kept ? thaw_feature_store_hash(&rows->store) : (thaw_hash){0, 0};
 }
 
 /* --- again and again ---------------------------------------------------------------------------------------------- */
@@ -230,17 +254,18 @@ static thaw_status begin_loader(thaw_rows *r)
 
 static bool is_computed(const thaw_rows *r)
 {
-    return r->augmented || !r->values;
+    return r->augmented || !r->kept;
 }
 
 thaw_status thaw_rows_begin(thaw_rows *r, const size_t *order, size_t count, size_t batch, const thaw_random *views)
 {
-    r->augmented = views && r->options.augment != THAW_AUGMENT_NONE;
+    r->augmented = views && augments_anew(&r->options);
+    r->drawn = views && r->options.views > 1;
     r->epoch = views ? views->state : 0;
     r->order = order;
     r->order_count = count;
     r->next = 0;
-    for (size_t i = 0; i < r->options.cut->count && r->values && batch != r->batch; i++) {
+    for (size_t i = 0; i < r->options.cut->count && r->kept && batch != r->batch; i++) {
         free(r->staging[i]);
         THAW_TRY(thaw_allocate(r->context, batch, r->options.cut->widths[i] * sizeof(float), &r->staging[i]));
     }
@@ -248,18 +273,31 @@ thaw_status thaw_rows_begin(thaw_rows *r, const size_t *order, size_t count, siz
     return is_computed(r) ? begin_loader(r) : THAW_OK;
 }
 
+/* Which of a row's items comes: the image as it is, or one of its views, as the epoch says. */
+static size_t item_of(const thaw_rows *r, size_t row)
+{
+    const size_t image = row - r->changing, *extra = r->store.first_extra + image;
+    thaw_random random = {r->epoch ^ (r->index[row] + 1) * UINT64_C(0x9e3779b97f4a7c15)};
+    const size_t view = r->drawn ? (size_t)thaw_random_below(&random, extra[1] - extra[0] + 1) : 0;
+    return view ? extra[0] + view - 1 : image;
+}
+
 static thaw_status put_kept(thaw_rows *r, size_t count, thaw_program *program)
 {
+    size_t place = 0;
     for (size_t i = 0; i < r->options.cut->count; i++) {
-        const size_t row_bytes = r->options.cut->widths[i] * sizeof(float);
+        const size_t width = r->options.cut->widths[i];
         thaw_buffer *buffer = program->graph->inputs[i]->buffer;
-        char *staging = (char *)r->staging[i];
-        for (size_t k = 0; k < r->batch; k++) {
-            const size_t row = r->order[r->next + (k < count ? k : 0)];
-            memcpy(staging + k * row_bytes, (const char *)r->values[i] + (row - r->changing) * row_bytes, row_bytes);
+        for (size_t k = 0; k < r->batch && buffer; k++) {
+            const size_t item = item_of(r, r->order[r->next + (k < count ? k : 0)]);
+            thaw_feature_store_read(&r->store, item, place, width, r->staging[i] + k * width);
         }
-        if (buffer && row_bytes)
-            THAW_TRY(thaw_buffer_write(buffer, 0, staging, r->batch * row_bytes));
+        thaw_feature_table batch = {.rows = r->staging[i], .count = r->batch, .width = width};
+        if (r->standardisation && buffer)
+            thaw_standardisation_apply(r->standardisation, &batch);
+        if (buffer && width)
+            THAW_TRY(thaw_buffer_write(buffer, 0, r->staging[i], r->batch * width * sizeof(float)));
+        place += width;
     }
     return THAW_OK;
 }

@@ -3,6 +3,7 @@
 #ifndef THAW_TRAIN_STANDARDISE_H
 #define THAW_TRAIN_STANDARDISE_H
 
+#include "train/feature_store.h"
 #include "train/feature_table.h"
 
 /* x' = (x - mean) * inverse, per feature. A feature that does not vary gets inverse 0: it carries nothing. */
@@ -14,6 +15,9 @@ typedef struct thaw_standardisation {
 /* From the rows where used[row] is set. */
 THAW_MUST_CHECK thaw_status thaw_standardisation_measure(thaw_context *context, const thaw_feature_table *table,
                                                          const bool *used, thaw_standardisation *standardisation);
+/* The same from a store's items, wherever they lie, to the same bits. */
+THAW_MUST_CHECK thaw_status thaw_standardisation_measure_store(const thaw_feature_store *store, const bool *used,
+                                                               thaw_standardisation *standardisation);
 /* Every row, in place. */
 void thaw_standardisation_apply(const thaw_standardisation *standardisation, thaw_feature_table *table);
 /* weight [classes][width] and bias [classes] of a layer trained on x' become those of the same layer on x. */

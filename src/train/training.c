@@ -41,6 +41,10 @@ thaw_status thaw_finetune_check(thaw_context *context, const thaw_finetune_optio
     THAW_TRY(check_rates(context, o));
     if ((int)o->augment < THAW_AUGMENT_NONE || o->augment > THAW_AUGMENT_STRONG)
         return thaw_fail(context, THAW_ERR_USAGE, "there is no augmentation %d", (int)o->augment);
+    if (o->cache_views < 0 || o->cache_views > 1000)
+        return thaw_fail(context, THAW_ERR_USAGE, "%d views of each image: expected 0 to 1000", o->cache_views);
+    if ((int)o->job.cache_precision < THAW_CACHE_AUTO || o->job.cache_precision > THAW_CACHE_FP16)
+        return thaw_fail(context, THAW_ERR_USAGE, "there is no precision %d of features", (int)o->job.cache_precision);
     if (updates_batch_norms(o) && o->train_batch_size < 2)
         return thaw_fail(context, THAW_ERR_USAGE,
                          "batch norms can't be updated on batches of one image: they have no variance");
@@ -99,6 +103,7 @@ static thaw_status read_images(thaw_training *t)
                                     .job = &t->options->job,
                                     .memory_bytes = t->options->memory_bytes,
                                     .augment = t->options->augment,
+                                    .views = (size_t)t->options->cache_views,
                                     .held_out = held_out};
     const thaw_status status = thaw_rows_create(t->device, &rows, &t->rows, &t->bad_count);
     free(held_out);
@@ -184,18 +189,19 @@ static thaw_status standardise_head(const thaw_training *t)
 /* One learning rate fits every base then (docs/decisions/standardised-features.md). */
 static thaw_status standardise(thaw_training *t)
 {
-    thaw_feature_table table = {.rows = thaw_rows_values(t->rows, 0),
-                                .count = thaw_rows_count(t->rows),
-                                .width = t->cut.widths[0],
-                                .row_shape = t->cut.shapes[0]};
-    bool *training;
-    THAW_TRY(thaw_allocate(t->context, table.count, sizeof *training, &training));
-    for (size_t i = 0; i < table.count; i++)
-        training[i] = !t->validation[i];
-    const thaw_status status = thaw_standardisation_measure(t->context, &table, training, &t->standardisation);
+    const thaw_feature_store *store = thaw_rows_store(t->rows);
+    bool *training = NULL;
+    size_t *rows;
+    THAW_TRY(thaw_rows_of_items(t->rows, &rows));
+    thaw_status status = thaw_allocate(t->context, store->item_count, sizeof *training, &training);
+    for (size_t i = 0; i < store->item_count && status == THAW_OK; i++)
+        training[i] = !t->validation[rows[i]];
+    if (status == THAW_OK)
+        status = thaw_standardisation_measure_store(store, training, &t->standardisation);
+    free(rows);
     free(training);
     THAW_TRY(status);
-    thaw_standardisation_apply(&t->standardisation, &table);
+    thaw_rows_standardise(t->rows, &t->standardisation);
     return t->head_kept ? standardise_head(t) : THAW_OK;
 }
 
@@ -206,7 +212,7 @@ thaw_status thaw_training_prepare_rows(thaw_training *t)
     weigh_rows(t);
     if (updates_batch_norms(t->options) && t->train_count < 2)
         return thaw_fail(t->context, THAW_ERR_USAGE, "batch norms can't be updated on a single image");
-    if (thaw_rows_values(t->rows, 0) && thaw_training_linear_head(t))
+    if (thaw_rows_store(t->rows) && thaw_training_linear_head(t))
         return standardise(t);
     return THAW_OK;
 }
