@@ -4,7 +4,9 @@
 #include "model/freeze.h"
 #include "train/epochs.h"
 #include "train/identity.h"
+#include "train/metrics.h"
 #include "train/plan.h"
+#include "train/probe.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -57,6 +59,13 @@ static thaw_status name_classes(const thaw_training *t)
     return status;
 }
 
+/* What every trained model carries. */
+static thaw_status describe(const thaw_training *t)
+{
+    THAW_TRY(name_classes(t));
+    return thaw_model_set_preprocess(t->model, &t->options->preprocess);
+}
+
 /* The best parameters and statistics become the model's. */
 static thaw_status install(const thaw_training *t, const thaw_parameters *parameters, thaw_tensor **best)
 {
@@ -66,8 +75,7 @@ static thaw_status install(const thaw_training *t, const thaw_parameters *parame
         thaw_tensor_release(&value->constant);
         value->constant = thaw_tensor_retain(best[i]);
     }
-    THAW_TRY(name_classes(t));
-    return thaw_model_set_preprocess(t->model, &t->options->preprocess);
+    return describe(t);
 }
 
 static thaw_status train_with(thaw_trainer *trainer, const char *identity, thaw_finetune_result *result)
@@ -98,19 +106,42 @@ static void note_facts(const thaw_training *t, thaw_finetune_result *result)
     result->features_kept = t->rows && thaw_rows_values(t->rows, 0);
 }
 
-static thaw_status train(thaw_training *t, thaw_finetune_result *result)
+static thaw_status descend(thaw_training *t, const char *identity, thaw_finetune_result *result)
 {
     thaw_trainer trainer;
+    THAW_TRY(thaw_trainer_open(&trainer, t));
+    const thaw_status status = train_with(&trainer, identity, result);
+    thaw_trainer_close(&trainer);
+    return status;
+}
+
+/* Nothing that is frozen is ever on the device with a probe. */
+static thaw_status probe(thaw_training *t, thaw_finetune_result *result)
+{
+    THAW_TRY(thaw_probe_run(t, result, NULL));
+    result->frozen_unchanged = true;
+    if (t->options->on_epoch)
+        t->options->on_epoch(t->options->job.user, &result->epochs[0]);
+    return describe(t);
+}
+
+static void note_interval(thaw_finetune_result *result)
+{
+    const double right = result->best_validation_top1 * (double)result->validation_count;
+    thaw_wilson_interval(result->validation_count ? (size_t)lround(right) : 0, result->validation_count,
+                         &result->best_validation_low, &result->best_validation_high);
+}
+
+static thaw_status train(thaw_training *t, thaw_finetune_result *result)
+{
     char identity[THAW_HASH_TEXT];
     thaw_hash_text(thaw_identity_of_model(t->model->graph), identity);
     const thaw_hash before = thaw_graph_hash_frozen(t->model->graph);
     const thaw_status read = thaw_training_prepare_rows(t);
     note_facts(t, result);
     THAW_TRY(read);
-    THAW_TRY(thaw_trainer_open(&trainer, t));
-    const thaw_status status = train_with(&trainer, identity, result);
-    thaw_trainer_close(&trainer);
-    THAW_TRY(status);
+    THAW_TRY(t->options->recipe == THAW_RECIPE_PROBE ? probe(t, result) : descend(t, identity, result));
+    note_interval(result);
     result->frozen_unchanged =
         result->frozen_unchanged && thaw_hash_equal(before, thaw_graph_hash_frozen(t->model->graph));
     if (!result->frozen_unchanged)
@@ -121,6 +152,8 @@ static thaw_status train(thaw_training *t, thaw_finetune_result *result)
 static thaw_status finetune(thaw_training *t, thaw_finetune_result *result)
 {
     THAW_TRY(thaw_finetune_check(t->context, t->options));
+    if (t->options->recipe == THAW_RECIPE_PROBE)
+        THAW_TRY(thaw_probe_check(t->context, t->options));
     THAW_TRY(thaw_training_prepare_model(t));
     THAW_TRY(thaw_plan_tell(t));
     return train(t, result);
@@ -132,7 +165,8 @@ thaw_status thaw_finetune(thaw_model *model, thaw_device *device, const thaw_dat
     const double start = thaw_clock_seconds();
     thaw_training training = {
         .context = model->context, .model = model, .device = device, .dataset = dataset, .options = options};
-    *result = (thaw_finetune_result){.best_validation_top1 = NAN};
+    *result =
+        (thaw_finetune_result){.recipe = options->recipe, .best_validation_top1 = NAN, .best_validation_high = 1.0};
     const thaw_status status = finetune(&training, result);
     result->seconds = thaw_clock_seconds() - start;
     thaw_training_close(&training);
@@ -142,5 +176,6 @@ thaw_status thaw_finetune(thaw_model *model, thaw_device *device, const thaw_dat
 void thaw_finetune_result_free(thaw_finetune_result *result)
 {
     free(result->epochs);
+    free(result->probe.path);
     *result = (thaw_finetune_result){0};
 }

@@ -70,7 +70,7 @@ thaw_status thaw_training_prepare_model(thaw_training *t)
     const thaw_finetune_options *o = t->options;
     thaw_freeze_options freeze = o->freeze;
     t->classes = thaw_dataset_class_count(t->dataset);
-    t->head_kept = !o->new_head && !o->head_at && knows_classes(t);
+    t->head_kept = o->recipe != THAW_RECIPE_PROBE && !o->new_head && !o->head_at && knows_classes(t);
     if (!t->head_kept)
         THAW_TRY(thaw_model_replace_head(t->model, t->classes, o->head_at, o->seed));
     if (o->from_scratch) {
