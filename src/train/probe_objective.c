@@ -84,6 +84,8 @@ thaw_status thaw_probe_objective_open(thaw_device *device, const thaw_probe_rows
     if (status == THAW_OK)
         status = thaw_allocate(context, o->count, most_slots * POINT * sizeof *o->points, &o->points);
     if (status == THAW_OK)
+        status = thaw_allocate(context, most_slots, sizeof *o->rate_numbers, &o->rate_numbers);
+    if (status == THAW_OK)
         status = thaw_kernel_get(device, "probe", "probe_look", "", &o->look);
     if (status == THAW_OK)
         status = thaw_kernel_get(device, "probe", "probe_advance", "", &o->advance);
@@ -103,6 +105,7 @@ void thaw_probe_objective_close(thaw_probe_objective *o)
     free(o->labels);
     free(o->weights);
     free(o->points);
+    free(o->rate_numbers);
     *o = (thaw_probe_objective){0};
 }
 
@@ -163,11 +166,9 @@ thaw_status thaw_probe_objective_aim(thaw_probe_objective *o, const float *direc
 
 static thaw_status write_rates(thaw_probe_objective *o, const double *rates)
 {
-    for (size_t s = 0; s < o->slots; s++) {
-        const float rate = (float)rates[s];
-        THAW_TRY(thaw_buffer_write(o->rates, s * sizeof rate, &rate, sizeof rate));
-    }
-    return THAW_OK;
+    for (size_t s = 0; s < o->slots; s++)
+        o->rate_numbers[s] = (float)rates[s];
+    return thaw_buffer_write(o->rates, 0, o->rate_numbers, o->slots * sizeof *o->rate_numbers);
 }
 
 thaw_status thaw_probe_objective_look(thaw_probe_objective *o, const double *rates, thaw_probe_point *points)

@@ -27,9 +27,10 @@ typedef struct thaw_probe_objective {
     size_t width;    /* of a row, and of a class's parameters */
     size_t slots, most_slots;
     double label_smoothing;
-    int32_t *labels; /* [count] */
-    float *weights;  /* [slots][used], each slot's sum 1 */
-    float *points;   /* [slots][used][4], of the last look */
+    int32_t *labels;     /* [count] */
+    float *weights;      /* [slots][used], each slot's sum 1 */
+    float *points;       /* [slots][used][4], of the last look */
+    float *rate_numbers; /* [slots]: rates on their way to the device */
     thaw_buffer *rows, *device_labels;
     thaw_buffer *device_weights, *rates, *device_points;
     thaw_buffer *logits, *steps, *residuals; /* [used][slots][classes] */

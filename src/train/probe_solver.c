@@ -9,7 +9,7 @@
 enum {
     PAIRS = 10,            /* steps that L-BFGS remembers */
     MOST_TRIALS = 40,      /* places on a line */
-    MOST_ITERATIONS = 2000 /* of one fit */
+    MOST_ITERATIONS = 1000 /* of one fit */
 };
 
 /* A place on a line is good enough where the slope is that share of what it was at the start. Looking costs little. */
@@ -237,7 +237,8 @@ thaw_status thaw_probe_solver_begin(thaw_probe_solver *s)
                 (float)log(thaw_probe_objective_share(o, slot, k));
     THAW_TRY(find_gradients(s));
     for (size_t slot = 0; slot < o->slots; slot++)
-        s->outcomes[slot] = (thaw_probe_outcome){.reference = largest(s->gradients + slot * length, length)};
+        s->outcomes[slot] = (thaw_probe_outcome){
+            .reference = fmax(largest(s->gradients + slot * length, length), 1.0 / (double)o->classes)};
     return THAW_OK;
 }
 

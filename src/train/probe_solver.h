@@ -10,7 +10,7 @@
 typedef struct thaw_probe_outcome {
     int32_t iterations; /* of all fits since thaw_probe_solver_begin() */
     double gradient;    /* the largest component */
-    double reference;   /* the same where all weights are 0 and biases are the classes' shares */
+    double reference;   /* the same where all weights are 0 and biases are the classes' shares; at least a mean share */
     bool converged;
 } thaw_probe_outcome;
 
