@@ -31,7 +31,7 @@ THAW_API thaw_job thaw_job_defaults(void);
 
 /* X(name, text) */
 #define THAW_OPTIMIZER_LIST(X) X(SGD, "sgd") X(ADAM, "adam") X(ADAMW, "adamw")
-#define THAW_RECIPE_LIST(X)    X(FINETUNE, "finetune") X(PROBE, "probe")
+#define THAW_RECIPE_LIST(X)    X(FINETUNE, "finetune") X(PROBE, "probe") X(PROBE_THEN_FINETUNE, "probe-then-finetune")
 #define THAW_SCHEDULE_LIST(X)  X(CONSTANT, "constant") X(COSINE, "cosine") X(ONE_CYCLE, "one-cycle") X(STEP, "step")
 typedef enum thaw_optimizer_kind {
 #define THAW_OPTIMIZER_ENUM(name, text) THAW_OPTIMIZER_##name,
@@ -43,7 +43,8 @@ typedef enum thaw_schedule_kind {
     THAW_SCHEDULE_LIST(THAW_SCHEDULE_ENUM)
 #undef THAW_SCHEDULE_ENUM
 } thaw_schedule_kind;
-/* finetune: steps of gradient descent, by the options. probe: the head by logistic regression, see below. */
+/* finetune: steps of gradient descent, by the options. probe: the head by logistic regression. probe-then-finetune:
+ * that, then deeper, if it pays. See below. */
 typedef enum thaw_recipe {
 #define THAW_RECIPE_ENUM(name, text) THAW_RECIPE_##name,
     THAW_RECIPE_LIST(THAW_RECIPE_ENUM)
@@ -77,7 +78,8 @@ typedef struct thaw_plan {
 typedef void (*thaw_plan_callback)(void *user, const thaw_plan *plan);
 
 typedef struct thaw_finetune_options {
-    thaw_recipe recipe; /* default finetune */
+    thaw_recipe recipe;         /* default finetune */
+    double time_budget_seconds; /* of probe-then-finetune, from the start; default 300 */
     thaw_job job;
     thaw_preprocess preprocess;
     thaw_freeze_options freeze;    /* default: all frozen but the new head */
@@ -142,6 +144,17 @@ typedef struct thaw_probe_result {
     double seconds;                                                    /* without the features */
 } thaw_probe_result;
 
+/* What came of fine-tuning after the probe. */
+typedef struct thaw_refinement {
+    bool tried, kept;
+    int32_t unfreeze, epochs;          /* what was tried */
+    thaw_augment_kind augment;         /* likewise */
+    double top1, top1_low, top1_high;  /* on the images held out; 95 % interval */
+    size_t only_probe, only_finetuned; /* images held out that only the one had right */
+    double p;                          /* McNemar's exact test, two-sided */
+    char reason[256];                  /* why which was kept, in a sentence */
+} thaw_refinement;
+
 typedef struct thaw_finetune_result {
     thaw_recipe recipe;
     size_t train_count, validation_count, bad_count; /* images used, and left out */
@@ -151,6 +164,7 @@ typedef struct thaw_finetune_result {
     double best_validation_top1;                      /* NaN without validation images */
     double best_validation_low, best_validation_high; /* its 95 % interval */
     thaw_probe_result probe;                          /* of recipes that have one */
+    thaw_refinement refinement;                       /* of probe-then-finetune */
     size_t feature_count;                             /* numbers per image at the cut */
     bool features_kept;                               /* they were computed once; false: in every epoch */
     bool head_kept;                                   /* the model's own head was trained on, not a fresh one */
@@ -177,7 +191,19 @@ typedef struct thaw_finetune_result {
  * hold; what is said about epochs, rates and steps is not looked at. The result has one epoch. Further: THAW_ERR_USAGE
  * for options that ask for more than a head; THAW_ERR_UNSUPPORTED where all features don't fit into memory_bytes.
  *
- * A run of the same model, data, options and device gives the same bits, whether it was interrupted and resumed or not.
+ * The recipe probe-then-finetune makes the probe first. Then, from that head, it trains as many stages below it as the
+ * number of training images allows (one below 1000, two below 5000, three below 20000, else all), or what
+ * options->freeze says, with AdamW, about 500 steps of options->train_batch_size, a cosine that comes from 3e-4 after a
+ * warm-up, half of that for each stage further down, batch norms frozen, images augmented a little. A few steps are
+ * timed first: where the time does not suffice, epochs become fewer, then images come as they are, then only one stage
+ * is trained. The fine-tuned model, as the last epoch leaves it, is kept if it beats the probe on the images held out:
+ * McNemar's exact test below 0.05. It is not even tried where the probe is wrong on too few of them for that, where
+ * none are held out, or where time is too short. The result's epochs are the probe, then those of fine-tuning. Options
+ * about rates, epochs, schedules, augmentation and checkpoints are not looked at. Where there can be no probe, it is
+ * finetune.
+ *
+ * A run of the same model, data, options and device gives the same bits (probe-then-finetune: if the same plan came out
+ * of what it measured), whether it was interrupted and resumed or not.
  * An interruption saves a checkpoint where there is a folder for it.
  *
  * THAW_ERR_USAGE: an option out of range, found before any work; what thaw_model_freeze() refuses; batch norms to be

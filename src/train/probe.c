@@ -122,7 +122,7 @@ static thaw_status judge(probe *p, thaw_epoch *epoch, size_t *held_out_right, bo
         loss[held_out] += thaw_probe_objective_row_loss(&p->objective, 0, i);
         *held_out_right += held_out && is_right;
         if (held_out && right)
-            right[i - t->train_count] = is_right;
+            right[thaw_rows_index(t->rows)[p->order[i]]] = is_right;
     }
     epoch->train_loss = loss[0] / (double)t->train_count;
     epoch->validation_loss = t->validation_count ? loss[1] / (double)t->validation_count : NAN;
@@ -177,7 +177,14 @@ static thaw_status run(probe *p, thaw_finetune_result *result, bool *right)
     result->epoch_count = 1;
     result->best_epoch = 1;
     result->best_validation_top1 = epoch->validation_top1;
+    if (t->options->on_epoch)
+        t->options->on_epoch(t->options->job.user, epoch);
     return THAW_OK;
+}
+
+bool thaw_probe_is_possible(const thaw_training *t)
+{
+    return thaw_training_linear_head(t) && thaw_rows_values(t->rows, 0);
 }
 
 thaw_status thaw_probe_run(thaw_training *t, thaw_finetune_result *result, bool *right)

@@ -49,6 +49,8 @@ thaw_status thaw_finetune_check(thaw_context *context, const thaw_finetune_optio
     THAW_TRY(thaw_freeze_check(context, &o->freeze));
     if (o->resume && !o->checkpoint)
         return thaw_fail(context, THAW_ERR_USAGE, "to resume, a folder with checkpoints is needed");
+    if (!(o->time_budget_seconds >= 0))
+        return thaw_fail(context, THAW_ERR_USAGE, "a time budget can't be negative");
     if (o->checkpoint_steps < 0 || !(o->checkpoint_seconds >= 0))
         return thaw_fail(context, THAW_ERR_USAGE, "the distance of checkpoints can't be negative");
     return thaw_preprocess_check(context, &o->preprocess);
