@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "json_output.h"
+#include "recipe.h"
 #include "stages.h"
 #include "train_options.h"
 
 typedef struct finetune_options {
     const char *base, *output;
     cli_data_options data;
+    cli_recipe_options recipe;
     cli_train_options training;
     const char *checkpoint_every;
     cli_preprocess_options preprocess;
@@ -17,20 +19,16 @@ typedef struct finetune_options {
 
 #define LIST_NAME(name, text) text,
 static const char *const schedules[] = {THAW_SCHEDULE_LIST(LIST_NAME) NULL};
-static const char *const recipes[] = {THAW_RECIPE_LIST(LIST_NAME) NULL};
 #undef LIST_NAME
+
+/* Beyond that width, an interval says that more validation images would be worth having. */
+static const double small_interval = 0.1;
 
 #define FIELD(member) offsetof(finetune_options, member)
 static const cli_option file_table[] = {
     {"base", &cli_text, FIELD(base), "MODEL", .help = "the pre-trained model, an ONNX file", .required = true},
     {"data", &cli_text, FIELD(data.folder), "DIR", .help = "a folder of images for each class", .required = true},
     {"output", &cli_text, FIELD(output), "MODEL", .help = "where the new model goes", .required = true},
-};
-static const cli_option recipe_table[] = {
-    {"recipe", &cli_choice, FIELD(training.train.recipe),
-     .help = "probe: a new output layer by logistic regression, in seconds, with nothing to set; finetune: steps of "
-             "gradient descent, by the options below",
-     .choices = recipes},
 };
 static const cli_option run_table[] = {
     {"epochs", &cli_int32, FIELD(training.train.epochs), "N", .help = "times that every training image is used",
@@ -59,7 +57,7 @@ static const cli_option checkpoint_table[] = {
 #undef FIELD
 static const cli_group groups[] = {
     CLI_GROUP("Files", file_table, 0),
-    CLI_GROUP("How", recipe_table, 0),
+    CLI_GROUP("How", cli_recipe_table, offsetof(finetune_options, recipe)),
     CLI_GROUP("What is trained", cli_freeze_table, offsetof(finetune_options, training)),
     CLI_GROUP("Training", run_table, 0),
     CLI_GROUP("Steps", cli_step_table, offsetof(finetune_options, training)),
@@ -74,6 +72,7 @@ static void defaults(void *all_options)
 {
     finetune_options *options = all_options;
     *options = (finetune_options){0};
+    cli_recipe_defaults(&options->recipe);
     cli_train_defaults(&options->training);
     cli_data_defaults(&options->data);
     cli_preprocess_defaults(&options->preprocess);
@@ -143,6 +142,8 @@ static thaw_status prepare(cli_state *cli, const finetune_options *options, fine
     thaw_status status = cli_preprocess_check(cli, &options->preprocess);
     if (status == THAW_OK)
         status = cli_train_resolve(cli, &options->training, &state->train);
+    if (status == THAW_OK)
+        status = cli_recipe_resolve(cli, &options->recipe, &state->train);
     if (status == THAW_OK && options->checkpoint_every)
         status = parse_distance(cli, options->checkpoint_every, &state->train);
     if (status == THAW_OK)
@@ -177,16 +178,11 @@ static int64_t frozen_count(const thaw_layer_list *layers)
     return layers->parameters - layers->trainable_parameters - layers->updated_parameters;
 }
 
-static void print_probe(const thaw_probe_result *probe)
+static void print_validation(const thaw_finetune_result *result)
 {
-    if (probe->folds > 0)
-        printf("probe   strength %.3g, the best of %zu in %zu-fold cross-validation: top-1 %.2f %% of %zu images "
-               "(95 %%: %.1f to %.1f)\n",
-               probe->strength, probe->path_count, probe->folds, 100 * probe->cv_top1, probe->cv_count,
-               100 * probe->cv_top1_low, 100 * probe->cv_top1_high);
-    else
-        printf("probe   strength %.3g, fixed: one training image per class leaves nothing to choose it by\n",
-               probe->strength);
+    const double low = result->best_validation_low, high = result->best_validation_high;
+    printf("valid   top-1 %.2f %% of %zu images (95 %%: %.1f to %.1f)%s\n", 100 * result->best_validation_top1,
+           result->validation_count, 100 * low, 100 * high, high - low > small_interval ? ", a small set" : "");
 }
 
 static void print_text(const finetune_options *options, const finetune_state *state)
@@ -203,15 +199,13 @@ static void print_text(const finetune_options *options, const finetune_state *st
         printf("resumed after step %llu\n", (unsigned long long)result->resumed_step);
     if (result->bad_count > 0)
         printf("bad     %zu images left out\n", result->bad_count);
-    if (result->recipe == THAW_RECIPE_PROBE)
-        print_probe(&result->probe);
-    else if (result->validation_count > 0)
+    cli_recipe_print(result);
+    if (result->recipe == THAW_RECIPE_FINETUNE && result->validation_count > 0)
         printf("best    epoch %d of %zu\n", result->best_epoch, result->epoch_count);
-    else
+    else if (result->recipe == THAW_RECIPE_FINETUNE)
         printf("best    epoch %d, the last one: no validation images\n", result->best_epoch);
     if (result->validation_count > 0)
-        printf("valid   top-1 %.2f %% of %zu images (95 %%: %.1f to %.1f)\n", 100 * result->best_validation_top1,
-               result->validation_count, 100 * result->best_validation_low, 100 * result->best_validation_high);
+        print_validation(result);
     printf("written %s\n", options->output);
     printf("took    %.1f s\n", result->seconds);
 }
@@ -224,39 +218,12 @@ static json_t *epochs_json(const thaw_finetune_result *result)
     return array;
 }
 
-static json_t *path_json(const thaw_probe_result *probe)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < probe->path_count; i++)
-        cli_json_append(array,
-                        json_pack("{s:o, s:o, s:o, s:i}", "strength", cli_json_number(probe->path[i].strength), "loss",
-                                  cli_json_number(probe->path[i].loss), "top1", cli_json_number(probe->path[i].top1),
-                                  "iterations", probe->path[i].iterations));
-    return array;
-}
-
-/* null for recipes without one. */
-static json_t *probe_json(const thaw_finetune_result *result)
-{
-    const thaw_probe_result *probe = &result->probe;
-    if (result->recipe == THAW_RECIPE_FINETUNE)
-        return json_null();
-    return json_pack("{s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:i, s:o, s:b, s:o, s:o, s:o, s:o}", "path", path_json(probe),
-                     "folds", (json_int_t)probe->folds, "strength", cli_json_number(probe->strength), "cv_count",
-                     (json_int_t)probe->cv_count, "cv_top1", cli_json_number(probe->cv_top1), "cv_top1_low",
-                     cli_json_number(probe->cv_top1_low), "cv_top1_high", cli_json_number(probe->cv_top1_high),
-                     "iterations", probe->iterations, "gradient", cli_json_number(probe->gradient), "converged",
-                     probe->converged, "val_top1", cli_json_number(probe->validation_top1), "val_top1_low",
-                     cli_json_number(probe->validation_top1_low), "val_top1_high",
-                     cli_json_number(probe->validation_top1_high), "seconds", cli_json_number(probe->seconds));
-}
-
 static thaw_status print_json(const cli_state *cli, const finetune_options *options, const finetune_state *state)
 {
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
         "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:o, s:I, s:I, "
-        "s:b, s:o, s:s, s:s, s:o, s:o, s:o}",
+        "s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o}",
         "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
         "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
@@ -268,9 +235,9 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
         (json_int_t)state->layers->trainable_parameters, "stages", cli_stages_json(state->layers), "steps",
         (json_int_t)result->steps, "resumed_step", (json_int_t)result->resumed_step, "interrupted", result->interrupted,
         "peak_device_bytes", json_integer((json_int_t)thaw_device_peak_bytes(cli->device)), "augment",
-        cli_augment_text(state->train.augment), "recipe", recipes[result->recipe], "val_top1_low",
+        cli_augment_text(state->train.augment), "recipe", cli_recipe_text(result->recipe), "val_top1_low",
         cli_json_number(result->best_validation_low), "val_top1_high", cli_json_number(result->best_validation_high),
-        "probe", probe_json(result)));
+        "probe", cli_probe_json(result), "refinement", cli_refinement_json(result)));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */
