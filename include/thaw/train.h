@@ -71,7 +71,7 @@ typedef struct thaw_plan {
     const thaw_layer_list *layers;
     const char *const *cut; /* [cut_count]: the values that the frozen part hands to the trained one */
     size_t cut_count;
-    const double *rates; /* [stages]: the highest learning rate of each stage, the head's first */
+    const double *rates; /* [stages]: the highest learning rate of each stage, the head's first; 0: no steps, a probe */
     size_t stages;
     bool head_kept; /* the model had one for these classes, which is trained on */
 } thaw_plan;
