@@ -249,7 +249,7 @@ check "probe: keys" grep -q '"probe": {"path": \[{"strength": .*, "loss": .*, "t
 check "probe: no learning rate" grep -q '^    0  thaw_head .* 485 .* 485  none, a probe$' stderr
 thaw_exits 0 finetune --base "$base" --data data --output probe2.onnx --recipe probe -q
 check "probe: the same bits twice" cmp probe.onnx probe2.onnx
-check "probe: says how it was chosen" grep -q '^probe   strength .* 5-fold cross-validation' stdout
+check "probe: says how it was chosen" grep -q '^probe   strength .* in cross-validation (5 folds): ' stdout
 check "probe: a small set is said to be small" grep -q '^valid .* of 10 images .*, a small set$' stdout
 thaw_exits 0 finetune --base "$base" --data data --output default.onnx --json -q
 check "default: probe-then-finetune" grep -q '"recipe": "probe-then-finetune"' stdout

@@ -202,6 +202,45 @@ static void many_classes(void)
     free(features);
 }
 
+/* Of many images, some folds are enough. */
+static void many_images(void)
+{
+    if (test_tiny())
+        return;
+    enum { COUNT = 6000, WIDTH = 3 };
+    float *features = calloc(COUNT * WIDTH, sizeof *features), *weights = calloc(COUNT, sizeof *weights);
+    size_t *order = calloc(COUNT, sizeof *order);
+    int32_t *labels = calloc(COUNT, sizeof *labels);
+    thaw_random random = {4};
+    thaw_probe_objective objective;
+    thaw_probe_solver solver;
+    const thaw_job job = thaw_job_defaults();
+    for (int i = 0; i < COUNT; i++) {
+        order[i] = (size_t)i;
+        labels[i] = i % 2;
+        weights[i] = 1.0f;
+        for (int f = 0; f < WIDTH; f++)
+            features[i * WIDTH + f] = (float)(3 * thaw_random_uniform(&random) - (f == labels[i]));
+    }
+    const thaw_probe_rows rows = {features, order, labels, COUNT, WIDTH, 2};
+    const thaw_probe_path_options path = {weights, COUNT, 1, &job};
+    thaw_probe_result probe = {0};
+    CU_ASSERT_EQUAL_FATAL(
+        thaw_probe_objective_open(test_device(), &rows, thaw_probe_path_slots(&rows), 0.0, &objective), THAW_OK);
+    CU_ASSERT_EQUAL_FATAL(thaw_probe_solver_open(&objective, &solver), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_probe_path_choose(&solver, &path, &probe), THAW_OK);
+    CU_ASSERT_EQUAL(probe.folds, 2);
+    CU_ASSERT_EQUAL(probe.cv_count, 2400);
+    CU_ASSERT(probe.cv_top1 > 0.7 && probe.cv_top1_high - probe.cv_top1_low < 0.05);
+    free(probe.path);
+    thaw_probe_solver_close(&solver);
+    thaw_probe_objective_close(&objective);
+    free(features);
+    free(weights);
+    free(order);
+    free(labels);
+}
+
 /* Every class spread over the folds as evenly as can be, single images in none, the seed decides which. */
 static void folds(void)
 {
@@ -395,6 +434,7 @@ void suite_probe(void)
         {"side by side", side_by_side},
         {"lines", lines},
         {"a thousand classes", many_classes},
+        {"many images", many_images},
         {"folds", folds},
         {"paired test", paired_test},
         {"the recipe", recipe},

@@ -92,10 +92,11 @@ const char *cli_recipe_text(thaw_recipe recipe)
 static void print_probe(const thaw_probe_result *probe)
 {
     if (probe->folds > 0)
-        printf("probe   strength %.3g, chosen from %zu in %zu-fold cross-validation: top-1 %.2f %% of %zu images "
-               "(95 %%: %.1f to %.1f)\n",
-               probe->strength, probe->path_count, probe->folds, 100 * probe->cv_top1, probe->cv_count,
-               100 * probe->cv_top1_low, 100 * probe->cv_top1_high);
+        printf(
+            "probe   strength %.3g, chosen from %zu in cross-validation (%zu folds): top-1 %.2f %% of %zu images held "
+            "out (95 %%: %.1f to %.1f)\n",
+            probe->strength, probe->path_count, probe->folds, 100 * probe->cv_top1, probe->cv_count,
+            100 * probe->cv_top1_low, 100 * probe->cv_top1_high);
     else
         printf("probe   strength %.3g, fixed: one training image per class leaves nothing to choose it by\n",
                probe->strength);

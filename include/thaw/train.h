@@ -132,10 +132,11 @@ typedef struct thaw_probe_strength {
 
 /* How the probe came about. */
 typedef struct thaw_probe_result {
-    thaw_probe_strength *path;                 /* [path_count], from strong to weak; NULL without folds */
-    size_t path_count, folds;                  /* folds 0: one image per class, the strength is a fixed one */
-    double strength;                           /* chosen */
-    size_t cv_count;                           /* images that were held out once each, in cross-validation */
+    thaw_probe_strength *path; /* [path_count], from strong to weak; NULL without folds */
+    size_t path_count, folds;  /* folds 0: one image per class, the strength is a fixed one; fewer than 5:
+                                * no class has more images, or so many have 2000 */
+    double strength;           /* chosen */
+    size_t cv_count;           /* images that were held out once each, in cross-validation */
     double cv_top1, cv_top1_low, cv_top1_high; /* with that strength; 95 % interval. NaN, 0 and 1 without folds */
     int32_t iterations;                        /* of the last fit, on all training images */
     double gradient;                           /* its largest component, as a share of what it began with */

@@ -10,6 +10,7 @@
 
 enum {
     FOLDS = 5,
+    ENOUGH = 2000,  /* images held out: where fewer folds have as many, the others are not fitted */
     STRENGTHS = 15, /* of the path, from the strongest */
     PATIENCE = 3    /* so many strengths after the best: weaker ones only get worse and take longer */
 };
@@ -192,6 +193,22 @@ static thaw_status tell(search *s, thaw_probe_result *probe)
     return THAW_OK;
 }
 
+/* Of many images, the first folds tell strengths apart as well as all would: what is in the others is never held out.
+ */
+static void drop_folds(search *s)
+{
+    size_t held_out[FOLDS] = {0}, total = 0, used = 0;
+    for (size_t i = 0; i < s->options->count; i++)
+        if (s->fold[i] != THAW_FOLD_NONE)
+            held_out[s->fold[i]]++;
+    while (used < s->folds && total < ENOUGH)
+        total += held_out[used++];
+    s->folds = used;
+    for (size_t i = 0; i < s->options->count; i++)
+        if (s->fold[i] >= (int32_t)used)
+            s->fold[i] = THAW_FOLD_NONE;
+}
+
 static thaw_status run(search *s, thaw_probe_result *probe)
 {
     const thaw_probe_path_options *options = s->options;
@@ -199,6 +216,7 @@ static thaw_status run(search *s, thaw_probe_result *probe)
     THAW_TRY(thaw_allocate(s->context, options->count, sizeof *s->fold, &s->fold));
     THAW_TRY(
         thaw_folds_deal(s->context, o->labels, options->count, o->classes, FOLDS, options->seed, s->fold, &s->folds));
+    drop_folds(s);
     probe->folds = s->folds;
     if (!s->folds) {
         thaw_log(s->context, THAW_LOG_WARNING,
