@@ -283,11 +283,15 @@ const cli_command cli_command_finetune = {
     .arguments = "",
     .summary = "train a new output layer, or more, on a folder of images",
     .description =
-        "Freezes the pre-trained model, replaces its output layer by one for the classes of the data (a model "
-        "that has these classes already keeps its own), trains that and what you unfreeze, and writes an ordinary ONNX "
-        "model with the classes and the preprocessing in its "
-        "metadata. The weights are those of the best epoch. Ctrl-C saves the best epoch so far; a second one quits at "
-        "once.\n"
+        "Replaces the output layer of a pre-trained model by one for the classes of the data and writes an ordinary "
+        "ONNX "
+        "model with the classes and the preprocessing in its metadata. Without options about training, it fits the new "
+        "layer by logistic regression, then fine-tunes from there as far as images and time allow, and keeps that only "
+        "if it is better on validation images beyond chance.\n"
+        "With options about training, all but the new layer and what you unfreeze is frozen, and the weights are those "
+        "of "
+        "the best epoch; a model that has the data's classes already keeps its output layer. Ctrl-C saves the best so "
+        "far; a second one quits at once.\n"
         "Data is a folder for each class: DIR/<class>/<image>, or DIR/train/<class>/.. with DIR/val/<class>/..",
     .examples = "  thaw finetune --base resnet18.onnx --data flowers --output flowers.onnx\n"
                 "  thaw finetune --base mobilenet.onnx --preprocess tf --data signs --output signs.onnx \\\n"

@@ -21,7 +21,7 @@ static const double strongest = 10.0, ratio = 0.31622776601683794;
 /* Enough to tell strengths apart. */
 static const double tolerance = 1e-2;
 
-/* Where nothing can be held out: near what a few images a class come to by cross-validation. */
+/* Where nothing can be held out; it hardly matters there (docs/decisions/probe.md). */
 static const double fixed_strength = 0.1;
 
 typedef struct search {
