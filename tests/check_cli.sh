@@ -103,6 +103,13 @@ done <<'END'
 2|batches of one image|finetune --base b --data d --output o --unfreeze 1 --batch-norm update --batch-size 1
 2|from scratch|finetune --base b --data d --output o --from-scratch --unfreeze 1
 2|to resume, a folder|finetune --base b --data d --output o --resume
+2|--recipe 'prob': expected finetune.probe.probe-then-finetune|finetune --recipe prob
+2|--lr: the recipe probe does not look at it|finetune --base b --data d --output o --recipe probe --lr 1e-3
+2|--epochs: the recipe probe-then|finetune --base b --data d --output o --time-budget 1m --epochs 3
+2|--unfreeze: the recipe probe|finetune --base b --data d --output o --recipe probe --unfreeze 1
+2|--time-budget is for|finetune --base b --data d --output o --recipe finetune --time-budget 1m
+2|--time-budget '5x': expected|finetune --base b --data d --output o --time-budget 5x
+2|--time-budget '0s': expected|finetune --base b --data d --output o --time-budget 0s
 2|--checkpoint-every 'x': expected|finetune --base b --data d --output o --checkpoint c --checkpoint-every x
 2|--checkpoint-every '0'|finetune --base b --data d --output o --checkpoint c --checkpoint-every 0
 2|--checkpoint-every '1.5'|finetune --base b --data d --output o --checkpoint c --checkpoint-every 1.5
@@ -238,6 +245,28 @@ check "finetune: says where the result is" grep -q 'mine.onnx' stdout
 thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 2 --progress json
 check "progress as JSON lines" [ -z "$(grep -v '^{"event":"[a-z]*",.*}$' stderr)" ]
 check "an event for each epoch" [ "$(grep -c '"event":"epoch"' stderr)" = 2 ]
+thaw_exits 0 finetune --base "$base" --data data --output probe.onnx --recipe probe --json
+check "probe: JSON" "$json_check" device classes train_count val_count epochs best_val_top1 frozen_unchanged output \
+    seconds recipe probe refinement val_top1_low val_top1_high <stdout
+check "probe: keys" grep -q '"probe": {"path": \[{"strength": .*, "loss": .*, "top1": .*, "iterations": .*}\], "folds": 5, "strength": .*, "cv_count": 30, "cv_top1": .*"converged": true' stdout
+check "probe: no learning rate" grep -q '^    0  thaw_head .* 485 .* 485  none, a probe$' stderr
+thaw_exits 0 finetune --base "$base" --data data --output probe2.onnx --recipe probe -q
+check "probe: the same bits twice" cmp probe.onnx probe2.onnx
+check "probe: says how it was chosen" grep -q '^probe   strength .* in cross-validation (5 folds): ' stdout
+check "probe: a small set is said to be small" grep -q '^valid .* of 10 images .*, a small set$' stdout
+thaw_exits 0 finetune --base "$base" --data data --output default.onnx --json -q
+check "default: probe-then-finetune" grep -q '"recipe": "probe-then-finetune"' stdout
+check "default: says which was kept" grep -q '"refinement": {"tried": .*, "kept": "probe", "reason": "the probe is wrong on ' stdout
+check "default: the probe" cmp probe.onnx default.onnx
+mkdir -p few/a few/b
+for i in 1 2 3; do cp "$image" few/a/$i.png; done
+cp "$(find data -name "*.png" | sort | tail -n 1)" few/b/
+thaw_exits 0 finetune --base "$base" --data few --output few.onnx --val-split 0 -q
+check "four images: nothing to compare on" grep -q '^kept    the probe: no images are held out' stdout
+rm few/a/2.png few/a/3.png
+thaw_exits 0 finetune --base "$base" --data few --output few.onnx --recipe probe
+check "one image per class: says so" grep -q '^thaw: .*one training image per class' stderr
+check "one image per class: a fixed strength" grep -q '^probe   strength 0.1, fixed' stdout
 thaw_exits 0 finetune --base "$base" --data data --output augmented.onnx --epochs 2 --augment strong --json -q
 check "finetune --augment: JSON" grep -q '"augment": "strong"' stdout
 check "finetune --augment: nothing is kept" grep -q '"features_kept": false' stdout

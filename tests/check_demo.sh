@@ -60,7 +60,7 @@ new() {
     number "$2" "$folder/$1.new.json"
 }
 teach scratch --base "$source/tools/demo/base.onnx" --from-scratch --epochs 60
-teach frozen --base "$source/tools/demo/base.onnx"
+teach frozen --base "$source/tools/demo/base.onnx" --recipe probe
 teach tuned --base "$folder/frozen.onnx" --unfreeze 2 --epochs 20
 check "a head for other classes is replaced" [ "$(number head_kept "$folder/frozen.json")" = false ]
 check "fine-tuning goes on from the trained head" [ "$(number head_kept "$folder/tuned.json")" = true ]

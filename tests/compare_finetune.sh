@@ -22,7 +22,7 @@ compare() {
     shift 2
     : >"$folder/scores"
     for seed in $(seq "$seeds"); do
-        head=$(best --base "$shared/models/$model.onnx" --data "$shared/data/$data" --split-seed "$seed" \
+        head=$(best --recipe finetune --base "$shared/models/$model.onnx" --data "$shared/data/$data" --split-seed "$seed" \
             --output "$folder/head.onnx" "$@")
         stage=$(best --base "$folder/head.onnx" --data "$shared/data/$data" --split-seed "$seed" \
             --output "$folder/stage.onnx" --unfreeze 1 --lr 1e-4 --warmup 15 --epochs 8)

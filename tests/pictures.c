@@ -13,19 +13,26 @@
 
 enum { SIZE = PICTURE_SIZE, CLASSES = PICTURE_CLASSES, PER_CLASS = PICTURES_PER_CLASS };
 
-/* Class k: a bright disc at one of three places, noise elsewhere. */
-static void draw(thaw_random *random, int k, uint8_t pixels[SIZE * SIZE * 3])
+/* Class k: a bright disc at one of three places, noise elsewhere. All grey where nothing is to be seen. */
+static void draw(thaw_random *random, int k, bool visible, uint8_t pixels[SIZE * SIZE * 3])
 {
     for (int y = 0; y < SIZE; y++)
         for (int x = 0; x < SIZE; x++)
             for (int c = 0; c < 3; c++) {
                 const int dx = x - 3 - 3 * k, dy = y - 9 + 3 * k;
                 const int bright = dx * dx + dy * dy < 7 && c == k ? 150 : 0;
-                pixels[(y * SIZE + x) * 3 + c] = (uint8_t)(bright + (int)(thaw_random_uniform(random) * 60));
+                pixels[(y * SIZE + x) * 3 + c] =
+                    (uint8_t)(visible ? bright + (int)(thaw_random_uniform(random) * 60) : 99);
             }
 }
 
 void pictures_make(const char *root)
+{
+    static const size_t counts[CLASSES] = {PER_CLASS, PER_CLASS, PER_CLASS};
+    pictures_make_counts(root, counts, true);
+}
+
+void pictures_make_counts(const char *root, const size_t counts[PICTURE_CLASSES], bool visible)
 {
     thaw_random random = {3};
     uint8_t pixels[SIZE * SIZE * 3];
@@ -34,12 +41,12 @@ void pictures_make(const char *root)
     for (int k = 0; k < CLASSES; k++) {
         snprintf(path, sizeof path, "%s/class_%d", root, k);
         mkdir(path, 0777);
-        for (int i = 0; i < PER_CLASS; i++) {
-            draw(&random, k, pixels);
+        for (size_t i = 0; i < counts[k]; i++) {
+            draw(&random, k, visible, pixels);
             const png_recipe recipe = {SIZE, SIZE, PNG_COLOR_TYPE_RGB, 8, false, pixels, SIZE * 3, NULL, 0, NULL, 0,
                                        NULL, 0};
             file_bytes png = make_png(&recipe);
-            snprintf(path, sizeof path, "%s/class_%d/%02d.png", strrchr(root, '/') + 1, k, i);
+            snprintf(path, sizeof path, "%s/class_%d/%02zu.png", strrchr(root, '/') + 1, k, i);
             write_test_file(path, png.data, png.size);
             free(png.data);
         }

@@ -8,6 +8,8 @@ enum { PICTURE_SIZE = 12, PICTURE_CLASSES = 3, PICTURES_PER_CLASS = 12 };
 
 /* Draws them into a folder, which is made. */
 void pictures_make(const char *root);
+/* The same with other numbers of them; all of one grey unless there is something to be seen. */
+void pictures_make_counts(const char *root, const size_t counts[PICTURE_CLASSES], bool visible);
 /* One that is there already, shared by all tests. */
 const char *pictures_folder(void);
 /* The share is for validation. Closed by the caller. */

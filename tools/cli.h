@@ -22,7 +22,8 @@ typedef struct cli_bad_image {
 /* One run of the program. */
 struct cli_state {
     cli_globals globals;
-    const char *command; /* NULL until it is known */
+    const char *command;             /* NULL until it is known */
+    const struct cli_parser *parser; /* of the command's options, while it runs */
     thaw_context *context;
     thaw_device *device; /* NULL until cli_open_device() */
     cli_progress progress;

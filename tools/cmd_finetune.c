@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "json_output.h"
+#include "recipe.h"
 #include "stages.h"
 #include "train_options.h"
 
 typedef struct finetune_options {
     const char *base, *output;
     cli_data_options data;
+    cli_recipe_options recipe;
     cli_train_options training;
     const char *checkpoint_every;
     cli_preprocess_options preprocess;
@@ -18,6 +20,9 @@ typedef struct finetune_options {
 #define LIST_NAME(name, text) text,
 static const char *const schedules[] = {THAW_SCHEDULE_LIST(LIST_NAME) NULL};
 #undef LIST_NAME
+
+/* Beyond that width, an interval says that more validation images would be worth having. */
+static const double small_interval = 0.1;
 
 #define FIELD(member) offsetof(finetune_options, member)
 static const cli_option file_table[] = {
@@ -52,6 +57,7 @@ static const cli_option checkpoint_table[] = {
 #undef FIELD
 static const cli_group groups[] = {
     CLI_GROUP("Files", file_table, 0),
+    CLI_GROUP("How", cli_recipe_table, offsetof(finetune_options, recipe)),
     CLI_GROUP("What is trained", cli_freeze_table, offsetof(finetune_options, training)),
     CLI_GROUP("Training", run_table, 0),
     CLI_GROUP("Steps", cli_step_table, offsetof(finetune_options, training)),
@@ -66,6 +72,7 @@ static void defaults(void *all_options)
 {
     finetune_options *options = all_options;
     *options = (finetune_options){0};
+    cli_recipe_defaults(&options->recipe);
     cli_train_defaults(&options->training);
     cli_data_defaults(&options->data);
     cli_preprocess_defaults(&options->preprocess);
@@ -135,6 +142,8 @@ static thaw_status prepare(cli_state *cli, const finetune_options *options, fine
     thaw_status status = cli_preprocess_check(cli, &options->preprocess);
     if (status == THAW_OK)
         status = cli_train_resolve(cli, &options->training, &state->train);
+    if (status == THAW_OK)
+        status = cli_recipe_resolve(cli, &options->recipe, &state->train);
     if (status == THAW_OK && options->checkpoint_every)
         status = parse_distance(cli, options->checkpoint_every, &state->train);
     if (status == THAW_OK)
@@ -169,6 +178,13 @@ static int64_t frozen_count(const thaw_layer_list *layers)
     return layers->parameters - layers->trainable_parameters - layers->updated_parameters;
 }
 
+static void print_validation(const thaw_finetune_result *result)
+{
+    const double low = result->best_validation_low, high = result->best_validation_high;
+    printf("valid   top-1 %.2f %% of %zu images (95 %%: %.1f to %.1f)%s\n", 100 * result->best_validation_top1,
+           result->validation_count, 100 * low, 100 * high, high - low > small_interval ? ", a small set" : "");
+}
+
 static void print_text(const finetune_options *options, const finetune_state *state)
 {
     const thaw_finetune_result *result = &state->result;
@@ -185,11 +201,13 @@ static void print_text(const finetune_options *options, const finetune_state *st
         printf("resumed after step %llu\n", (unsigned long long)result->resumed_step);
     if (result->bad_count > 0)
         printf("bad     %zu images left out\n", result->bad_count);
-    if (result->validation_count > 0)
-        printf("best    epoch %d of %zu: top-1 %.2f %% of %zu validation images\n", result->best_epoch,
-               result->epoch_count, 100 * result->best_validation_top1, result->validation_count);
-    else
+    cli_recipe_print(result);
+    if (result->recipe == THAW_RECIPE_FINETUNE && result->validation_count > 0)
+        printf("best    epoch %d of %zu\n", result->best_epoch, result->epoch_count);
+    else if (result->recipe == THAW_RECIPE_FINETUNE)
         printf("best    epoch %d, the last one: no validation images\n", result->best_epoch);
+    if (result->validation_count > 0)
+        print_validation(result);
     printf("written %s\n", options->output);
     printf("took    %.1f s\n", result->seconds);
 }
@@ -207,7 +225,7 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
         "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:o, s:I, s:I, "
-        "s:b, s:o, s:s, s:I, s:b}",
+        "s:b, s:o, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o}",
         "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
         "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
@@ -220,7 +238,9 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
         (json_int_t)result->steps, "resumed_step", (json_int_t)result->resumed_step, "interrupted", result->interrupted,
         "peak_device_bytes", json_integer((json_int_t)thaw_device_peak_bytes(cli->device)), "augment",
         cli_augment_text(state->train.augment), "features_found", (json_int_t)result->found_count, "features_halved",
-        result->features_halved));
+        result->features_halved, "recipe", cli_recipe_text(result->recipe), "val_top1_low",
+        cli_json_number(result->best_validation_low), "val_top1_high", cli_json_number(result->best_validation_high),
+        "probe", cli_probe_json(result), "refinement", cli_refinement_json(result)));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */
@@ -266,11 +286,15 @@ const cli_command cli_command_finetune = {
     .arguments = "",
     .summary = "train a new output layer, or more, on a folder of images",
     .description =
-        "Freezes the pre-trained model, replaces its output layer by one for the classes of the data (a model "
-        "that has these classes already keeps its own), trains that and what you unfreeze, and writes an ordinary ONNX "
-        "model with the classes and the preprocessing in its "
-        "metadata. The weights are those of the best epoch. Ctrl-C saves the best epoch so far; a second one quits at "
-        "once.\n"
+        "Replaces the output layer of a pre-trained model by one for the classes of the data and writes an ordinary "
+        "ONNX "
+        "model with the classes and the preprocessing in its metadata. Without options about training, it fits the new "
+        "layer by logistic regression, then fine-tunes from there as far as images and time allow, and keeps that only "
+        "if it is better on validation images beyond chance.\n"
+        "With options about training, all but the new layer and what you unfreeze is frozen, and the weights are those "
+        "of "
+        "the best epoch; a model that has the data's classes already keeps its output layer. Ctrl-C saves the best so "
+        "far; a second one quits at once.\n"
         "Data is a folder for each class: DIR/<class>/<image>, or DIR/train/<class>/.. with DIR/val/<class>/..",
     .examples = "  thaw finetune --base resnet18.onnx --data flowers --output flowers.onnx\n"
                 "  thaw finetune --base mobilenet.onnx --preprocess tf --data signs --output signs.onnx \\\n"

@@ -68,8 +68,8 @@ heading "3. Three ways to teach it the five classes, from the same pictures"
 echo "The base's structure with random weights, all of it trained: what one would do without transfer."
 train scratch --base "$base" --from-scratch --epochs 60
 echo
-echo "Transfer: every layer frozen but a new head."
-train frozen --base "$base"
+echo "Transfer: every layer frozen, a new head fitted to what they see."
+train frozen --base "$base" --recipe probe
 echo
 echo "Fine-tuning: on from there, the head and the two stages below it."
 train tuned --base "$output/frozen.onnx" --unfreeze 2 --epochs 20

@@ -72,6 +72,7 @@ thaw_status cli_parser_run(cli_parser *parser, cli_state *cli, int argc, const c
     while ((found = poptGetNextOpt(parser->popt)) > 0) {
         const cli_option *option = parser->options[found - 1];
         char *value = poptGetOptArg(parser->popt);
+        parser->given[found - 1] = true;
         if (value)
             parser->values[parser->value_count++] = value;
         if (!option->type->parse(option, value ? value : "", parser->fields[found - 1]))
@@ -89,6 +90,14 @@ thaw_status cli_parser_check_required(const cli_parser *parser, cli_state *cli)
             return cli_fail_usage(cli, "--%s %s is missing", option->name, option->value);
     }
     return THAW_OK;
+}
+
+bool cli_parser_given(const cli_parser *parser, const char *name)
+{
+    for (size_t i = 0; i < parser->count; i++)
+        if (strcmp(parser->options[i]->name, name) == 0)
+            return parser->given[i];
+    return false;
 }
 
 const char **cli_parser_rest(const cli_parser *parser, size_t *count)

@@ -65,6 +65,7 @@ typedef struct cli_group {
 typedef struct cli_parser {
     const cli_option *options[CLI_OPTIONS_MAX];
     void *fields[CLI_OPTIONS_MAX];
+    bool given[CLI_OPTIONS_MAX]; /* on the command line */
     struct poptOption table[CLI_OPTIONS_MAX + 1];
     size_t count;
     poptContext popt;
@@ -79,6 +80,8 @@ THAW_MUST_CHECK thaw_status cli_parser_run(cli_parser *parser, cli_state *cli, i
                                            unsigned flags);
 /* THAW_ERR_USAGE if a required option was not given. */
 THAW_MUST_CHECK thaw_status cli_parser_check_required(const cli_parser *parser, cli_state *cli);
+/* Was the option given, whatever its value? */
+bool cli_parser_given(const cli_parser *parser, const char *name);
 /* The arguments that are no options, as long as the parser lives. */
 const char **cli_parser_rest(const cli_parser *parser, size_t *count);
 void cli_parser_free(cli_parser *parser);

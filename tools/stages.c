@@ -35,6 +35,8 @@ static const char *state(int64_t trained, bool updated, double rate, char text[4
 {
     if (trained == 0)
         return "frozen";
+    if (rate == 0)
+        return "none, a probe";
     snprintf(text, 48, "%.3g%s", rate, updated ? ", updates batch norms" : "");
     return text;
 }

@@ -123,8 +123,10 @@ static thaw_status run_command(cli_state *cli, const cli_command *command, int a
             status = cli_parser_check_required(&parser, cli);
         if (status == THAW_OK)
             status = cli_start(cli);
+        cli->parser = &parser;
         if (status == THAW_OK)
             status = command->run(cli, options, arguments, count);
+        cli->parser = NULL;
     }
     cli_parser_free(&parser);
     free(options);

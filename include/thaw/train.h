@@ -45,6 +45,7 @@ THAW_API thaw_job thaw_job_defaults(void);
 
 /* X(name, text) */
 #define THAW_OPTIMIZER_LIST(X) X(SGD, "sgd") X(ADAM, "adam") X(ADAMW, "adamw")
+#define THAW_RECIPE_LIST(X)    X(FINETUNE, "finetune") X(PROBE, "probe") X(PROBE_THEN_FINETUNE, "probe-then-finetune")
 #define THAW_SCHEDULE_LIST(X)  X(CONSTANT, "constant") X(COSINE, "cosine") X(ONE_CYCLE, "one-cycle") X(STEP, "step")
 typedef enum thaw_optimizer_kind {
 #define THAW_OPTIMIZER_ENUM(name, text) THAW_OPTIMIZER_##name,
@@ -56,6 +57,13 @@ typedef enum thaw_schedule_kind {
     THAW_SCHEDULE_LIST(THAW_SCHEDULE_ENUM)
 #undef THAW_SCHEDULE_ENUM
 } thaw_schedule_kind;
+/* finetune: steps of gradient descent, by the options. probe: the head by logistic regression. probe-then-finetune:
+ * that, then deeper, if it pays. See below. */
+typedef enum thaw_recipe {
+#define THAW_RECIPE_ENUM(name, text) THAW_RECIPE_##name,
+    THAW_RECIPE_LIST(THAW_RECIPE_ENUM)
+#undef THAW_RECIPE_ENUM
+} thaw_recipe;
 /* False if there is no such name. */
 THAW_API bool thaw_optimizer_named(const char *text, thaw_optimizer_kind *kind);
 THAW_API bool thaw_schedule_named(const char *text, thaw_schedule_kind *kind);
@@ -77,13 +85,15 @@ typedef struct thaw_plan {
     const thaw_layer_list *layers;
     const char *const *cut; /* [cut_count]: the values that the frozen part hands to the trained one */
     size_t cut_count;
-    const double *rates; /* [stages]: the highest learning rate of each stage, the head's first */
+    const double *rates; /* [stages]: the highest learning rate of each stage, the head's first; 0: no steps, a probe */
     size_t stages;
     bool head_kept; /* the model had one for these classes, which is trained on */
 } thaw_plan;
 typedef void (*thaw_plan_callback)(void *user, const thaw_plan *plan);
 
 typedef struct thaw_finetune_options {
+    thaw_recipe recipe;         /* default finetune */
+    double time_budget_seconds; /* of probe-then-finetune, from the start; default 300 */
     thaw_job job;
     thaw_preprocess preprocess;
     thaw_freeze_options freeze;    /* default: all frozen but the new head */
@@ -133,20 +143,58 @@ THAW_API thaw_finetune_options thaw_finetune_defaults(void);
 /* THAW_ERR_USAGE with what is wrong with an option, as far as that can be told without model and data. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_finetune_check(thaw_context *context, const thaw_finetune_options *options);
 
+/* What a strength of the penalty came to in cross-validation. */
+typedef struct thaw_probe_strength {
+    double strength;    /* lambda in: mean cross-entropy + lambda / 2 * |weights|^2 */
+    double loss;        /* mean cross-entropy of images while they were held out, weighted as in training */
+    double top1;        /* share of them classified right */
+    int32_t iterations; /* of L-BFGS, all folds together */
+} thaw_probe_strength;
+
+/* How the probe came about. */
+typedef struct thaw_probe_result {
+    thaw_probe_strength *path; /* [path_count], from strong to weak; NULL without folds */
+    size_t path_count, folds;  /* folds 0: one image per class, the strength is a fixed one; fewer than 5:
+                                * no class has more images, or so many have 2000 */
+    double strength;           /* chosen */
+    size_t cv_count;           /* images that were held out once each, in cross-validation */
+    double cv_top1, cv_top1_low, cv_top1_high; /* with that strength; 95 % interval. NaN, 0 and 1 without folds */
+    int32_t iterations;                        /* of the last fit, on all training images */
+    double gradient;                           /* its largest component, as a share of what it began with */
+    bool converged;                            /* that is at most 1e-5; false: rounding let it get no further */
+    double validation_top1, validation_top1_low, validation_top1_high; /* NaN, 0 and 1 without validation images */
+    double seconds;                                                    /* without the features */
+} thaw_probe_result;
+
+/* What came of fine-tuning after the probe. */
+typedef struct thaw_refinement {
+    bool tried, kept;
+    int32_t unfreeze, epochs;          /* what was tried */
+    thaw_augment_kind augment;         /* likewise */
+    double top1, top1_low, top1_high;  /* on the images held out; 95 % interval */
+    size_t only_probe, only_finetuned; /* images held out that only the one had right */
+    double p;                          /* McNemar's exact test, two-sided */
+    char reason[256];                  /* why which was kept, in a sentence */
+} thaw_refinement;
+
 typedef struct thaw_finetune_result {
+    thaw_recipe recipe;
     size_t train_count, validation_count, bad_count; /* images used, and left out */
     thaw_epoch *epochs;                              /* [epoch_count], those before a resumption included */
     size_t epoch_count;
-    int32_t best_epoch;          /* the one whose weights the model now has */
-    double best_validation_top1; /* NaN without validation images */
-    size_t feature_count;        /* numbers per image at the cut */
-    bool features_kept;          /* they were computed once; false: in every epoch */
-    bool head_kept;              /* the model's own head was trained on, not a fresh one */
-    uint64_t steps;              /* of the optimizer */
-    uint64_t resumed_step;       /* the step after which a resumed run went on; 0: it began at the beginning */
-    bool frozen_unchanged;       /* every frozen tensor, statistics included, is what it was, bit for bit: in the model,
-                                  * and in what the device trained with */
-    bool interrupted;            /* thaw_context_interrupt() came; the model holds the best epoch so far */
+    int32_t best_epoch;                               /* the one whose weights the model now has */
+    double best_validation_top1;                      /* NaN without validation images */
+    double best_validation_low, best_validation_high; /* its 95 % interval */
+    thaw_probe_result probe;                          /* of recipes that have one */
+    thaw_refinement refinement;                       /* of probe-then-finetune */
+    size_t feature_count;                             /* numbers per image at the cut */
+    bool features_kept;                               /* they were computed once; false: in every epoch */
+    bool head_kept;                                   /* the model's own head was trained on, not a fresh one */
+    uint64_t steps;                                   /* of the optimizer */
+    uint64_t resumed_step; /* the step after which a resumed run went on; 0: it began at the beginning */
+    bool frozen_unchanged; /* every frozen tensor, statistics included, is what it was, bit for bit: in the model,
+                            * and in what the device trained with */
+    bool interrupted;      /* thaw_context_interrupt() came; the model holds the best epoch so far */
     double seconds;
 
     size_t found_count;   /* of images and their views: those whose features earlier runs had computed */
@@ -161,7 +209,26 @@ typedef struct thaw_finetune_result {
  * preprocessing into its metadata. The caller saves. *result is freed with thaw_finetune_result_free(), also after a
  * failure.
  *
- * A run of the same model, data, options and device gives the same bits, whether it was interrupted and resumed or not.
+ * The recipe probe makes the new head by multinomial logistic regression on the standardised features of the frozen
+ * part, which is all but the head: mean cross-entropy plus an L2 penalty (not on biases), minimised by L-BFGS.
+ * Five-fold stratified cross-validation over the training images chooses the penalty's strength by the held-out
+ * cross-entropy; of strengths within one standard error of the best, by accuracy. Class weights and label smoothing
+ * hold; what is said about epochs, rates and steps is not looked at. The result has one epoch. Further: THAW_ERR_USAGE
+ * for options that ask for more than a head; THAW_ERR_UNSUPPORTED where all features don't fit into memory_bytes.
+ *
+ * The recipe probe-then-finetune makes the probe first. Then, from that head, it trains as many stages below it as the
+ * number of training images allows (one below 1000, two below 5000, three below 20000, else all), or what
+ * options->freeze says, with AdamW, about 500 steps of options->train_batch_size, a cosine that comes from 3e-4 after a
+ * warm-up, half of that for each stage further down, batch norms frozen, images augmented a little. A few steps are
+ * timed first: where the time does not suffice, epochs become fewer, then images come as they are, then only one stage
+ * is trained. The fine-tuned model, as the last epoch leaves it, is kept if it beats the probe on the images held out:
+ * McNemar's exact test below 0.05. It is not even tried where the probe is wrong on too few of them for that, where
+ * none are held out, or where time is too short. The result's epochs are the probe, then those of fine-tuning. Options
+ * about rates, epochs, schedules, augmentation and checkpoints are not looked at. Where there can be no probe, it is
+ * finetune.
+ *
+ * A run of the same model, data, options and device gives the same bits (probe-then-finetune: if the same plan came out
+ * of what it measured), whether it was interrupted and resumed or not.
  * An interruption saves a checkpoint where there is a folder for it.
  *
  * THAW_ERR_USAGE: an option out of range, found before any work; what thaw_model_freeze() refuses; batch norms to be

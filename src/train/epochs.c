@@ -252,7 +252,8 @@ static thaw_status finish_epoch(run *r)
                           .images_per_second = (double)r->train.count / (seconds > 0 ? seconds : 1e-9),
                           .learning_rate = r->learning_rate};
     note_epoch(r, epoch);
-    if (is_better(epoch, result->best_epoch ? &result->epochs[result->best_epoch - 1] : NULL)) {
+    if (r->training->keeps_last ||
+        is_better(epoch, result->best_epoch ? &result->epochs[result->best_epoch - 1] : NULL)) {
         result->best_epoch = epoch->epoch;
         THAW_TRY(keep_parameters(r));
     }

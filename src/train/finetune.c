@@ -2,9 +2,12 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "model/freeze.h"
-#include "train/epochs.h"
-#include "train/identity.h"
+#include "train/descent.h"
+#include "train/finetune.h"
+#include "train/metrics.h"
 #include "train/plan.h"
+#include "train/probe.h"
+#include "train/recipe.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -27,23 +30,10 @@ thaw_finetune_options thaw_finetune_defaults(void)
                                      .momentum = 0.9,
                                      .weight_decay = 1e-2,
                                      .schedule = THAW_SCHEDULE_COSINE,
+                                     .time_budget_seconds = 300,
                                      .seed = 1};
     thaw_preprocess_named("imagenet", 224, 224, &options.preprocess);
     return options;
-}
-
-/* The head was trained on standardised features: it takes the standardisation over. */
-static void fold_standardisation(const thaw_training *t, const thaw_parameters *parameters, thaw_tensor **best)
-{
-    const thaw_node *head = thaw_training_linear_head(t);
-    thaw_tensor *of_input[3] = {NULL};
-    if (!t->standardisation.width || !head)
-        return;
-    for (size_t i = 0; i < parameters->count; i++)
-        for (size_t j = 1; j < 3; j++)
-            if (head->inputs[j] == parameters->items[i].source)
-                of_input[j] = best[i];
-    thaw_standardisation_fold(&t->standardisation, of_input[1]->data, of_input[2]->data, t->classes);
 }
 
 static thaw_status name_classes(const thaw_training *t)
@@ -57,34 +47,10 @@ static thaw_status name_classes(const thaw_training *t)
     return status;
 }
 
-/* The best parameters and statistics become the model's. */
-static thaw_status install(const thaw_training *t, const thaw_parameters *parameters, thaw_tensor **best)
+thaw_status thaw_finetune_describe(const thaw_training *t)
 {
-    fold_standardisation(t, parameters, best);
-    for (size_t i = 0; i < parameters->count; i++) {
-        thaw_value *value = parameters->items[i].source;
-        thaw_tensor_release(&value->constant);
-        value->constant = thaw_tensor_retain(best[i]);
-    }
     THAW_TRY(name_classes(t));
     return thaw_model_set_preprocess(t->model, &t->options->preprocess);
-}
-
-static thaw_status train_with(thaw_trainer *trainer, const char *identity, thaw_finetune_result *result)
-{
-    const thaw_training *t = trainer->training;
-    const size_t count = trainer->parameters.count;
-    thaw_tensor **best;
-    THAW_TRY(thaw_allocate(t->context, count, sizeof *best, &best));
-    thaw_status status = thaw_epochs_run(trainer, identity, result, best);
-    if (status == THAW_OK)
-        status = thaw_trainer_check_frozen(trainer, &result->frozen_unchanged);
-    if (status == THAW_OK)
-        status = install(t, &trainer->parameters, best);
-    for (size_t i = 0; i < count; i++)
-        thaw_tensor_release(&best[i]);
-    free(best);
-    return status;
 }
 
 static void note_facts(const thaw_training *t, thaw_finetune_result *result)
@@ -101,33 +67,78 @@ static void note_facts(const thaw_training *t, thaw_finetune_result *result)
     result->features_halved = store && store->halves;
 }
 
-static thaw_status train(thaw_training *t, thaw_finetune_result *result)
+thaw_status thaw_finetune_prepare(thaw_training *t, thaw_finetune_result *result, thaw_hash *frozen)
 {
-    thaw_trainer trainer;
-    char identity[THAW_HASH_TEXT] = "";
-    if (t->options->checkpoint)
-        thaw_hash_text(thaw_identity_of_model(t->model->graph), identity);
-    const thaw_hash before = thaw_graph_hash_frozen(t->model->graph);
+    THAW_TRY(thaw_training_prepare_model(t));
+    THAW_TRY(thaw_plan_tell(t));
+    *frozen = thaw_graph_hash_frozen(t->model->graph);
     const thaw_status read = thaw_training_prepare_rows(t);
     note_facts(t, result);
-    THAW_TRY(read);
-    THAW_TRY(thaw_trainer_open(&trainer, t));
-    const thaw_status status = train_with(&trainer, identity, result);
-    thaw_trainer_close(&trainer);
-    THAW_TRY(status);
+    return read;
+}
+
+thaw_status thaw_finetune_check_frozen(const thaw_training *t, thaw_hash frozen, thaw_finetune_result *result)
+{
     result->frozen_unchanged =
-        result->frozen_unchanged && thaw_hash_equal(before, thaw_graph_hash_frozen(t->model->graph));
+        result->frozen_unchanged && thaw_hash_equal(frozen, thaw_graph_hash_frozen(t->model->graph));
     if (!result->frozen_unchanged)
         return thaw_fail(t->context, THAW_ERR_CHECK, "a frozen tensor has changed during training");
     return THAW_OK;
 }
 
+thaw_status thaw_finetune_descend(thaw_training *t, thaw_hash frozen, thaw_finetune_result *result)
+{
+    thaw_descent descent;
+    THAW_TRY(thaw_descent_open(&descent, t));
+    const thaw_status status = thaw_descent_run(&descent, result);
+    if (status == THAW_OK)
+        thaw_descent_install(&descent);
+    thaw_descent_close(&descent);
+    THAW_TRY(status);
+    THAW_TRY(thaw_finetune_describe(t));
+    return thaw_finetune_check_frozen(t, frozen, result);
+}
+
+static thaw_status descend(thaw_training *t, thaw_finetune_result *result)
+{
+    thaw_hash frozen;
+    THAW_TRY(thaw_finetune_prepare(t, result, &frozen));
+    return thaw_finetune_descend(t, frozen, result);
+}
+
+/* Nothing that is frozen is ever on the device together with what a probe changes. */
+static thaw_status probe(thaw_training *t, thaw_finetune_result *result)
+{
+    thaw_hash frozen;
+    THAW_TRY(thaw_probe_check(t->context, t->options));
+    THAW_TRY(thaw_finetune_prepare(t, result, &frozen));
+    THAW_TRY(thaw_probe_run(t, result, NULL));
+    result->frozen_unchanged = true;
+    THAW_TRY(thaw_finetune_describe(t));
+    return thaw_finetune_check_frozen(t, frozen, result);
+}
+
+static thaw_status (*const recipes[])(thaw_training *t, thaw_finetune_result *result) = {
+    [THAW_RECIPE_FINETUNE] = descend,
+    [THAW_RECIPE_PROBE] = probe,
+    [THAW_RECIPE_PROBE_THEN_FINETUNE] = thaw_recipe_run,
+};
+
+static void note_interval(thaw_finetune_result *result)
+{
+    const double right = result->best_validation_top1 * (double)result->validation_count;
+    thaw_wilson_interval(result->validation_count ? (size_t)lround(right) : 0, result->validation_count,
+                         &result->best_validation_low, &result->best_validation_high);
+}
+
 static thaw_status finetune(thaw_training *t, thaw_finetune_result *result)
 {
+    if ((int)t->options->recipe < 0 || (size_t)t->options->recipe >= sizeof recipes / sizeof recipes[0])
+        return thaw_fail(t->context, THAW_ERR_USAGE, "there is no recipe %d", (int)t->options->recipe);
     THAW_TRY(thaw_finetune_check(t->context, t->options));
-    THAW_TRY(thaw_training_prepare_model(t));
-    THAW_TRY(thaw_plan_tell(t));
-    return train(t, result);
+    THAW_TRY(recipes[t->options->recipe](t, result));
+    note_interval(result);
+    return THAW_OK;
 }
 
 thaw_status thaw_finetune(thaw_model *model, thaw_device *device, const thaw_dataset *dataset,
@@ -136,7 +147,8 @@ thaw_status thaw_finetune(thaw_model *model, thaw_device *device, const thaw_dat
     const double start = thaw_clock_seconds();
     thaw_training training = {
         .context = model->context, .model = model, .device = device, .dataset = dataset, .options = options};
-    *result = (thaw_finetune_result){.best_validation_top1 = NAN};
+    *result =
+        (thaw_finetune_result){.recipe = options->recipe, .best_validation_top1 = NAN, .best_validation_high = 1.0};
     const thaw_status status = finetune(&training, result);
     result->seconds = thaw_clock_seconds() - start;
     thaw_training_close(&training);
@@ -146,5 +158,6 @@ thaw_status thaw_finetune(thaw_model *model, thaw_device *device, const thaw_dat
 void thaw_finetune_result_free(thaw_finetune_result *result)
 {
     free(result->epochs);
+    free(result->probe.path);
     *result = (thaw_finetune_result){0};
 }

@@ -69,6 +69,11 @@ thaw_status thaw_loss_run(thaw_loss *l, const thaw_buffer *logits, thaw_buffer *
     return THAW_OK;
 }
 
+bool thaw_loss_row_right(const thaw_loss *loss, size_t row)
+{
+    return loss->correct[row];
+}
+
 void thaw_loss_destroy(thaw_loss **loss)
 {
     thaw_loss *l = *loss;

@@ -22,6 +22,8 @@ void thaw_loss_set_row(thaw_loss *loss, size_t row, int32_t label, float weight)
  * device. */
 THAW_MUST_CHECK thaw_status thaw_loss_run(thaw_loss *loss, const thaw_buffer *logits, thaw_buffer *gradient,
                                           size_t count, thaw_loss_sums *sums);
+/* Was the row classified right, in the last run? */
+bool thaw_loss_row_right(const thaw_loss *loss, size_t row);
 void thaw_loss_destroy(thaw_loss **loss);
 
 #endif

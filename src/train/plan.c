@@ -14,8 +14,8 @@ static thaw_status tell(const thaw_training *t, const thaw_layer_list *layers)
     double *rates;
     THAW_TRY(thaw_allocate(t->context, stages, sizeof *rates, &rates));
     for (size_t i = 0; i < stages; i++)
-        rates[i] = o->learning_rate * pow(o->depth_decay, (double)i);
-    if (o->head_learning_rate > 0)
+        rates[i] = o->recipe == THAW_RECIPE_PROBE ? 0.0 : o->learning_rate * pow(o->depth_decay, (double)i);
+    if (o->head_learning_rate > 0 && o->recipe != THAW_RECIPE_PROBE)
         rates[0] = o->head_learning_rate;
     const thaw_plan plan = {layers, t->cut.names, t->cut.count, rates, stages, t->head_kept && !o->from_scratch};
     o->on_plan(o->job.user, &plan);

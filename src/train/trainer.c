@@ -230,7 +230,7 @@ thaw_status thaw_trainer_step(thaw_trainer *t, double learning_rate, thaw_loss_s
     return t->average ? thaw_average_update(t->average, thaw_optimizer_steps(t->optimizer)) : THAW_OK;
 }
 
-static thaw_status validate(thaw_trainer *t, thaw_loss_sums *sums)
+thaw_status thaw_trainer_judge(thaw_trainer *t, thaw_loss_sums *sums, bool *right)
 {
     const size_t all = t->count[THAW_PART_HELD_OUT];
     double weight;
@@ -242,6 +242,8 @@ static thaw_status validate(thaw_trainer *t, thaw_loss_sums *sums)
         THAW_TRY(thaw_loss_run(t->loss, t->program->graph->outputs[0]->buffer, NULL, count, sums));
         if (!isfinite(sums->loss))
             return fail_diverged(t, THAW_PART_HELD_OUT, from, count);
+        for (size_t i = 0; i < count && right; i++)
+            right[t->order[THAW_PART_HELD_OUT][from + i]] = thaw_loss_row_right(t->loss, i);
     }
     return THAW_OK;
 }
@@ -249,9 +251,9 @@ static thaw_status validate(thaw_trainer *t, thaw_loss_sums *sums)
 thaw_status thaw_trainer_validate(thaw_trainer *t, thaw_loss_sums *sums)
 {
     if (!t->average)
-        return validate(t, sums);
+        return thaw_trainer_judge(t, sums, NULL);
     THAW_TRY(thaw_average_exchange(t->average));
-    THAW_TRY(validate(t, sums));
+    THAW_TRY(thaw_trainer_judge(t, sums, NULL));
     return thaw_average_exchange(t->average);
 }
 

@@ -41,6 +41,9 @@ THAW_MUST_CHECK thaw_status thaw_trainer_step(thaw_trainer *trainer, double lear
 /* The held-out rows, with the averaged weights where there are some; ends the epoch's run through its rows.
  * THAW_ERR_DIVERGED as above. */
 THAW_MUST_CHECK thaw_status thaw_trainer_validate(thaw_trainer *trainer, thaw_loss_sums *sums);
+/* The same with the weights as they are; right[row], where it is not NULL: is that
+ * held-out row classified right? */
+THAW_MUST_CHECK thaw_status thaw_trainer_judge(thaw_trainer *trainer, thaw_loss_sums *sums, bool *right);
 /* Are all constants that the device trained with, and that are frozen, what they were? */
 THAW_MUST_CHECK thaw_status thaw_trainer_check_frozen(const thaw_trainer *trainer, bool *unchanged);
 

@@ -53,6 +53,8 @@ thaw_status thaw_finetune_check(thaw_context *context, const thaw_finetune_optio
     THAW_TRY(thaw_freeze_check(context, &o->freeze));
     if (o->resume && !o->checkpoint)
         return thaw_fail(context, THAW_ERR_USAGE, "to resume, a folder with checkpoints is needed");
+    if (!(o->time_budget_seconds >= 0))
+        return thaw_fail(context, THAW_ERR_USAGE, "a time budget can't be negative");
     if (o->checkpoint_steps < 0 || !(o->checkpoint_seconds >= 0))
         return thaw_fail(context, THAW_ERR_USAGE, "the distance of checkpoints can't be negative");
     return thaw_preprocess_check(context, &o->preprocess);
@@ -74,7 +76,7 @@ thaw_status thaw_training_prepare_model(thaw_training *t)
     const thaw_finetune_options *o = t->options;
     thaw_freeze_options freeze = o->freeze;
     t->classes = thaw_dataset_class_count(t->dataset);
-    t->head_kept = !o->new_head && !o->head_at && knows_classes(t);
+    t->head_kept = o->recipe != THAW_RECIPE_PROBE && !o->new_head && !o->head_at && knows_classes(t);
     if (!t->head_kept)
         THAW_TRY(thaw_model_replace_head(t->model, t->classes, o->head_at, o->seed));
     if (o->from_scratch) {

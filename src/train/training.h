@@ -22,6 +22,7 @@ typedef struct thaw_training {
     bool *validation;                     /* [rows]: held out */
     size_t *class_count;                  /* [classes]: training images */
     bool head_kept;                       /* the model's own is trained on */
+    bool keeps_last; /* epoch, not the best: held-out images then say without bias how good it is */
     size_t classes, train_count, validation_count, bad_count;
 } thaw_training;
 
