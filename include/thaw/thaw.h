@@ -11,6 +11,7 @@
 #ifndef THAW_THAW_H
 #define THAW_THAW_H
 
+#include <thaw/check.h>
 #include <thaw/data.h>
 #include <thaw/device.h>
 #include <thaw/model.h>
