@@ -101,6 +101,13 @@ static void find_links(void *user, size_t index)
     }
 }
 
+static void tell(void *user, size_t done)
+{
+    const thaw_duplicates_options *o = ((const search *)user)->options;
+    if (o->tell)
+        o->tell(o->user, done);
+}
+
 static thaw_status choose_distinct(thaw_context *context, search *s)
 {
     const thaw_duplicates_options *o = s->options;
@@ -175,7 +182,7 @@ static thaw_status find(thaw_context *context, search *s)
         s->likes[i] = (thaw_like){.group = i, .other = i};
     THAW_TRY(find_equal(context, s));
     THAW_TRY(choose_distinct(context, s));
-    const thaw_parallel parallel = {s->distinct_count, o->workers, find_links, o->tell, o->user};
+    const thaw_parallel parallel = {s->distinct_count, o->workers, find_links, tell, s};
     THAW_TRY(thaw_parallel_run(context, &parallel));
     make_groups(s);
     return THAW_OK;
