@@ -102,7 +102,7 @@ thaw_status thaw_parallel_run(thaw_context *context, const thaw_parallel *parall
     loop l = {.of = parallel};
     atomic_init(&l.next, 0);
     atomic_init(&l.done, 0);
-    atomic_init(&l.stop, false);
+    atomic_init(&l.stop, thaw_context_interrupted(context));
     pthread_mutex_init(&l.mutex, NULL);
     pthread_cond_init(&l.ended, NULL);
     const thaw_status status = run(&l, context, threads);
