@@ -304,6 +304,30 @@ one_error "no-such-device"
 thaw_exits 3 run mine.onnx --input no-such.npy --output y.npy
 one_error "no-such.npy"
 
+# --- what is wrong with the data ---------------------------------------------------------------------------------------
+thaw_exits 2 check data --similarity 0.5
+one_error "similarity"
+thaw_exits 3 check no-such
+one_error "no-such"
+thaw_exits 0 check data -q
+check "check: a summary" grep -q "^can't be read  *0$" stdout
+check "check: says what was not looked for" grep -q '^labels that neighbours doubt .* needs --base' stdout
+cp -r data spoilt
+first=$(find spoilt -name '*.png' | sort | head -n 1)
+last=$(find spoilt -name '*.png' | sort | tail -n 1)
+cp "$first" "$(dirname "$last")/copy.png"
+echo "no image" >"$(dirname "$first")/bad.png"
+thaw_exits 0 check spoilt --json --base "$base"
+check "check: JSON" "$json_check" data base count readable classes unreadable tiny monochrome grey duplicates leaks \
+    conflicts surplus labels_checked doubted turned_checked turned enlarged passed seconds <stdout
+check "check: the copy is found" grep -q '"likeness": "file"' stdout
+check "check: it is in two classes" grep -q '"conflict": true' stdout
+thaw_exits 0 check spoilt --base "$base" --limit 1 -q
+check "check: the unreadable one is named with a reason" grep -q '^  .*bad.png  not a PNG' stdout
+thaw_exits 1 check spoilt --strict -q
+check "check --strict: says why" grep -q '^thaw: 1 unreadable images, .* in several classes$' stderr
+thaw_exits 0 check data --strict -q
+
 # --- what is trained ---------------------------------------------------------------------------------------------------
 thaw_exits 2 finetune --base "$base" --data data --output o.onnx -q --freeze-until block3_ad
 one_error "near: block3_add"

@@ -12,6 +12,7 @@
 #define THAW_THAW_H
 
 #include <thaw/cache.h>
+#include <thaw/check.h>
 #include <thaw/data.h>
 #include <thaw/device.h>
 #include <thaw/model.h>

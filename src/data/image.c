@@ -84,18 +84,47 @@ static bool read_file(const char *path, uint8_t **bytes, size_t *size, thaw_imag
     return ok;
 }
 
+static bool decode(const uint8_t *bytes, size_t size, thaw_image *image, thaw_image_error *error)
+{
+    for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++) {
+        if (codecs[i]->probe(bytes, size))
+            return codecs[i]->decode(bytes, size, image, error);
+    }
+    return thaw_image_fail(error, "not a PNG or JPEG file");
+}
+
 bool thaw_image_read(const char *path, thaw_image *image, thaw_image_error *error)
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
     if (!read_file(path, &bytes, &size, error))
         return false;
-    const thaw_codec *codec = NULL;
-    for (size_t i = 0; i < sizeof codecs / sizeof codecs[0] && !codec; i++) {
-        if (codecs[i]->probe(bytes, size))
-            codec = codecs[i];
-    }
-    const bool ok = codec ? codec->decode(bytes, size, image, error) : thaw_image_fail(error, "not a PNG or JPEG file");
+    const bool ok = decode(bytes, size, image, error);
     free(bytes);
     return ok;
+}
+
+bool thaw_image_read_hashed(const char *path, thaw_image *image, thaw_hash *content, thaw_image_error *error)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    *content = (thaw_hash){0};
+    if (!read_file(path, &bytes, &size, error))
+        return false;
+    *content = thaw_hash_bytes(bytes, size, 0);
+    const bool ok = decode(bytes, size, image, error);
+    free(bytes);
+    return ok;
+}
+
+bool thaw_image_hash_file(const char *path, thaw_hash *content)
+{
+    thaw_image_error error;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (!read_file(path, &bytes, &size, &error))
+        return false;
+    *content = thaw_hash_bytes(bytes, size, 0);
+    free(bytes);
+    return true;
 }

@@ -4,6 +4,7 @@
 
 #include <thaw/data.h>
 #include "base/context.h"
+#include "base/hash.h"
 
 typedef struct thaw_image {
     int32_t width, height;
@@ -35,6 +36,10 @@ extern const thaw_codec thaw_codec_png, thaw_codec_jpeg;
 
 /* Reads, recognises and decodes a file. False with the reason in *error; *image is untouched then. Thread-safe. */
 bool thaw_image_read(const char *path, thaw_image *image, thaw_image_error *error);
+/* The same, with the hash of the file's bytes, also of those that can't be decoded; zero if it can't be read. */
+bool thaw_image_read_hashed(const char *path, thaw_image *image, thaw_hash *content, thaw_image_error *error);
+/* The hash alone. False if the file can't be read, or not as an image. */
+bool thaw_image_hash_file(const char *path, thaw_hash *content);
 
 /* Scales the box (left, top, right, bottom, in pixels of the source) to width x height, as Pillow's Image.resize(size,
  * resample, box) for 8-bit images does, bit for bit: antialiased, two passes, rounded between. False if memory runs
