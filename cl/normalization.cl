@@ -9,6 +9,9 @@
  * (x - m)^2, by a second reading; sums come in runs, which lose less to rounding than one sum does. means and inverses
  * (1 / d), if not NULL, get the row's. */
 #define RUN 32
+#ifndef LANES
+#define LANES 1
+#endif
 
 /* The sum over the work-items of a group; all get it. `shared` is [LANES], and free again behind it. */
 inline float sum_of_lanes(float value, local float *shared)

@@ -5,6 +5,9 @@
  *
  * Sums always come in the same order. */
 #define RUN 32
+#ifndef LANES
+#define LANES 1
+#endif
 
 /* The sum over the work-items of a group; all get it. `shared` is [LANES], and free again behind it. */
 inline float sum_of_lanes(float value, local float *shared)
