@@ -4,7 +4,8 @@
  * Operand a's element for place (i_0, i_1, ..) is a[i_0 * A_INNER + i_1 * a_stride_1 + ..], b's alike; a stride of 0
  * repeats. Any extents. Work-items (extent_0, extent_1, extent_2 * .. * extent_7).
  *
- * ARITHMETIC: 0 adds, 1 subtracts, 2 multiplies, 3 divides. A_INNER, B_INNER: 0 or 1. ACTIVATION: see common.clh. */
+ * ARITHMETIC: 0 adds, 1 subtracts, 2 multiplies, 3 divides, 4 is the smaller, 5 the larger of both (NaN where one is
+ * NaN), 6 a to the power of b, 7 adds and multiplies by alpha. A_INNER, B_INNER: 0 or 1. ACTIVATION: see common.clh. */
 #ifndef ARITHMETIC
 #define ARITHMETIC 0
 #endif
@@ -32,8 +33,16 @@
 #define COMBINED(a, b) ((a) - (b))
 #elif ARITHMETIC == 2
 #define COMBINED(a, b) ((a) * (b))
-#else
+#elif ARITHMETIC == 3
 #define COMBINED(a, b) ((a) / (b))
+#elif ARITHMETIC == 4
+#define COMBINED(a, b) ((a) > (b) ? (b) : (b) == (b) ? (a) : (b))
+#elif ARITHMETIC == 5
+#define COMBINED(a, b) ((a) < (b) ? (b) : (b) == (b) ? (a) : (b))
+#elif ARITHMETIC == 6
+#define COMBINED(a, b) pow(a, b)
+#else
+#define COMBINED(a, b) (((a) + (b)) * alpha)
 #endif
 
 kernel void binary(global float *y, global const float *a, global const float *b, float alpha, float beta,

@@ -2,6 +2,7 @@
  * where `to` may repeat, and then gets the sum.
  *
  * TERM  0: from        1: from * q        2: from / q        3: -from * p / (q * q)
+ *       4: from where p > q, half of it where p == q      5: from * q * p^(q - 1)      6: from * p^q * log(p)
  *
  * Each operand has a stride for each dimension, in elements; 0 repeats. What a TERM does not use is not touched. `table`
  * holds where to, from, p and q begin, then five numbers for each dimension that is not an argument, the innermost first:
@@ -16,12 +17,18 @@
 #define VALUE(from, p, q) ((from) * (q))
 #elif TERM == 2
 #define VALUE(from, p, q) ((from) / (q))
-#else
+#elif TERM == 3
 #define VALUE(from, p, q) (-(from) * ((p) / (q)) / (q))
+#elif TERM == 4
+#define VALUE(from, p, q) ((p) > (q) ? (from) : (p) == (q) ? 0.5f * (from) : 0.0f)
+#elif TERM == 5
+#define VALUE(from, p, q) ((q) == 0.0f ? 0.0f : (from) * (q) * pow(p, (q) - 1.0f))
+#else
+#define VALUE(from, p, q) ((p) > 0.0f ? (from) * pow(p, q) * log(p) : 0.0f)
 #endif
 
 /* The number at an operand's place, or nothing where TERM does without it. */
-#if TERM == 3
+#if TERM >= 3
 #define P(load) load
 #else
 #define P(load) 0.0f
@@ -161,7 +168,7 @@ kernel void finish_sum(global float *to, global const float *pieces, float scale
 #define Q_BLOCK(at) ((floatb)q[at])
 #endif
 
-/* add_terms where `to` has every pixel of every block; TERM 3 is none of these. Work-item (run of `run` pixels, block,
+/* add_terms where `to` has every pixel of every block; a TERM of 3 or more is none of these. Work-item (run of `run` pixels, block,
  * image). */
 kernel void add_terms_blocked(global float *to, global const float *from, global const float *q, float scale,
                               int pixels, int run, long from_image, long from_block, int from_pixel, long q_image,

@@ -147,6 +147,26 @@ static const test_entry tests[] = {
     {"huge", test_huge},
 };
 
+static void test_comparisons(void)
+{
+    static const op_folded_case cases[] = {
+        {"Less", "", "i:1,2,3 i:2@s", 0, "b:1,0,0"},
+        {"LessOrEqual", "", "i:1,2,3 i:2@s", 16, "b:1,1,0"},
+        {"Greater", "", "i:1,2,3 i:2@s", 0, "b:0,0,1"},
+        {"GreaterOrEqual", "", "i:1,2,3 i:2@s", 16, "b:0,1,1"},
+        {"Less", "", "f:-1,0.5 f:0@s", 0, "b:1,0"},
+        {"And", "", "b:0,0,1,1 b:0,1,0,1", 0, "b:0,0,0,1"},
+        {"Or", "", "b:0,0,1,1 b:0,1,0,1", 0, "b:0,1,1,1"},
+        {"Xor", "", "b:0,0,1,1 b:0,1,0,1", 0, "b:0,1,1,0"},
+        {"Not", "", "b:0,1", 0, "b:1,0"},
+    };
+    static const op_case models[] = {{"", "i:1 f:1", 0, 0, NULL}};
+    static const op_case logical[] = {{"", "i:1 i:1", 0, 0, NULL}};
+    op_check_folded(OP_CASES(cases));
+    op_check_refused("Less", OP_CASES(models), THAW_ERR_MODEL);
+    op_check_refused("And", OP_CASES(logical), THAW_ERR_MODEL);
+}
+
 void suite_shape_ops(void)
 {
     TEST_SUITE("shape_ops", tests);

@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void mark_outputs(const thaw_node *node)
+{
+    const bool all = node->op->flags & THAW_OP_BACKWARD_OUTPUTS;
+    for (size_t i = 0; i < (all ? node->output_count : 1); i++)
+        if (node->outputs[i])
+            node->outputs[i]->needs_gradient = true;
+}
+
 /* Gradients are needed for trainable values and for all that depends on them through run-time values; nothing else. */
 static void mark_gradients(const thaw_graph *graph)
 {
@@ -15,7 +23,7 @@ static void mark_gradients(const thaw_graph *graph)
         const thaw_node *node = graph->nodes[i];
         for (size_t j = 0; j < node->input_count; j++)
             if (node->inputs[j] && node->inputs[j]->needs_gradient && !node->outputs[0]->constant)
-                node->outputs[0]->needs_gradient = true;
+                mark_outputs(node);
     }
 }
 
@@ -139,12 +147,18 @@ static bool is_output_gradient(const thaw_graph *graph, const thaw_buffer *gradi
     return false;
 }
 
-/* Parameters that nothing reads. */
+static bool is_one_of_several(const thaw_value *value)
+{
+    return value->producer && value->producer->op->flags & THAW_OP_BACKWARD_OUTPUTS && value->gradient;
+}
+
+/* Parameters, and pieces, that nothing reads. */
 static thaw_status clear_unwritten(const thaw_graph *graph)
 {
     for (size_t i = 0; i < graph->value_count; i++) {
         const thaw_value *value = graph->values[i];
-        if (value->trainable && !value->gradient_begins && !is_output_gradient(graph, value->gradient))
+        if ((value->trainable || is_one_of_several(value)) && !value->gradient_begins &&
+            !is_output_gradient(graph, value->gradient))
             THAW_TRY(clear(value));
     }
     return THAW_OK;

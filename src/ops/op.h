@@ -86,6 +86,7 @@ typedef struct thaw_epilogue {
  * activation to others once no forward, and no such backward, is still to come. */
 #define THAW_OP_BACKWARD_READS_INPUTS 32u  /* any input's buffer */
 #define THAW_OP_BACKWARD_READS_OUTPUT 64u  /* output 0's buffer */
+#define THAW_OP_BACKWARD_OUTPUTS      256u /* backward reads the gradients of all outputs, not only of the first */
 #define THAW_OP_BACKWARD_OVERWRITES   128u /* backward asks thaw_node_overwrites(): no zeros need be there before it */
 
 typedef struct thaw_op {

@@ -51,14 +51,28 @@ static void collapse(thaw_binary *binary)
     binary->rank = rank;
 }
 
-/* What the device can't do must be constant; the types must agree. */
+void thaw_binary_set_shapes(thaw_binary *binary, const thaw_shape *a, const thaw_shape *b, const thaw_shape *y)
+{
+    binary->shape[0] = *a;
+    binary->shape[1] = *b;
+    binary->rank = y->rank;
+    for (int32_t d = 0; d < y->rank; d++)
+        binary->extent[d] = y->dims[d];
+    thaw_broadcast_strides(a, y, binary->stride[0]);
+    thaw_broadcast_strides(b, y, binary->stride[1]);
+    collapse(binary);
+}
+
+/* What the device can't do must be constant; the types must agree, but of a power only the first one matters. */
 static thaw_status check_types(const thaw_node *node)
 {
     const thaw_value *a = node->inputs[0], *b = node->inputs[1];
+    const thaw_binary *binary = node->state;
     if (!a->constant || !b->constant)
         return thaw_node_float_inputs(node);
     const bool floats = thaw_dtype_is_float(a->dtype) && thaw_dtype_is_float(b->dtype);
-    if ((a->dtype != b->dtype && !floats) || a->dtype == THAW_BOOL)
+    const bool fits = a->dtype == b->dtype || floats || binary->arithmetic == THAW_RAISE;
+    if (!fits || a->dtype == THAW_BOOL)
         return thaw_node_fail(node, THAW_ERR_MODEL, "can't combine %s and %s", thaw_dtype_text(a->dtype),
                               thaw_dtype_text(b->dtype));
     return THAW_OK;
@@ -76,14 +90,7 @@ thaw_status thaw_binary_infer(thaw_node *node)
         return thaw_fail_within(thaw_node_context(node), status, "%s '%s'", node->op->onnx_type, node->name);
     THAW_TRY(thaw_node_set_output(node, 0, node->inputs[0]->dtype, &y));
     node->flops = thaw_shape_size(&y);
-    binary->shape[0] = a;
-    binary->shape[1] = b;
-    binary->rank = y.rank;
-    for (int32_t d = 0; d < y.rank; d++)
-        binary->extent[d] = y.dims[d];
-    thaw_broadcast_strides(&a, &y, binary->stride[0]);
-    thaw_broadcast_strides(&b, &y, binary->stride[1]);
-    collapse(binary);
+    thaw_binary_set_shapes(binary, &a, &b, &y);
     return THAW_OK;
 }
 
@@ -129,8 +136,10 @@ static bool stays_finite(const thaw_node *node)
 {
     const thaw_binary *binary = node->state;
     const thaw_tensor *divisor = node->inputs[1]->constant;
-    return binary->arithmetic != THAW_DIVIDE ||
-           (divisor && divisor->count == 1 && isnormal((float)thaw_tensor_get(divisor, 0)));
+    return binary->arithmetic < THAW_DIVIDE || binary->arithmetic == THAW_MINIMUM ||
+           binary->arithmetic == THAW_MAXIMUM ||
+           (binary->arithmetic == THAW_DIVIDE && divisor && divisor->count == 1 &&
+            isnormal((float)thaw_tensor_get(divisor, 0)));
 }
 
 /* --- all channels side by side --- */
@@ -206,63 +215,128 @@ static double combine_floats(thaw_arithmetic arithmetic, double a, double b)
 {
     switch (arithmetic) {
     case THAW_ADD:
+    case THAW_SCALED:
         return a + b;
     case THAW_SUBTRACT:
         return a - b;
     case THAW_MULTIPLY:
         return a * b;
-    default:
+    case THAW_DIVIDE:
         return a / b;
+    case THAW_MINIMUM:
+        return isnan(a) || a < b ? a : b;
+    case THAW_MAXIMUM:
+        return isnan(a) || a > b ? a : b;
+    case THAW_RAISE:
+        return pow(a, b);
+    case THAW_MODULO:
+        return a - floor(a / b) * b;
+    default:
+        return fmod(a, b);
     }
+}
+
+/* Without overflow: wraps around. A negative exponent gives a fraction, which is cut. */
+static uint64_t raise_integer(uint64_t base, int64_t exponent)
+{
+    uint64_t power = 1;
+    if (exponent < 0)
+        return base == 1 || (base == UINT64_MAX && exponent % 2 == 0) ? 1 : base == UINT64_MAX ? base : 0;
+    for (; exponent; exponent /= 2, base *= base)
+        power *= exponent % 2 ? base : 1;
+    return power;
+}
+
+/* Not by zero. The lowest number by -1 wraps around. */
+static uint64_t divide(bool is_unsigned, uint64_t a, uint64_t b)
+{
+    if (is_unsigned)
+        return a / b;
+    return b == UINT64_MAX ? 0 - a : (uint64_t)((int64_t)a / (int64_t)b);
 }
 
 /* In the 64 bits of an unsigned type, so that nothing overflows: narrower types and negative numbers come out right
  * when the result is cut to their width. */
 static uint64_t combine_integers(thaw_arithmetic arithmetic, thaw_dtype dtype, uint64_t a, uint64_t b)
 {
+    const bool is_unsigned = dtype == THAW_UINT64;
+    const bool less = is_unsigned ? a < b : (int64_t)a < (int64_t)b;
     switch (arithmetic) {
     case THAW_ADD:
+    case THAW_SCALED:
         return a + b;
     case THAW_SUBTRACT:
         return a - b;
     case THAW_MULTIPLY:
         return a * b;
-    default:
-        if (dtype == THAW_UINT64)
-            return a / b;
-        return b == UINT64_MAX ? 0 - a : (uint64_t)((int64_t)a / (int64_t)b); /* the lowest number by -1 wraps */
+    case THAW_DIVIDE:
+        return divide(is_unsigned, a, b);
+    case THAW_MINIMUM:
+        return less ? a : b;
+    case THAW_MAXIMUM:
+        return less ? b : a;
+    case THAW_RAISE:
+        return raise_integer(a, (int64_t)b);
+    default:;
+        const uint64_t rest = a - divide(is_unsigned, a, b) * b;
+        const bool turned =
+            arithmetic == THAW_MODULO && !is_unsigned && rest && ((int64_t)rest < 0) != ((int64_t)b < 0);
+        return turned ? rest + b : rest;
     }
 }
 
-/* Dimension `d` and those inside it, for output elements from *at on and operands from `a_at` and `b_at` on. */
-static thaw_status fold_dimension(const thaw_node *node, int32_t d, int64_t *at, int64_t a_at, int64_t b_at)
+static bool divides(const thaw_binary *binary)
 {
-    const thaw_binary *binary = node->state;
+    return binary->arithmetic == THAW_DIVIDE || binary->arithmetic >= THAW_MODULO;
+}
+
+/* Operands on the host, and the result. */
+typedef struct operands {
+    const thaw_tensor *a, *b;
+    thaw_tensor *y;
+} operands;
+
+/* Dimension `d` and those inside it, for output elements from *at on and operands from `a_at` and `b_at` on. */
+static thaw_status fold_dimension(const thaw_node *node, const thaw_binary *binary, const operands *o, int32_t d,
+                                  int64_t *at, int64_t a_at, int64_t b_at)
+{
     if (d < binary->rank) {
         for (int64_t i = 0; i < binary->extent[d]; i++)
-            THAW_TRY(fold_dimension(node, d + 1, at, a_at + i * binary->stride[0][d], b_at + i * binary->stride[1][d]));
+            THAW_TRY(fold_dimension(node, binary, o, d + 1, at, a_at + i * binary->stride[0][d],
+                                    b_at + i * binary->stride[1][d]));
         return THAW_OK;
     }
-    const thaw_tensor *a = node->inputs[0]->constant, *b = node->inputs[1]->constant;
-    thaw_tensor *y = node->outputs[0]->constant;
     const int64_t i = (*at)++;
-    if (thaw_dtype_is_float(y->dtype)) {
-        thaw_tensor_set(y, i, combine_floats(binary->arithmetic, thaw_tensor_get(a, a_at), thaw_tensor_get(b, b_at)));
+    if (thaw_dtype_is_float(o->a->dtype) || thaw_dtype_is_float(o->b->dtype)) {
+        const double value =
+            combine_floats(binary->arithmetic, thaw_tensor_get(o->a, a_at), thaw_tensor_get(o->b, b_at));
+        if (thaw_dtype_is_float(o->y->dtype))
+            thaw_tensor_set(o->y, i, value);
+        else
+            thaw_tensor_set_int(o->y, i, (int64_t)value);
         return THAW_OK;
     }
-    const int64_t left = thaw_tensor_get_int(a, a_at), right = thaw_tensor_get_int(b, b_at);
-    if (right == 0 && binary->arithmetic == THAW_DIVIDE)
+    const int64_t left = thaw_tensor_get_int(o->a, a_at), right = thaw_tensor_get_int(o->b, b_at);
+    if (right == 0 && divides(binary))
         return thaw_node_fail(node, THAW_ERR_MODEL, "divides %lld by zero", (long long)left);
-    thaw_tensor_set_int(y, i, (int64_t)combine_integers(binary->arithmetic, y->dtype, (uint64_t)left, (uint64_t)right));
+    thaw_tensor_set_int(o->y, i,
+                        (int64_t)combine_integers(binary->arithmetic, o->y->dtype, (uint64_t)left, (uint64_t)right));
     return THAW_OK;
+}
+
+thaw_status thaw_binary_compute(const thaw_node *node, const thaw_binary *binary, const thaw_tensor *a,
+                                const thaw_tensor *b, thaw_tensor *y)
+{
+    const operands o = {a, b, y};
+    int64_t at = 0;
+    return y->count ? fold_dimension(node, binary, &o, 0, &at, 0, 0) : THAW_OK;
 }
 
 thaw_status thaw_binary_fold(thaw_node *node)
 {
     thaw_tensor *y;
-    int64_t at = 0;
     THAW_TRY(thaw_node_fold_output(node, 0, &y));
-    return y->count ? fold_dimension(node, 0, &at, 0, 0) : THAW_OK;
+    return thaw_binary_compute(node, node->state, node->inputs[0]->constant, node->inputs[1]->constant, y);
 }
 
 /* --- on the device --- */
@@ -305,30 +379,27 @@ static thaw_status run_blocked(const thaw_node *node)
                               THAW_LONG(b->image), THAW_LONG(b->block), THAW_INT(b->pixel));
 }
 
-thaw_status thaw_binary_prepare(thaw_node *node)
+thaw_status thaw_binary_get(const thaw_node *node, thaw_binary *binary)
 {
-    thaw_binary *binary = node->state;
     char options[96];
-    THAW_TRY(thaw_binary_prepare_backward(node));
-    if (binary->block > 1)
-        return prepare_blocked(node);
     snprintf(options, sizeof options, "-DARITHMETIC=%d -DA_INNER=%d -DB_INNER=%d -DACTIVATION=%d",
              (int)binary->arithmetic, (int)stride_at(binary, 0, 0), (int)stride_at(binary, 1, 0),
              (int)node->epilogue.activation);
     return thaw_kernel_get(thaw_node_device(node), "binary", "binary", options, &binary->kernel);
 }
 
-thaw_status thaw_binary_forward(thaw_node *node)
+thaw_status thaw_binary_prepare(thaw_node *node)
 {
-    const thaw_binary *binary = node->state;
-    if (thaw_shape_size(&node->outputs[0]->shape) == 0)
-        return THAW_OK;
-    if (binary->block > 1)
-        return run_blocked(node);
+    thaw_binary *binary = node->state;
+    THAW_TRY(thaw_binary_prepare_backward(node));
+    return binary->block > 1 ? prepare_blocked(node) : thaw_binary_get(node, binary);
+}
+
+thaw_status thaw_binary_run(const thaw_binary *binary, const thaw_epilogue *epilogue, thaw_buffer *y,
+                            const thaw_buffer *a, const thaw_buffer *b)
+{
     thaw_argument arguments[5 + 3 * (THAW_MAX_RANK - 1)] = {
-        THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
-        THAW_BUFFER(node->inputs[1]->buffer),  THAW_FLOAT(node->epilogue.alpha),
-        THAW_FLOAT(node->epilogue.beta),
+        THAW_BUFFER(y), THAW_BUFFER(a), THAW_BUFFER(b), THAW_FLOAT(epilogue->alpha), THAW_FLOAT(epilogue->beta),
     };
     int64_t rows = 1;
     for (int32_t d = 1; d < THAW_MAX_RANK; d++) {
@@ -340,4 +411,15 @@ thaw_status thaw_binary_forward(thaw_node *node)
     }
     return thaw_kernel_run(binary->kernel, THAW_RANGE_3(extent_at(binary, 0), extent_at(binary, 1), rows), arguments,
                            sizeof arguments / sizeof *arguments);
+}
+
+thaw_status thaw_binary_forward(thaw_node *node)
+{
+    const thaw_binary *binary = node->state;
+    if (thaw_shape_size(&node->outputs[0]->shape) == 0)
+        return THAW_OK;
+    if (binary->block > 1)
+        return run_blocked(node);
+    return thaw_binary_run(binary, &node->epilogue, node->outputs[0]->buffer, node->inputs[0]->buffer,
+                           node->inputs[1]->buffer);
 }

@@ -5,7 +5,18 @@
 #include "ops/shared/terms.h"
 
 /* Numbers as in cl/binary.cl. */
-typedef enum thaw_arithmetic { THAW_ADD, THAW_SUBTRACT, THAW_MULTIPLY, THAW_DIVIDE } thaw_arithmetic;
+typedef enum thaw_arithmetic {
+    THAW_ADD,
+    THAW_SUBTRACT,
+    THAW_MULTIPLY,
+    THAW_DIVIDE,
+    THAW_MINIMUM,
+    THAW_MAXIMUM,
+    THAW_RAISE,    /* a to the power of b */
+    THAW_SCALED,   /* alpha * (a + b) on the device, a + b on the host */
+    THAW_MODULO,   /* what division leaves, with b's sign; on the host alone, as the next one */
+    THAW_REMAINDER /* the same with a's sign */
+} thaw_arithmetic;
 
 /* Where an operand of an output in blocks of channels, [n, blocks, h * w, block], lies: strides in elements, 0 where it
  * repeats. */
@@ -25,6 +36,18 @@ typedef struct thaw_binary {
     thaw_kernel *kernel;
     thaw_terms gradient[2], rest[2]; /* of each operand; what is left of a sum in blocks */
 } thaw_binary;
+
+/* Lets a and b be broadcast to y. */
+void thaw_binary_set_shapes(thaw_binary *binary, const thaw_shape *a, const thaw_shape *b, const thaw_shape *y);
+/* The kernel for row-major operands, then to be run. */
+THAW_MUST_CHECK thaw_status thaw_binary_get(const thaw_node *node, thaw_binary *binary);
+THAW_MUST_CHECK thaw_status thaw_binary_run(const thaw_binary *binary, const thaw_epilogue *epilogue, thaw_buffer *y,
+                                            const thaw_buffer *a, const thaw_buffer *b);
+/* The same on the host; y may be one of the operands that has its shape. */
+THAW_MUST_CHECK thaw_status thaw_binary_compute(const thaw_node *node, const thaw_binary *binary, const thaw_tensor *a,
+                                                const thaw_tensor *b, thaw_tensor *y);
+/* What an operand's gradient is, for row-major operands. */
+thaw_terms thaw_binary_terms(const thaw_binary *binary, int operand);
 
 /* The steps of an operator: all but the first are used as they are. */
 THAW_MUST_CHECK thaw_status thaw_binary_attributes(thaw_node *node, thaw_arithmetic arithmetic);

@@ -1,22 +1,51 @@
-/* Gradients of arithmetic with broadcasting: da += dy, dy * b or dy / b, db += dy, -dy, dy * a or -dy * a / b^2, summed
- * where an operand was repeated. */
+/* Gradients of arithmetic with broadcasting: da += dy, dy * b or dy / b, db += dy, -dy, dy * a or -dy * a / b^2, and so
+ * on (src/ops/shared/terms.h), summed where an operand was repeated. */
 #include "ops/shared/binary.h"
 
 #include <string.h>
 
 static thaw_term term_of(thaw_arithmetic arithmetic, int operand)
 {
-    if (arithmetic == THAW_MULTIPLY)
+    switch (arithmetic) {
+    case THAW_MULTIPLY:
         return THAW_TERM_PRODUCT;
-    if (arithmetic == THAW_DIVIDE)
+    case THAW_DIVIDE:
         return operand == 0 ? THAW_TERM_SHARE : THAW_TERM_QUOTIENT;
-    return THAW_TERM_PLAIN;
+    case THAW_MINIMUM:
+    case THAW_MAXIMUM:
+        return THAW_TERM_WINNER;
+    case THAW_RAISE:
+        return operand == 0 ? THAW_TERM_BASE : THAW_TERM_EXPONENT;
+    default:
+        return THAW_TERM_PLAIN;
+    }
 }
 
-/* Which input the term's q is: the other factor, or the divisor. */
+/* Which input the term's q is: the other factor, the divisor, the exponent, or what lost. */
 static int factor_of(const thaw_binary *binary, int operand)
 {
-    return binary->arithmetic == THAW_DIVIDE ? 1 : 1 - operand;
+    switch (binary->arithmetic) {
+    case THAW_DIVIDE:
+    case THAW_RAISE:
+        return 1;
+    case THAW_MINIMUM:
+        return operand;
+    default:
+        return 1 - operand;
+    }
+}
+
+/* And which its p is. */
+static int first_of(const thaw_binary *binary, int operand)
+{
+    switch (binary->arithmetic) {
+    case THAW_MINIMUM:
+        return 1 - operand;
+    case THAW_MAXIMUM:
+        return operand;
+    default:
+        return 0;
+    }
 }
 
 static void set_strides(thaw_terms *terms, const thaw_binary *binary, int operand,
@@ -27,11 +56,11 @@ static void set_strides(thaw_terms *terms, const thaw_binary *binary, int operan
     memcpy(terms->stride[THAW_FROM], dense, size);
     if (terms->term != THAW_TERM_PLAIN)
         memcpy(terms->stride[THAW_Q], stride[factor_of(binary, operand)], size);
-    if (terms->term == THAW_TERM_QUOTIENT)
-        memcpy(terms->stride[THAW_P], stride[0], size);
+    if (terms->term >= THAW_TERM_QUOTIENT)
+        memcpy(terms->stride[THAW_P], stride[first_of(binary, operand)], size);
 }
 
-static thaw_terms box_of(const thaw_binary *binary, int operand)
+thaw_terms thaw_binary_terms(const thaw_binary *binary, int operand)
 {
     thaw_terms terms = {.term = term_of(binary->arithmetic, operand),
                         .scale = binary->arithmetic == THAW_SUBTRACT && operand == 1 ? -1.0f : 1.0f,
@@ -57,7 +86,7 @@ static thaw_terms blocked_box_of(const thaw_node *node, int operand, int64_t blo
         const thaw_binary_operand *o = &binary->operand[i];
         memcpy(stride[i], (int64_t[]){o->image, o->block, o->pixel, o->lane}, 4 * sizeof(int64_t));
     }
-    thaw_terms terms = box_of(binary, operand);
+    thaw_terms terms = thaw_binary_terms(binary, operand);
     terms.rank = 4;
     memcpy(terms.extent, (int64_t[]){stored.dims[0], blocks, pixels, lanes}, 4 * sizeof(int64_t));
     terms.block = lanes == block ? binary->block : 1;
@@ -93,7 +122,7 @@ thaw_status thaw_binary_prepare_backward(thaw_node *node)
         if (binary->block > 1) {
             THAW_TRY(prepare_blocked(node, i));
         } else {
-            binary->gradient[i] = box_of(binary, i);
+            binary->gradient[i] = thaw_binary_terms(binary, i);
             THAW_TRY(thaw_terms_prepare(thaw_node_device(node), &binary->gradient[i]));
         }
     }
@@ -104,16 +133,16 @@ thaw_status thaw_binary_backward(thaw_node *node)
 {
     const thaw_binary *binary = node->state;
     thaw_device *device = thaw_node_device(node);
-    const thaw_buffer *a = node->inputs[0]->buffer;
     for (int i = 0; i < 2; i++) {
         thaw_buffer *to = node->inputs[i]->gradient, *from = node->outputs[0]->gradient;
+        const thaw_buffer *first = node->inputs[first_of(binary, i)]->buffer;
         const thaw_buffer *factor = node->inputs[factor_of(binary, i)]->buffer;
         bool add;
         if (!to)
             continue;
         THAW_TRY(thaw_terms_begin(node, (size_t)i, &binary->gradient[i], &add));
-        THAW_TRY(thaw_terms_run(device, &binary->gradient[i], to, from, a, factor, add));
-        THAW_TRY(thaw_terms_run(device, &binary->rest[i], to, from, a, factor, true));
+        THAW_TRY(thaw_terms_run(device, &binary->gradient[i], to, from, first, factor, add));
+        THAW_TRY(thaw_terms_run(device, &binary->rest[i], to, from, first, factor, true));
     }
     return THAW_OK;
 }

@@ -136,7 +136,7 @@ static bool fits_add_blocked(const thaw_terms *terms)
     const int64_t *to = terms->stride[THAW_TO], *extent = terms->extent;
     const bool dense = to[LANES] == 1 && to[PIXELS] == terms->block && to[BLOCKS] == extent[PIXELS] * terms->block &&
                        to[IMAGES] == extent[BLOCKS] * to[BLOCKS];
-    return dense && terms->term != THAW_TERM_QUOTIENT;
+    return dense && terms->term < THAW_TERM_QUOTIENT;
 }
 
 /* `to` has one pixel, which stands for all. */
@@ -144,7 +144,7 @@ static bool fits_sum_blocked(const thaw_terms *terms)
 {
     const int64_t *to = terms->stride[THAW_TO];
     return to[LANES] == 1 && to[PIXELS] == 0 && (to[BLOCKS] == terms->block || terms->extent[BLOCKS] == 1) &&
-           terms->term != THAW_TERM_QUOTIENT;
+           terms->term < THAW_TERM_QUOTIENT;
 }
 
 static bool is_dense(const thaw_terms *terms)

@@ -7,10 +7,13 @@
 
 /* Numbers as in cl/broadcast_backward.cl. */
 typedef enum thaw_term {
-    THAW_TERM_PLAIN,   /* from */
-    THAW_TERM_PRODUCT, /* from * q */
-    THAW_TERM_SHARE,   /* from / q */
-    THAW_TERM_QUOTIENT /* -from * p / (q * q) */
+    THAW_TERM_PLAIN,    /* from */
+    THAW_TERM_PRODUCT,  /* from * q */
+    THAW_TERM_SHARE,    /* from / q */
+    THAW_TERM_QUOTIENT, /* -from * p / (q * q) */
+    THAW_TERM_WINNER,   /* from where p > q, half of it where they are equal */
+    THAW_TERM_BASE,     /* from * q * p^(q - 1) */
+    THAW_TERM_EXPONENT  /* from * p^q * log(p) */
 } thaw_term;
 
 /* Operands, in the order of their strides. */

@@ -1,0 +1,20 @@
+#include "ops/shared/elementwise.h"
+
+/* y = |x| */
+static thaw_status attributes(thaw_node *node)
+{
+    return thaw_elementwise_attributes(node, "", THAW_ABS, 0, 0);
+}
+
+const thaw_op thaw_op_abs = {
+    .name = "abs",
+    .onnx_type = "Abs",
+    .flags = THAW_OP_BACKWARD_OVERWRITES | THAW_OP_BACKWARD_READS_INPUTS,
+    .attributes = attributes,
+    .infer = thaw_elementwise_infer,
+    .layout = thaw_elementwise_layout,
+    .fold = thaw_elementwise_fold,
+    .prepare = thaw_elementwise_prepare,
+    .forward = thaw_elementwise_forward,
+    .backward = thaw_elementwise_backward,
+};

@@ -1,0 +1,16 @@
+#include "ops/shared/comparison.h"
+
+/* y = a <= b, element by element, broadcasting. */
+static thaw_status attributes(thaw_node *node)
+{
+    return thaw_comparison_attributes(node, THAW_LESS_OR_EQUAL);
+}
+
+const thaw_op thaw_op_less_or_equal = {
+    .name = "less_or_equal",
+    .onnx_type = "LessOrEqual",
+    .flags = THAW_OP_HOST,
+    .attributes = attributes,
+    .infer = thaw_comparison_infer,
+    .fold = thaw_comparison_fold,
+};

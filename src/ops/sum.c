@@ -1,0 +1,21 @@
+#include "ops/shared/variadic.h"
+
+/* y = the sum of the inputs, element by element; broadcasting. */
+static thaw_status attributes(thaw_node *node)
+{
+    return thaw_variadic_attributes(node, THAW_ADD, false);
+}
+
+const thaw_op thaw_op_sum = {
+    .name = "sum",
+    .onnx_type = "Sum",
+    .flags = THAW_OP_BACKWARD_OVERWRITES,
+    .attributes = attributes,
+    .infer = thaw_variadic_infer,
+    .layout = thaw_variadic_layout,
+    .fold = thaw_variadic_fold,
+    .prepare = thaw_variadic_prepare,
+    .forward = thaw_variadic_forward,
+    .backward = thaw_variadic_backward,
+    .release = thaw_variadic_release,
+};
