@@ -116,7 +116,8 @@ static void test_half_arrays(void)
     CU_ASSERT_EQUAL(wrong, 0);
     for (uint32_t step = 0; step < 64; step++) {
         for (uint32_t i = 0; i < COUNT; i++) {
-            const uint32_t bits = (i << 16 | (i * 2654435761u >> 8 & 0xffff)) ^ step << 10; /* every sign and exponent */
+            const uint32_t bits = (i << 16 | (i * 2654435761u >> 8 & 0xffff)) ^ step
+                                                                                    << 10; /* every sign and exponent */
             memcpy(&floats[i], &bits, sizeof bits);
         }
         thaw_halves_from_floats(floats, COUNT, again);
