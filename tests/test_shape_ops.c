@@ -141,12 +141,6 @@ static void test_huge(void)
     }
 }
 
-static const test_entry tests[] = {
-    {"Shape", test_shape}, {"Constant", test_constant}, {"ConstantOfShape", test_constant_of_shape},
-    {"Equal", test_equal}, {"Range", test_range},       {"Where", test_where},
-    {"huge", test_huge},
-};
-
 static void test_comparisons(void)
 {
     static const op_folded_case cases[] = {
@@ -166,6 +160,17 @@ static void test_comparisons(void)
     op_check_refused("Less", OP_CASES(models), THAW_ERR_MODEL);
     op_check_refused("And", OP_CASES(logical), THAW_ERR_MODEL);
 }
+
+static const test_entry tests[] = {
+    {"Shape", test_shape},
+    {"Constant", test_constant},
+    {"ConstantOfShape", test_constant_of_shape},
+    {"Equal", test_equal},
+    {"Range", test_range},
+    {"Where", test_where},
+    {"Less, Greater, And, Or, Xor, Not", test_comparisons},
+    {"huge", test_huge},
+};
 
 void suite_shape_ops(void)
 {

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 thaw_status thaw_reduce_create(thaw_node *node)
 {
@@ -34,7 +35,8 @@ thaw_status thaw_reduce_infer(thaw_node *node, const bool marked[THAW_MAX_RANK],
     thaw_reduce *reduce = node->state;
     const thaw_value *x = node->inputs[0];
     thaw_shape y = {0};
-    if (!thaw_dtype_is_float(x->dtype))
+    const thaw_reduction reduction = reduce->reduction;
+    if (!thaw_dtype_is_float(x->dtype) && !(x->constant && !x->trainable && node->op->fold))
         return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "input is %s: only floating types run on the device",
                               thaw_dtype_text(x->dtype));
     for (int32_t d = 0; d < x->shape.rank; d++)
@@ -42,7 +44,9 @@ thaw_status thaw_reduce_infer(thaw_node *node, const bool marked[THAW_MAX_RANK],
             y.dims[y.rank++] = marked[d] ? 1 : x->shape.dims[d];
     THAW_TRY(thaw_node_set_output(node, 0, x->dtype, &y));
     node->flops = thaw_shape_size(&x->shape);
-    *reduce = (thaw_reduce){.spatial = x->shape.rank == 4 && !marked[0] && !marked[1] && marked[2] && marked[3]};
+    *reduce = (thaw_reduce){.reduction = reduction,
+                            .spatial = x->shape.rank == 4 && !marked[0] && !marked[1] && marked[2] && marked[3]};
+    memcpy(reduce->marked, marked, sizeof reduce->marked);
     group(reduce, &x->shape, marked);
     return THAW_OK;
 }
@@ -77,7 +81,8 @@ int32_t thaw_reduce_layout(thaw_node *node, int32_t block, int32_t *wanted)
     thaw_reduce *reduce = node->state;
     const thaw_value *x = node->inputs[0];
     (void)block;
-    if (!reduce->spatial || thaw_shape_span(&x->shape, 2, 4) > INT_MAX || x->block <= 1 ||
+    if (reduce->reduction != THAW_REDUCE_MEAN || !reduce->spatial || thaw_shape_span(&x->shape, 2, 4) > INT_MAX ||
+        x->block <= 1 ||
         (node->outputs[0]->shape.rank != 4 && x->shape.dims[1] % thaw_block_lanes(x->block, x->shape.dims[1]) != 0))
         return 1;
     reduce->block = x->block;
@@ -92,6 +97,10 @@ thaw_status thaw_reduce_prepare(thaw_node *node)
     char options[32];
     if (node->inputs[0]->gradient)
         THAW_TRY(thaw_reduce_prepare_backward(node));
+    if (reduce->reduction != THAW_REDUCE_MEAN) {
+        snprintf(options, sizeof options, "-DREDUCTION=%d", (int)reduce->reduction);
+        return thaw_kernel_get(thaw_node_device(node), "reduce", "reduce", options, &reduce->kernel);
+    }
     if (reduce->pieces > 1)
         THAW_TRY(thaw_kernel_get(thaw_node_device(node), "reduce_mean", "reduce_mean_pieces", "", &reduce->first));
     if (reduce->block > 1 && reduce->block != THAW_BLOCK_ALL) {
@@ -120,6 +129,16 @@ static thaw_status run_pieces(const thaw_node *node)
                               THAW_INT(x[2] * x[3]));
 }
 
+void thaw_reduce_list(const thaw_reduce *reduce, thaw_argument arguments[THAW_REDUCE_ARGUMENTS])
+{
+    for (int i = 0; i < THAW_REDUCE_GROUPS; i++) {
+        arguments[2 * i] = THAW_LONG(reduce->kept.extent[i]);
+        arguments[1 + 2 * i] = THAW_LONG(reduce->kept.stride[i]);
+        arguments[2 * (THAW_REDUCE_GROUPS + i)] = THAW_LONG(reduce->reduced.extent[i]);
+        arguments[1 + 2 * (THAW_REDUCE_GROUPS + i)] = THAW_LONG(reduce->reduced.stride[i]);
+    }
+}
+
 thaw_status thaw_reduce_forward(thaw_node *node)
 {
     const thaw_reduce *reduce = node->state;
@@ -128,16 +147,11 @@ thaw_status thaw_reduce_forward(thaw_node *node)
         return run_blocked(node);
     if (in_pieces)
         THAW_TRY(run_pieces(node));
-    thaw_argument arguments[2 + 4 * THAW_REDUCE_GROUPS] = {
+    thaw_argument arguments[2 + THAW_REDUCE_ARGUMENTS] = {
         THAW_BUFFER(node->outputs[0]->buffer),
         THAW_BUFFER(in_pieces ? thaw_node_scratch(node) : node->inputs[0]->buffer),
     };
-    for (int i = 0; i < THAW_REDUCE_GROUPS; i++) {
-        arguments[2 + 2 * i] = THAW_LONG(reduce->kept.extent[i]);
-        arguments[3 + 2 * i] = THAW_LONG(reduce->kept.stride[i]);
-        arguments[2 + 2 * (THAW_REDUCE_GROUPS + i)] = THAW_LONG(reduce->reduced.extent[i]);
-        arguments[3 + 2 * (THAW_REDUCE_GROUPS + i)] = THAW_LONG(reduce->reduced.stride[i]);
-    }
+    thaw_reduce_list(reduce, arguments + 2);
     return thaw_kernel_run(reduce->kernel, THAW_RANGE_1(thaw_shape_size(&node->outputs[0]->shape)), arguments,
                            sizeof arguments / sizeof *arguments);
 }

@@ -1,5 +1,7 @@
-/* Gradients of means: each element gets its share of its mean's. */
+/* Gradients of means and sums, where each element gets its share of the result's, and of the others. */
 #include "ops/shared/reduce.h"
+
+#include <stdio.h>
 
 /* Adds a dimension in front of those there are; `from` walks what is kept, densely. */
 static void put(thaw_terms *terms, int64_t extent, int64_t stride, bool kept, int64_t *dense)
@@ -54,12 +56,37 @@ static void list_blocked(const thaw_node *node, thaw_terms *terms)
     }
 }
 
+static thaw_status prepare_slope(thaw_node *node)
+{
+    thaw_reduce *reduce = node->state;
+    char options[32];
+    if (reduce->reduction == THAW_REDUCE_PRODUCT)
+        return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "can't be trained through yet");
+    snprintf(options, sizeof options, "-DREDUCTION=%d", (int)reduce->reduction);
+    return thaw_kernel_get(thaw_node_device(node), "reduce", "reduce_backward", options, &reduce->slope);
+}
+
+static thaw_status run_slope(const thaw_node *node)
+{
+    const thaw_reduce *reduce = node->state;
+    const thaw_value *x = node->inputs[0], *y = node->outputs[0];
+    thaw_argument arguments[4 + THAW_REDUCE_ARGUMENTS] = {THAW_BUFFER(x->gradient), THAW_BUFFER(y->gradient),
+                                                          THAW_BUFFER(x->buffer), THAW_BUFFER(y->buffer)};
+    THAW_TRY(thaw_node_clear_gradient(node, 0));
+    thaw_reduce_list(reduce, arguments + 4);
+    return thaw_kernel_run(reduce->slope, THAW_RANGE_1(thaw_shape_size(&y->shape)), arguments,
+                           sizeof arguments / sizeof *arguments);
+}
+
 thaw_status thaw_reduce_prepare_backward(thaw_node *node)
 {
     thaw_reduce *reduce = node->state;
     if (thaw_shape_size(&node->inputs[0]->shape) == 0)
         return THAW_OK;
-    thaw_terms terms = {.term = THAW_TERM_PLAIN, .scale = 1.0f / (float)reduced_count(reduce)};
+    if (reduce->reduction > THAW_REDUCE_SUM)
+        return prepare_slope(node);
+    const bool mean = reduce->reduction == THAW_REDUCE_MEAN;
+    thaw_terms terms = {.term = THAW_TERM_PLAIN, .scale = mean ? 1.0f / (float)reduced_count(reduce) : 1.0f};
     if (reduce->block > 1)
         list_blocked(node, &terms);
     else
@@ -72,6 +99,8 @@ thaw_status thaw_reduce_backward(thaw_node *node)
 {
     const thaw_reduce *reduce = node->state;
     bool add;
+    if (reduce->slope)
+        return run_slope(node);
     THAW_TRY(thaw_terms_begin(node, 0, &reduce->backward, &add));
     return thaw_terms_run(thaw_node_device(node), &reduce->backward, node->inputs[0]->gradient,
                           node->outputs[0]->gradient, NULL, NULL, add);
