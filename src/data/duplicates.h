@@ -24,7 +24,7 @@ typedef struct thaw_duplicates_options {
     void *user;
 } thaw_duplicates_options;
 
-/* likes[count], for every picture. Each pair of different pictures is looked at, most of them for a quarter of a
+/* likes[count], for every picture. Each pair of different pictures is looked at, most of them for an eighth of a
  * microsecond; memory grows with their number alone, also where all are alike. */
 THAW_MUST_CHECK thaw_status thaw_duplicates_find(thaw_context *context, const thaw_duplicates_options *options,
                                                  thaw_like *likes);

@@ -13,10 +13,11 @@
 
 enum { MATES = 5 }; /* the nearest of its class that an image is held against */
 
-/* How much nearer to its class it must be, as a cosine (docs/checking-data.md). */
-static const double least_gain = 0.15;
+/* How much nearer to its class it must be, as a cosine, and as near as this share of the class is not
+ * (docs/checking-data.md). */
+static const double least_gain = 0.1, farthest_share = 0.1;
 
-/* What is known of one image of a batch. */
+/* What is known of one image. */
 typedef struct candidate {
     bool comparable;
     double upright, best; /* how near it is to its class as it is, and at best when turned */
@@ -31,7 +32,8 @@ typedef struct turning {
     const char **paths;    /* [space->count] */
     uint8_t *pixels[2];    /* [batch][side][side][3]: turned, by turns */
     float *rows;           /* [batch][width] */
-    candidate *candidates; /* [batch] */
+    candidate *candidates; /* [space->count] */
+    double *least;         /* [classes]: nearer than farthest_share of the class */
 } turning;
 
 /* One quarter against the clock. */
@@ -89,7 +91,7 @@ static thaw_status run_turned(turning *t, const thaw_image_batch *batch, const u
     THAW_TRY(thaw_buffer_read(t->stage.program->graph->outputs[0]->buffer, 0, t->rows,
                               batch->count * s->width * sizeof(float)));
     for (size_t i = 0; i < batch->count; i++) {
-        candidate *c = &t->candidates[i];
+        candidate *c = &t->candidates[batch->index[i]];
         float *row = t->rows + i * s->width;
         double near;
         thaw_feature_space_place(s, row);
@@ -101,33 +103,14 @@ static thaw_status run_turned(turning *t, const thaw_image_batch *batch, const u
     return THAW_OK;
 }
 
-static thaw_status judge(turning *t, const thaw_image_batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++) {
-        const candidate *c = &t->candidates[i];
-        if (c->comparable && c->best - c->upright > least_gain)
-            THAW_TRY(thaw_check_add(t->checking, (thaw_finding){.kind = THAW_FINDING_TURNED,
-                                                                .image = t->space->image[batch->index[i]],
-                                                                .degrees = c->degrees,
-                                                                .margin = c->best - c->upright}));
-    }
-    return THAW_OK;
-}
-
 static thaw_status turn_batch(turning *t, const thaw_image_batch *batch)
 {
     const uint8_t *from = batch->pixels;
-    for (size_t i = 0; i < batch->count; i++) {
-        candidate *c = &t->candidates[i];
-        const size_t row = batch->index[i];
-        c->comparable = nearness(t->space, row, thaw_feature_space_row(t->space, row), &c->upright);
-        c->best = c->upright;
-    }
     for (int quarter = 1; quarter < 4; quarter++) {
         THAW_TRY(run_turned(t, batch, from, t->pixels[quarter & 1], 90 * quarter));
         from = t->pixels[quarter & 1];
     }
-    return judge(t, batch);
+    return THAW_OK;
 }
 
 static thaw_status turn_all(turning *t)
@@ -149,6 +132,49 @@ static thaw_status turn_all(turning *t)
     return THAW_OK;
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* How near the images are to their classes as they are, and what is near in each class. */
+static thaw_status measure_upright(turning *t)
+{
+    const thaw_feature_space *s = t->space;
+    double *numbers;
+    THAW_TRY(thaw_allocate(t->checking->context, s->count, sizeof *numbers, &numbers));
+    for (size_t i = 0; i < s->count; i++) {
+        candidate *c = &t->candidates[i];
+        c->comparable = nearness(s, i, thaw_feature_space_row(s, i), &c->upright);
+        c->best = c->upright;
+    }
+    for (size_t k = 0; k < thaw_dataset_class_count(t->checking->dataset); k++) {
+        size_t count = 0;
+        for (size_t i = 0; i < s->count; i++)
+            if ((size_t)s->label[i] == k && t->candidates[i].comparable)
+                numbers[count++] = t->candidates[i].upright;
+        qsort(numbers, count, sizeof *numbers, compare_numbers);
+        t->least[k] = count ? numbers[(size_t)(farthest_share * (double)count)] : 0;
+    }
+    free(numbers);
+    return THAW_OK;
+}
+
+static thaw_status judge(turning *t)
+{
+    for (size_t i = 0; i < t->space->count; i++) {
+        const candidate *c = &t->candidates[i];
+        const double gain = c->best - c->upright;
+        if (c->comparable && gain > least_gain && c->best >= t->least[t->space->label[i]])
+            THAW_TRY(thaw_check_add(t->checking, (thaw_finding){.kind = THAW_FINDING_TURNED,
+                                                                .image = t->space->image[i],
+                                                                .degrees = c->degrees,
+                                                                .margin = gain}));
+    }
+    return THAW_OK;
+}
+
 static thaw_status prepare(turning *t)
 {
     const thaw_check_options *o = t->checking->options;
@@ -161,7 +187,8 @@ static thaw_status prepare(turning *t)
     for (int i = 0; i < 2; i++)
         THAW_TRY(thaw_allocate(context, batch, image_bytes, &t->pixels[i]));
     THAW_TRY(thaw_allocate(context, batch, t->space->width * sizeof(float), &t->rows));
-    THAW_TRY(thaw_allocate(context, batch, sizeof *t->candidates, &t->candidates));
+    THAW_TRY(thaw_allocate(context, count, sizeof *t->candidates, &t->candidates));
+    THAW_TRY(thaw_allocate(context, thaw_dataset_class_count(t->checking->dataset), sizeof *t->least, &t->least));
     const thaw_loader_options loader = {t->paths, count, batch, o->job.workers, o->preprocess};
     return thaw_loader_create(context, &loader, &t->loader);
 }
@@ -194,6 +221,7 @@ static void close_turning(turning *t)
     free(t->pixels[1]);
     free(t->rows);
     free(t->candidates);
+    free(t->least);
 }
 
 thaw_status thaw_check_turned(thaw_checking *checking, const thaw_feature_space *space)
@@ -205,7 +233,11 @@ thaw_status thaw_check_turned(thaw_checking *checking, const thaw_feature_space 
     if (status == THAW_OK)
         status = prepare(&t);
     if (status == THAW_OK)
+        status = measure_upright(&t);
+    if (status == THAW_OK)
         status = turn_all(&t);
+    if (status == THAW_OK)
+        status = judge(&t);
     checking->report->turned_checked = status == THAW_OK;
     close_turning(&t);
     thaw_graph_destroy(&copy);
