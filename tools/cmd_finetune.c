@@ -183,7 +183,10 @@ static void print_text(const finetune_options *options, const finetune_state *st
         printf("resumed after step %llu\n", (unsigned long long)result->resumed_step);
     if (result->bad_count > 0)
         printf("bad     %zu images left out\n", result->bad_count);
-    if (result->validation_count > 0)
+    if (result->best_epoch == 0)
+        printf("best    the model as it was: top-1 %.2f %% of %zu validation images, better in none of %zu epochs\n",
+               100 * result->best_validation_top1, result->validation_count, result->epoch_count);
+    else if (result->validation_count > 0)
         printf("best    epoch %d of %zu: top-1 %.2f %% of %zu validation images\n", result->best_epoch,
                result->epoch_count, 100 * result->best_validation_top1, result->validation_count);
     else
@@ -205,7 +208,7 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
         "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:o, s:I, s:I, "
-        "s:b, s:o, s:s}",
+        "s:b, s:o, s:s, s:o}",
         "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
         "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
@@ -217,7 +220,7 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
         (json_int_t)state->layers->trainable_parameters, "stages", cli_stages_json(state->layers), "steps",
         (json_int_t)result->steps, "resumed_step", (json_int_t)result->resumed_step, "interrupted", result->interrupted,
         "peak_device_bytes", json_integer((json_int_t)thaw_device_peak_bytes(cli->device)), "augment",
-        cli_augment_text(state->train.augment)));
+        cli_augment_text(state->train.augment), "start_val_top1", cli_json_number(result->start_validation_top1)));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */
