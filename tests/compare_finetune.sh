@@ -8,7 +8,7 @@
 set -eu
 thaw=$1
 seeds=${2:-3}
-[ $# -gt 2 ] && shift 2 || set -- --unfreeze 1 --lr 1e-4 --warmup 15 --epochs 8
+[ $# -gt 2 ] && shift 2 || set -- --unfreeze 1 --lr 3e-4 --epochs 15
 shared=${THAW_SHARED_DIR:-$(cd "$(dirname "$0")/.." && pwd)/shared}
 [ -d "$shared/models" ] && [ -d "$shared/data" ] || { echo "skipped: no models and data in $shared"; exit 77; }
 folder=$(mktemp -d)

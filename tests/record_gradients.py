@@ -23,13 +23,14 @@ import torchvision
 # name: the seed of the images, such that no activation lies so near to a kink (of ReLU, or ReLU6) that rounding decides
 # which side it is on; the middle of the biases, above 0 where so many activations would lie around the kink that no seed
 # keeps them all away from it; the rates of SGD and AdamW, small enough for steps that rounding does not lead elsewhere:
-# PyTorch's own float32 stays within a third of 1e-3 of its float64 with them (with ten times as much it does not).
+# PyTorch's own float32 stays within a third of 1e-3 of its float64 with them (with ten times as much it does not), but
+# in DenseNet's AdamW with frozen statistics, where it is 1.3e-3 off: lower rates are rounded away in float32.
 SUBJECTS = {
     "resnet18": (13, 0.0, 1e-4, 1e-5),
     "squeezenet1_1": (13, 0.0, 1e-4, 1e-5),
-    "mobilenet_v2": (8, 1.0, 3e-6, 3e-6),
+    "mobilenet_v2": (9, 1.0, 3e-6, 3e-6),
     "efficientnet_b0": (1, 0.0, 1e-4, 1e-5),
-    "densenet121": (1, 1.0, 1e-6, 1e-6),
+    "densenet121": (11, 2.5, 1e-6, 1e-5),
 }
 BATCH, SIZE, CLASSES, STEPS, SIGNS = 4, 64, 10, 20, 8
 SEED_WEIGHTS, SEED_SIGNS = 1, 3

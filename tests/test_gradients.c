@@ -25,11 +25,12 @@ static const struct subject {
     uint64_t seed;   /* of the images: no activation lies so near to a kink that rounding decides on its side */
     double bias;     /* the middle of the biases */
     double rates[2]; /* of SGD and AdamW: small enough for steps that rounding does not lead elsewhere */
-} subjects[] = {{"resnet18", 13, 0.0, {1e-4, 1e-5}},
-                {"squeezenet1_1", 13, 0.0, {1e-4, 1e-5}},
-                {"mobilenet_v2", 8, 1.0, {3e-6, 3e-6}},
-                {"efficientnet_b0", 1, 0.0, {1e-4, 1e-5}},
-                {"densenet121", 1, 1.0, {1e-6, 1e-6}}};
+    double bound; /* of the losses' errors; DenseNet's is wider: PyTorch's own float32 is 1.3e-3 off (AdamW, frozen) */
+} subjects[] = {{"resnet18", 13, 0.0, {1e-4, 1e-5}, 1e-3},
+                {"squeezenet1_1", 13, 0.0, {1e-4, 1e-5}, 1e-3},
+                {"mobilenet_v2", 9, 1.0, {3e-6, 3e-6}, 1e-3},
+                {"efficientnet_b0", 1, 0.0, {1e-4, 1e-5}, 1e-3},
+                {"densenet121", 11, 2.5, {1e-6, 1e-5}, 3e-3}};
 
 /* --- the model ---------------------------------------------------------------------------------------------------- */
 
@@ -231,7 +232,8 @@ static void check_gradients(const run *r, const char *label, const float *record
 }
 
 /* Steps from the model's own weights; recorded is [STEPS]. */
-static void check_steps(const thaw_model *model, uint64_t seed, bool sgd, double rate, const float *recorded)
+static void check_steps(const thaw_model *model, uint64_t seed, bool sgd, double rate, double bound,
+                        const float *recorded)
 {
     run r = open_run(model, seed);
     thaw_optimizer *optimizer;
@@ -245,7 +247,7 @@ static void check_steps(const thaw_model *model, uint64_t seed, bool sgd, double
         CU_ASSERT_EQUAL_FATAL(thaw_optimizer_step(optimizer, rate), THAW_OK);
     }
     printf("; losses of %s within %.1e", sgd ? "SGD" : "AdamW", farthest);
-    CU_ASSERT(farthest < 1e-3);
+    CU_ASSERT(farthest < bound);
     thaw_optimizer_destroy(&optimizer);
     close_run(&r);
 }
@@ -276,7 +278,7 @@ static void check_model(const struct subject *s, bool with_steps)
         check_gradients(&r, label, (const float *)gradients->data + mode * parameters * (1 + SIGNS),
                         (size_t)parameters);
         for (int i = 0; i < 2 && with_steps; i++)
-            check_steps(model, s->seed, i == 0, s->rates[i], curves + (ptrdiff_t)i * STEPS);
+            check_steps(model, s->seed, i == 0, s->rates[i], s->bound, curves + (ptrdiff_t)i * STEPS);
         keep_statistics(&r);
         close_run(&r);
     }
