@@ -22,8 +22,10 @@
 #endif
 
 /* Of TILES x COLUMNS products, accumulators for two output blocks fill the registers: 16 in AVX2, 32 in AVX-512 and
- * NEON. */
-#if BLOCK == 8
+ * NEON. With TILES given there is only winograd_input. */
+#ifdef TILES
+#define INPUT_ONLY
+#elif BLOCK == 8
 #define TILES   6
 #define COLUMNS 1
 #elif defined(FUSED)
@@ -114,7 +116,7 @@ kernel void winograd_weights(global floatb *restrict u, global const float *rest
 #else
 
 #define FILTER_FLOATS (9 * 2 * BLOCK)     /* of an input channel in w */
-#define SPAN (16 / BLOCK) /* input blocks whose weights are transformed at a time */
+#define SPAN          (16 / BLOCK)        /* input blocks whose weights are transformed at a time */
 #define ROW_VECTORS   (6 * 2)             /* of an input channel in a row of transformed weights */
 #define ROW_FLOATS    (6 * TILES * BLOCK) /* of an input block in a row of v */
 
@@ -223,6 +225,7 @@ kernel void winograd_input(global floatb *restrict v, global const float *restri
 }
 #endif
 
+#ifndef INPUT_ONLY
 /* --- products and output --- */
 
 /* Vectors from one product of a tile to the next. */
@@ -437,4 +440,5 @@ kernel void winograd_fused(global float *y, global const float *restrict x, glob
     }
 }
 
+#endif
 #endif

@@ -4,7 +4,7 @@
  *
  * Activations are blocked, [n][blocks][h][w][BLOCK]. Spare channels hold finite values, and what comes of them is not
  * stored. Tiles are counted as there; the last group may have fewer than TILES.
- *   v  [36]: [groups][input blocks][TILES][BLOCK] and a gap     transformed input of some groups, by winograd_input
+ *   v  [groups][input blocks][36][TILES][BLOCK]                 transformed input of some groups, by winograd_input
  *   z  [36]: [groups][output blocks][TILES][BLOCK] and a gap    their transformed gradients of the output
  *   m  [36]: [stacks][input channels, whole blocks][STACK][BLOCK] and a gap     sums of products; where the last stack
  *                                                                              lacks a block, the last one stands in
@@ -104,8 +104,7 @@ kernel void winograd_products(global floatb *scratch, long z_at, long m_at, int 
         scratch + m_at + product * (get_global_size(0) * channels * STACK + GAP / BLOCK) + stack * channels * STACK;
     global const floatb *z =
         scratch + z_at + product * ((size_t)groups * out_blocks * TILES + GAP / BLOCK) + block * TILES;
-    global const float *const v =
-        (global const float *)(scratch + product * ((size_t)groups * in_blocks * TILES + GAP / BLOCK));
+    global const float *const v = (global const float *)(scratch + product * TILES);
     for (int group = 0; group < groups; group++, z += out_blocks * TILES)
         for (int channel = 0; channel < channels; channel += LANES) {
             global floatb *const to = m + channel * STACK;
@@ -116,7 +115,7 @@ kernel void winograd_products(global floatb *scratch, long z_at, long m_at, int 
                 for (int k = 0; k < STACK; k++)
                     sum[k][c] = add || group ? to[c * STACK + k] : (floatb)0.0f;
             add_tiles(sum, z, other,
-                      v + ((size_t)(group * in_blocks + channel / BLOCK) * TILES * BLOCK + channel % BLOCK),
+                      v + ((size_t)(group * in_blocks + channel / BLOCK) * PRODUCTS * TILES * BLOCK + channel % BLOCK),
                       min(TILES, tiles - group * TILES));
 #pragma unroll
             for (int c = 0; c < LANES; c++)

@@ -162,7 +162,7 @@ static void round_trip(void)
 }
 
 /* Trains on what the model's head knows, or from a fresh one? */
-static thaw_finetune_result train_again(thaw_model *model, bool new_head, int32_t unfreeze, double rate)
+static thaw_finetune_result train_again(thaw_model *model, bool new_head, int32_t unfreeze, double rate, double decay)
 {
     thaw_dataset *dataset = pictures_open(0.25);
     thaw_finetune_options options = pictures_options();
@@ -170,39 +170,45 @@ static thaw_finetune_result train_again(thaw_model *model, bool new_head, int32_
     options.new_head = new_head;
     options.freeze.unfreeze = unfreeze;
     options.learning_rate = rate;
+    options.weight_decay = decay;
     CU_ASSERT_EQUAL_FATAL(thaw_finetune(model, test_device(), dataset, &options, &result), THAW_OK);
     thaw_dataset_close(&dataset);
     return result;
 }
 
 /* A model that has the data's classes keeps its head, standardised features or not: what hardly moves it leaves it what
- * it was. Other classes, or the wish for a fresh one, put it off. */
+ * it was, and so does what takes all its weights away, since no epoch is better than the start then. Other classes, or
+ * the wish for a fresh one, put it off. */
 static void head_kept(void)
 {
     static const char *const others[] = {"class_0", "class_2", "class_1"};
-    enum { ROUNDS = 5 };
+    enum { ROUNDS = 7 };
     static const struct {
         bool kept, new_head;
         int32_t unfreeze;
-        double rate;
-    } rounds[ROUNDS] = {{false, false, 0, 1e-3},
-                        {true, false, 0, 1e-9},
-                        {true, false, 1, 1e-9},
-                        {false, true, 0, 1e-9},
-                        {false, false, 0, 1e-9}};
+        double rate, decay;
+    } rounds[ROUNDS] = {{false, false, 0, 1e-3, 1e-2}, {true, false, 0, 1e-9, 1e9}, {true, false, 1, 1e-9, 1e9},
+                        {true, false, 0, 1e-9, 1e-2},  {true, false, 1, 1e-9, 0},   {false, true, 0, 1e-9, 0},
+                        {false, false, 0, 1e-9, 0}};
     thaw_model *model = make_model();
-    double losses[ROUNDS];
+    double losses[ROUNDS], top1 = 0;
     for (int i = 0; i < ROUNDS; i++) {
         if (i == ROUNDS - 1)
             CU_ASSERT_EQUAL(thaw_model_set_classes(model, others, PICTURE_CLASSES), THAW_OK);
-        thaw_finetune_result result = train_again(model, rounds[i].new_head, rounds[i].unfreeze, rounds[i].rate);
+        thaw_finetune_result result =
+            train_again(model, rounds[i].new_head, rounds[i].unfreeze, rounds[i].rate, rounds[i].decay);
+        top1 = i ? top1 : result.best_validation_top1;
         CU_ASSERT_EQUAL(result.head_kept, rounds[i].kept);
-        losses[i] = result.epochs[result.best_epoch - 1].validation_loss;
+        CU_ASSERT(rounds[i].kept ? result.start_validation_top1 == top1 : isnan(result.start_validation_top1));
+        CU_ASSERT(!rounds[i].kept || result.best_validation_top1 == top1);
+        CU_ASSERT(rounds[i].decay < 1 || result.best_epoch == 0);
+        losses[i] = result.epochs[result.best_epoch ? result.best_epoch - 1 : 0].validation_loss;
         thaw_finetune_result_free(&result);
     }
-    CU_ASSERT_DOUBLE_EQUAL(losses[1], losses[0], 1e-5);
-    CU_ASSERT_DOUBLE_EQUAL(losses[2], losses[0], 1e-5);
-    CU_ASSERT(losses[3] > 2 * losses[0] && losses[4] > 2 * losses[0]);
+    CU_ASSERT_DOUBLE_EQUAL(losses[1], log(PICTURE_CLASSES), 0.1);
+    CU_ASSERT_DOUBLE_EQUAL(losses[3], losses[0], 1e-5);
+    CU_ASSERT_DOUBLE_EQUAL(losses[4], losses[0], 1e-5);
+    CU_ASSERT(losses[5] > 2 * losses[0] && losses[6] > 2 * losses[0]);
     thaw_model_close(&model);
 }
 

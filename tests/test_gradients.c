@@ -23,8 +23,14 @@ static const double small = 1e-4; /* of the norm of all gradients: what is below
 static const struct subject {
     const char *name;
     uint64_t seed;   /* of the images: no activation lies so near to a kink that rounding decides on its side */
+    double bias;     /* the middle of the biases */
     double rates[2]; /* of SGD and AdamW: small enough for steps that rounding does not lead elsewhere */
-} subjects[] = {{"resnet18", 13, {1e-4, 1e-5}}, {"squeezenet1_1", 13, {1e-4, 1e-5}}};
+    double bound; /* of the losses' errors; DenseNet's is wider: PyTorch's own float32 is 1.3e-3 off (AdamW, frozen) */
+} subjects[] = {{"resnet18", 13, 0.0, {1e-4, 1e-5}, 1e-3},
+                {"squeezenet1_1", 13, 0.0, {1e-4, 1e-5}, 1e-3},
+                {"mobilenet_v2", 9, 1.0, {3e-6, 3e-6}, 1e-3},
+                {"efficientnet_b0", 1, 0.0, {1e-4, 1e-5}, 1e-3},
+                {"densenet121", 11, 2.5, {1e-6, 1e-5}, 3e-3}};
 
 /* --- the model ---------------------------------------------------------------------------------------------------- */
 
@@ -39,9 +45,8 @@ static bool ends_with(const char *text, const char *end)
     return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-/* Weights with the variance 2 / fan-in; scales of norms around 1, biases around
- * 0. */
-static void fill(const onnx_tensor *message, float *data, size_t count, thaw_random *random)
+/* Weights with the variance 2 / fan-in; scales of norms around 1, biases around `bias`. */
+static void fill(const onnx_tensor *message, float *data, size_t count, double bias, thaw_random *random)
 {
     double low = 0.0, high = 0.0;
     if (message->n_dims > 1) {
@@ -51,8 +56,8 @@ static void fill(const onnx_tensor *message, float *data, size_t count, thaw_ran
         low = 0.5;
         high = 1.5;
     } else if (ends_with(message->name, ".bias")) {
-        low = -0.1;
-        high = 0.1;
+        low = bias - 0.1;
+        high = bias + 0.1;
     }
     const bool drawn = low < high;
     for (size_t i = 0; i < count; i++)
@@ -60,14 +65,14 @@ static void fill(const onnx_tensor *message, float *data, size_t count, thaw_ran
 }
 
 /* The structure in the file, with data for the initialisers that have none. */
-static thaw_model *load(const char *name)
+static thaw_model *load(const struct subject *subject)
 {
     char path[512];
     uint8_t *bytes;
     size_t size;
     thaw_random random = {SEED_WEIGHTS};
     thaw_model *model;
-    snprintf(path, sizeof path, "%s/tests/gradients/%s.onnx", THAW_SOURCE_DIR, name);
+    snprintf(path, sizeof path, "%s/tests/gradients/%s.onnx", THAW_SOURCE_DIR, subject->name);
     CU_ASSERT_EQUAL_FATAL(thaw_file_read(test_context(), path, 1 << 20, &bytes, &size), THAW_OK);
     onnx_model *file = onnx__model_proto__unpack(NULL, size, bytes);
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
@@ -82,7 +87,7 @@ static thaw_model *load(const char *name)
         message->has_raw_data = 1;
         message->raw_data = (ProtobufCBinaryData){count * sizeof(float), malloc(count * sizeof(float))};
         CU_ASSERT_PTR_NOT_NULL_FATAL(message->raw_data.data);
-        fill(message, (float *)message->raw_data.data, count, &random);
+        fill(message, (float *)message->raw_data.data, count, subject->bias, &random);
     }
     size = onnx__model_proto__get_packed_size(file);
     bytes = malloc(size);
@@ -199,7 +204,7 @@ static double distance(const float *gradient, int64_t count, const float *record
 /* recorded is [parameters][1 + SIGNS]. */
 static void check_gradients(const run *r, const char *label, const float *recorded, size_t parameters)
 {
-    size_t count = 0, close = 0;
+    size_t count = 0, near = 0, close = 0;
     double worst = 0.0, squares = 0.0;
     const char *worst_name = "";
     for (size_t i = 0; i < parameters; i++)
@@ -212,20 +217,23 @@ static void check_gradients(const run *r, const char *label, const float *record
         float *gradient = read_floats(p->value->gradient, p->count);
         const double error = distance(gradient, p->count, wanted) / fmax(wanted[0], small * sqrt(squares));
         free(gradient);
+        near += error < 1e-3;
         close += error < 1e-4;
         if (!(error <= worst)) {
             worst = error;
             worst_name = p->source->name;
         }
     }
-    printf("\n  %s: %zu gradients, %zu within 1e-4, the farthest by %.1e (%s)", label, count, close, worst, worst_name);
+    printf("\n  %s: %zu gradients, %zu within 1e-4, %zu within 1e-3, the farthest by %.1e (%s)", label, count, close,
+           near, worst, worst_name);
     CU_ASSERT_EQUAL(count, parameters);
     CU_ASSERT(worst < 1e-3);
     CU_ASSERT(close * 2 > count);
 }
 
 /* Steps from the model's own weights; recorded is [STEPS]. */
-static void check_steps(const thaw_model *model, uint64_t seed, bool sgd, double rate, const float *recorded)
+static void check_steps(const thaw_model *model, uint64_t seed, bool sgd, double rate, double bound,
+                        const float *recorded)
 {
     run r = open_run(model, seed);
     thaw_optimizer *optimizer;
@@ -239,7 +247,7 @@ static void check_steps(const thaw_model *model, uint64_t seed, bool sgd, double
         CU_ASSERT_EQUAL_FATAL(thaw_optimizer_step(optimizer, rate), THAW_OK);
     }
     printf("; losses of %s within %.1e", sgd ? "SGD" : "AdamW", farthest);
-    CU_ASSERT(farthest < 1e-3);
+    CU_ASSERT(farthest < bound);
     thaw_optimizer_destroy(&optimizer);
     close_run(&r);
 }
@@ -254,10 +262,10 @@ static thaw_tensor *read_record(const char *name, const char *what)
 }
 
 /* With the batch's statistics and then with those kept; without batch norms once. */
-static void check_model(const struct subject *s)
+static void check_model(const struct subject *s, bool with_steps)
 {
     char label[64];
-    thaw_model *model = load(s->name);
+    thaw_model *model = load(s);
     thaw_tensor *gradients = read_record(s->name, "gradients"), *losses = read_record(s->name, "losses");
     const int64_t modes = losses->shape.dims[0], parameters = gradients->shape.dims[1];
     for (int64_t mode = 0; mode < modes; mode++) {
@@ -269,8 +277,8 @@ static void check_model(const struct subject *s)
         snprintf(label, sizeof label, "%s, %s", s->name, updated ? "statistics of the batch" : "frozen statistics");
         check_gradients(&r, label, (const float *)gradients->data + mode * parameters * (1 + SIGNS),
                         (size_t)parameters);
-        for (int i = 0; i < 2; i++)
-            check_steps(model, s->seed, i == 0, s->rates[i], curves + (ptrdiff_t)i * STEPS);
+        for (int i = 0; i < 2 && with_steps; i++)
+            check_steps(model, s->seed, i == 0, s->rates[i], s->bound, curves + (ptrdiff_t)i * STEPS);
         keep_statistics(&r);
         close_run(&r);
     }
@@ -279,31 +287,46 @@ static void check_model(const struct subject *s)
     thaw_model_close(&model);
 }
 
-/* In the storage that the device likes, and row-major. */
-static void in_both_layouts(const char *name)
+/* In the storage that the device likes, and, the gradients alone, row-major. */
+static void in_both_layouts(const struct subject *subject)
 {
-    for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
-        if (strcmp(subjects[i].name, name) != 0)
-            continue;
-        check_model(&subjects[i]);
-        environment_set("THAW_LAYOUT", "1");
-        check_model(&subjects[i]);
-        environment_restore();
-    }
+    check_model(subject, true);
+    environment_set("THAW_LAYOUT", "1");
+    check_model(subject, false);
+    environment_restore();
 }
 
 static void resnet18(void)
 {
-    in_both_layouts("resnet18");
+    in_both_layouts(&subjects[0]);
 }
 
-static void squeezenet(void)
+static void squeezenet1_1(void)
 {
-    in_both_layouts("squeezenet1_1");
+    in_both_layouts(&subjects[1]);
+}
+
+static void mobilenet_v2(void)
+{
+    in_both_layouts(&subjects[2]);
+}
+
+static void efficientnet_b0(void)
+{
+    in_both_layouts(&subjects[3]);
+}
+
+static void densenet121(void)
+{
+    in_both_layouts(&subjects[4]);
 }
 
 void suite_gradients(void)
 {
-    static const test_entry tests[] = {{"resnet18 as PyTorch", resnet18}, {"squeezenet1_1 as PyTorch", squeezenet}};
+    static const test_entry tests[] = {{"resnet18 as PyTorch", resnet18},
+                                       {"squeezenet1_1 as PyTorch", squeezenet1_1},
+                                       {"mobilenet_v2 as PyTorch", mobilenet_v2},
+                                       {"efficientnet_b0 as PyTorch", efficientnet_b0},
+                                       {"densenet121 as PyTorch", densenet121}};
     TEST_SUITE("gradients", tests);
 }

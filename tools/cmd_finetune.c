@@ -202,7 +202,9 @@ static void print_text(const finetune_options *options, const finetune_state *st
     if (result->bad_count > 0)
         printf("bad     %zu images left out\n", result->bad_count);
     cli_recipe_print(result);
-    if (result->recipe == THAW_RECIPE_FINETUNE && result->validation_count > 0)
+    if (result->recipe == THAW_RECIPE_FINETUNE && result->best_epoch == 0)
+        printf("best    the model as it was: better in none of %zu epochs\n", result->epoch_count);
+    else if (result->recipe == THAW_RECIPE_FINETUNE && result->validation_count > 0)
         printf("best    epoch %d of %zu\n", result->best_epoch, result->epoch_count);
     else if (result->recipe == THAW_RECIPE_FINETUNE)
         printf("best    epoch %d, the last one: no validation images\n", result->best_epoch);
@@ -225,7 +227,7 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
         "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:o, s:I, s:I, "
-        "s:b, s:o, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o}",
+        "s:b, s:o, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o}",
         "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
         "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
@@ -240,7 +242,8 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
         cli_augment_text(state->train.augment), "features_found", (json_int_t)result->found_count, "features_halved",
         result->features_halved, "recipe", cli_recipe_text(result->recipe), "val_top1_low",
         cli_json_number(result->best_validation_low), "val_top1_high", cli_json_number(result->best_validation_high),
-        "probe", cli_probe_json(result), "refinement", cli_refinement_json(result)));
+        "probe", cli_probe_json(result), "refinement", cli_refinement_json(result), "start_val_top1",
+        cli_json_number(result->start_validation_top1)));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */

@@ -182,16 +182,17 @@ typedef struct thaw_finetune_result {
     size_t train_count, validation_count, bad_count; /* images used, and left out */
     thaw_epoch *epochs;                              /* [epoch_count], those before a resumption included */
     size_t epoch_count;
-    int32_t best_epoch;                               /* the one whose weights the model now has */
-    double best_validation_top1;                      /* NaN without validation images */
+    int32_t best_epoch;          /* the one whose weights the model now has; 0: those that it had, none was better */
+    double best_validation_top1; /* NaN without validation images */
     double best_validation_low, best_validation_high; /* its 95 % interval */
-    thaw_probe_result probe;                          /* of recipes that have one */
-    thaw_refinement refinement;                       /* of probe-then-finetune */
-    size_t feature_count;                             /* numbers per image at the cut */
-    bool features_kept;                               /* they were computed once; false: in every epoch */
-    bool head_kept;                                   /* the model's own head was trained on, not a fresh one */
-    uint64_t steps;                                   /* of the optimizer */
-    uint64_t resumed_step; /* the step after which a resumed run went on; 0: it began at the beginning */
+    double start_validation_top1; /* of a head that is kept, before the first step; NaN for others */
+    thaw_probe_result probe;      /* of recipes that have one */
+    thaw_refinement refinement;   /* of probe-then-finetune */
+    size_t feature_count;         /* numbers per image at the cut */
+    bool features_kept;           /* they were computed once; false: in every epoch */
+    bool head_kept;               /* the model's own head was trained on, not a fresh one */
+    uint64_t steps;               /* of the optimizer */
+    uint64_t resumed_step;        /* the step after which a resumed run went on; 0: it began at the beginning */
     bool frozen_unchanged; /* every frozen tensor, statistics included, is what it was, bit for bit: in the model,
                             * and in what the device trained with */
     bool interrupted;      /* thaw_context_interrupt() came; the model holds the best epoch so far */

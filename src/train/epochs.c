@@ -16,7 +16,7 @@ enum { SECONDS, TRAIN_LOSS, VALIDATION_LOSS, VALIDATION_TOP1, RATE, LEARNING_RAT
 
 /* Where the run stands, as a checkpoint has it. */
 enum { EPOCHS_DONE, POSITION, STEPS, BATCHES, BEST_EPOCH, RANDOM, CORRECT, COUNT, ROWS_LOW, ROWS_HIGH, COUNTERS };
-enum { LOSS, EPOCH_SECONDS, LAST_RATE, SUMS };
+enum { LOSS, EPOCH_SECONDS, LAST_RATE, START_LOSS, START_TOP1, SUMS };
 
 typedef struct run {
     thaw_trainer *trainer;
@@ -31,6 +31,7 @@ typedef struct run {
     thaw_hash rows;          /* of what the frozen part makes of the images */
     double *metrics;         /* [epochs][METRICS] */
     thaw_loss_sums train;    /* of the epoch that runs */
+    double start_loss;       /* of the held-out rows before the first step; NaN: the start can't be the best */
     double epoch_start;      /* on the clock */
     double learning_rate;    /* of the last step */
     double checkpoint_start; /* when the last checkpoint was written */
@@ -98,6 +99,8 @@ static thaw_status save_checkpoint(run *r)
     r->sums[LOSS] = r->train.loss;
     r->sums[EPOCH_SECONDS] = thaw_clock_seconds() - r->epoch_start;
     r->sums[LAST_RATE] = r->learning_rate;
+    r->sums[START_LOSS] = r->start_loss;
+    r->sums[START_TOP1] = r->result->start_validation_top1;
     THAW_TRY(thaw_checkpoint_save(r->checkpoint, steps));
     r->checkpoint_start = thaw_clock_seconds();
     return THAW_OK;
@@ -147,6 +150,8 @@ static thaw_status take_up(run *r)
     r->result->best_epoch = (int32_t)c[BEST_EPOCH];
     r->result->resumed_step = c[STEPS];
     r->learning_rate = r->sums[LAST_RATE];
+    r->start_loss = r->sums[START_LOSS];
+    r->result->start_validation_top1 = r->sums[START_TOP1];
     for (size_t i = 0; i < r->result->epoch_count; i++)
         r->result->epochs[i] = noted_epoch(r, (int32_t)i + 1);
     thaw_log(r->training->context, THAW_LOG_INFO, "going on after step %llu, in epoch %zu",
@@ -181,12 +186,17 @@ static bool checkpoint_is_due(const run *r)
 
 /* --- epochs ------------------------------------------------------------------------------------------------------- */
 
-/* Without validation images the last epoch is the best that can be known. */
-static bool is_better(const thaw_epoch *epoch, const thaw_epoch *best)
+/* Better than all before it? A start that was not validated loses, and without validation images the last epoch is the
+ * best that can be known. */
+static bool is_better(const run *r, const thaw_epoch *epoch)
 {
-    if (!best || isnan(epoch->validation_top1) || epoch->validation_top1 > best->validation_top1)
+    const thaw_finetune_result *result = r->result;
+    const thaw_epoch *best = result->best_epoch ? &result->epochs[result->best_epoch - 1] : NULL;
+    const double top1 = best ? best->validation_top1 : result->start_validation_top1;
+    const double loss = best ? best->validation_loss : r->start_loss;
+    if (isnan(epoch->validation_top1) || isnan(top1) || epoch->validation_top1 > top1)
         return true;
-    return epoch->validation_top1 == best->validation_top1 && epoch->validation_loss < best->validation_loss;
+    return epoch->validation_top1 == top1 && epoch->validation_loss < loss;
 }
 
 static bool is_finite(const thaw_tensor *tensor)
@@ -236,6 +246,19 @@ static thaw_status train_epoch(run *r, bool *stopped)
     return THAW_OK;
 }
 
+/* A head that was trained before may be as good as it gets: going on from it must not make a worse model of it. */
+static thaw_status validate_start(run *r)
+{
+    const thaw_training *t = r->training;
+    thaw_loss_sums held_out = {0};
+    if (!t->head_kept || r->options->from_scratch || !t->validation_count)
+        return THAW_OK;
+    THAW_TRY(thaw_trainer_validate(r->trainer, &held_out));
+    r->start_loss = held_out.loss / (double)held_out.count;
+    r->result->start_validation_top1 = (double)held_out.correct / (double)held_out.count;
+    return keep_parameters(r);
+}
+
 static thaw_status finish_epoch(run *r)
 {
     thaw_finetune_result *result = r->result;
@@ -252,8 +275,7 @@ static thaw_status finish_epoch(run *r)
                           .images_per_second = (double)r->train.count / (seconds > 0 ? seconds : 1e-9),
                           .learning_rate = r->learning_rate};
     note_epoch(r, epoch);
-    if (r->training->keeps_last ||
-        is_better(epoch, result->best_epoch ? &result->epochs[result->best_epoch - 1] : NULL)) {
+    if (r->training->keeps_last || is_better(r, epoch)) {
         result->best_epoch = epoch->epoch;
         THAW_TRY(keep_parameters(r));
     }
@@ -301,10 +323,11 @@ static thaw_status run_epochs(run *r, bool resumed)
         result->interrupted = thaw_context_interrupted(r->training->context);
     }
     result->steps = thaw_optimizer_steps(r->trainer->optimizer);
-    if (!result->best_epoch)
+    if (!result->epoch_count)
         return thaw_fail(r->training->context, THAW_ERR_INTERRUPTED, "stopped in the first epoch, after step %llu",
                          (unsigned long long)result->steps);
-    result->best_validation_top1 = result->epochs[result->best_epoch - 1].validation_top1;
+    result->best_validation_top1 =
+        result->best_epoch ? result->epochs[result->best_epoch - 1].validation_top1 : result->start_validation_top1;
     return THAW_OK;
 }
 
@@ -313,6 +336,7 @@ static thaw_status open_run(run *r)
     thaw_context *context = r->training->context;
     r->epochs = r->options->epochs ? r->options->epochs : enough_epochs(r->trainer->steps_per_epoch);
     r->epoch_start = r->checkpoint_start = thaw_clock_seconds();
+    r->start_loss = r->result->start_validation_top1 = NAN;
     r->rows = thaw_rows_hash(r->training->rows);
     THAW_TRY(thaw_allocate(context, (size_t)r->epochs, sizeof *r->result->epochs, &r->result->epochs));
     THAW_TRY(thaw_allocate(context, (size_t)r->epochs, METRICS * sizeof *r->metrics, &r->metrics));
@@ -335,6 +359,8 @@ thaw_status thaw_epochs_run(thaw_trainer *trainer, const char *identity, thaw_fi
         status = open_checkpoint(&r, identity);
     if (status == THAW_OK)
         status = resume(&r, &resumed);
+    if (status == THAW_OK && !resumed)
+        status = validate_start(&r);
     if (status == THAW_OK)
         status = run_epochs(&r, resumed);
     thaw_checkpoint_close(&r.checkpoint);

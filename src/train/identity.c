@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FORMAT "1" /* changes with what the arrays of a checkpoint mean */
+#define FORMAT "2" /* changes with what the arrays of a checkpoint mean */
 
 static thaw_hash extend_text(thaw_hash hash, const char *text)
 {

@@ -45,7 +45,7 @@ static tiling find_tiling(const thaw_conv_geometry *geometry)
     t.stacks = divide_up(t.out_blocks, STACK);
     const int64_t most = CHUNK_BYTES / (int64_t)sizeof(float) / PRODUCTS / group_floats / (t.in_blocks + t.out_blocks);
     t.chunk = smaller(t.groups, most ? most : 1);
-    t.z_at = PRODUCTS * (t.chunk * t.in_blocks * GROUP + GAP / block);
+    t.z_at = PRODUCTS * t.chunk * t.in_blocks * GROUP;
     t.m_at = t.z_at + PRODUCTS * (t.chunk * t.out_blocks * GROUP + GAP / block);
     t.floats = (t.m_at + PRODUCTS * (t.stacks * STACK * t.in_blocks * block + GAP / block)) * block;
     return t;
