@@ -15,7 +15,7 @@ enum { MATES = 5 }; /* the nearest of its class that an image is held against */
 
 /* How much nearer to its class it must be, as a cosine, and as near as this share of the class is not
  * (docs/checking-data.md). */
-static const double least_gain = 0.1, farthest_share = 0.1;
+static const double least_gain = 0.12, farthest_share = 0.1;
 
 /* What is known of one image. */
 typedef struct candidate {
