@@ -140,7 +140,8 @@ static inline floatb load_pixel(global const float *x, int h, int w, int in_h, i
 }
 
 /* The 6x6 pixels of a tile's window, whose first is (h, w), to v: one to each of 36 rows, `pitch` vectors apart. x: a
- * block of an image. */
+ * block of an image. The outer loops stay loops: half done, 36 vectors don't fit the registers anyway, and unrolled
+ * they take more than twice as long to compile and no less to run. */
 static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, global const float *x, int h, int w,
                                     int in_h, int in_w)
 {
@@ -149,7 +150,7 @@ static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, g
         global const float *first = x + (h * in_w + w) * BLOCK;
         for (int i = 2; i < 6; i++)
             fetch_ahead(first + (i * in_w + 10) * BLOCK, 4);
-#pragma unroll
+#pragma unroll 1
         for (int j = 0; j < 6; j++) {
 #pragma unroll
             for (int i = 0; i < 6; i++)
@@ -157,6 +158,7 @@ static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, g
             transform_input(column, half_done[j]);
         }
     } else {
+#pragma unroll 1
         for (int j = 0; j < 6; j++) {
 #pragma unroll
             for (int i = 0; i < 6; i++)
@@ -164,7 +166,7 @@ static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, g
             transform_input(column, half_done[j]);
         }
     }
-#pragma unroll
+#pragma unroll 1
     for (int i = 0; i < 6; i++) {
         const floatb row[6] = {half_done[0][i], half_done[1][i], half_done[2][i],
                                half_done[3][i], half_done[4][i], half_done[5][i]};
