@@ -2,6 +2,7 @@
 #include "ops/shared/conv_variants.h"
 #include "ops/shared/weights.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +14,13 @@
 #include "device/tuning.h"
 
 #define KEY_BYTES       512
+#define CHECKED_BYTES   (KEY_BYTES + 48)
 #define ROUNDS          5
 #define TIMING_SECONDS  0.002 /* a timing repeats the run until this has gone by: a wait costs 60 us */
 #define MOST_RUNS       32
 #define ENOUGH_SECONDS  0.15              /* no further round begins after this */
+#define FIRST_ROUNDS    2                 /* of all candidates; later ones are for those that may still win */
+#define HOPELESS        1.5               /* times the best so far */
 #define WORST_ERROR     1e-4              /* of the largest magnitude that the reference gives */
 #define LARGE_WEIGHTS   ((size_t)1 << 20) /* bytes that no core's own cache keeps until the next image */
 #define FLOOD_BYTES     ((size_t)48 << 20)
@@ -42,7 +46,7 @@ typedef struct race {
     int32_t blocks[3]; /* of input, output and residual value, as they were */
 } race;
 
-/* Everything that the time may depend on. */
+/* Everything that the ranking may depend on. */
 static void write_key(const thaw_node *node, const thaw_conv_geometry *g, char key[KEY_BYTES])
 {
     const int64_t *const sizes[] = {g->in, g->out, g->kernel, g->stride, g->dilation, g->pad};
@@ -52,9 +56,22 @@ static void write_key(const thaw_node *node, const thaw_conv_geometry *g, char k
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         length += (size_t)snprintf(key + length, KEY_BYTES - length, " %lldx%lldx%lld", (long long)sizes[i][0],
                                    (long long)sizes[i][1], (long long)sizes[i][2]);
-    snprintf(key + length, KEY_BYTES - length, "%s bias%d act%d res%d",
-             thaw_conv_is_fixed(node->inputs[1]) ? "" : " repacked", thaw_epilogue_own_input(node, 2) != NULL,
+    snprintf(key + length, KEY_BYTES - length, "%s", thaw_conv_is_fixed(node->inputs[1]) ? "" : " repacked");
+}
+
+/* The same with the epilogue. */
+static void write_checked_key(const thaw_node *node, const char *key, char checked_key[CHECKED_BYTES])
+{
+    snprintf(checked_key, CHECKED_BYTES, "%s bias%d act%d res%d", key, thaw_epilogue_own_input(node, 2) != NULL,
              (int)node->epilogue.activation, node->epilogue.residual != NULL);
+}
+
+/* Algorithms on blocks of channels all finish their results themselves: an epilogue costs them the same. A layer that
+ * differs from a measured one in nothing else gets the same algorithm, but not before that has given the right numbers
+ * with this epilogue as well. */
+static bool finish_alike(const thaw_conv_geometry *geometry)
+{
+    return geometry->out_block > 1 && geometry->out_block != THAW_BLOCK_ALL;
 }
 
 /* --- buffers --- */
@@ -243,15 +260,27 @@ static thaw_status time_once(race *r, candidate *c)
     return THAW_OK;
 }
 
+static double best_seconds(const race *r)
+{
+    double best = INFINITY;
+    for (size_t i = 0; i < r->count; i++)
+        best = fmin(best, r->candidates[i].seconds);
+    return best;
+}
+
 /* Taking turns, so that what disturbs the machine for a while disturbs all of them. */
 static thaw_status time_all(race *r)
 {
     const double start = thaw_clock_seconds();
     THAW_TRY(create_flood(r));
-    for (int round = 0; round < ROUNDS && (round < 2 || thaw_clock_seconds() - start < ENOUGH_SECONDS); round++)
+    for (int round = 0; round < ROUNDS; round++) {
+        if (round >= FIRST_ROUNDS && thaw_clock_seconds() - start >= ENOUGH_SECONDS)
+            break;
+        const double most = round < FIRST_ROUNDS ? DBL_MAX : HOPELESS * best_seconds(r);
         for (size_t i = 0; i < r->count; i++)
-            if (r->candidates[i].seconds != INFINITY)
+            if (r->candidates[i].seconds <= most)
                 THAW_TRY(time_once(r, &r->candidates[i]));
+    }
     return THAW_OK;
 }
 
@@ -296,25 +325,55 @@ static thaw_status warm_up(const race *r)
     return THAW_OK;
 }
 
-static thaw_status hold_race(race *r, const thaw_conv_geometry *geometry, const char *key,
-                             const thaw_conv_variant **chosen)
+/* The candidates' outputs, then, if `timed`, their times. */
+static thaw_status hold_race(race *r, bool timed)
 {
-    if (thaw_tuning_measured(r->device) == 0)
-        thaw_log(thaw_node_context(r->node), THAW_LOG_INFO,
-                 "measuring which algorithms are fastest on this device; kept for the next start");
+    const thaw_conv_geometry *geometry = &r->candidates[0].conv.geometry;
     thaw_status status = create_buffers(r, geometry);
-    if (status == THAW_OK) {
-        lend_buffers(r, geometry);
-        admit_all(r);
+    if (status != THAW_OK)
+        return status;
+    lend_buffers(r, geometry);
+    admit_all(r);
+    if (timed)
         status = warm_up(r);
-        if (status == THAW_OK)
-            status = time_all(r);
-        take_buffers_back(r);
-    }
-    if (status == THAW_OK) {
-        *chosen = winner(r);
-        status = thaw_tuning_put(r->device, key, (*chosen)->name);
-    }
+    if (timed && status == THAW_OK)
+        status = time_all(r);
+    take_buffers_back(r);
+    return status;
+}
+
+static void enter(race *r, const thaw_conv_variant *variant)
+{
+    const thaw_conv *conv = r->node->state;
+    r->candidates[r->count++] = (candidate){
+        .variant = variant, .conv = {.geometry = conv->geometry, .variant = variant, .mirrored = conv->mirrored}};
+}
+
+/* Whether an algorithm gives what the plainest one gives. */
+static bool is_right(thaw_node *node, const thaw_conv_variant *variant, const thaw_conv_variant *plainest)
+{
+    race r = {.node = node, .device = thaw_node_device(node)};
+    enter(&r, variant);
+    enter(&r, plainest);
+    const bool right = variant == plainest || (hold_race(&r, false) == THAW_OK && r.candidates[0].seconds != INFINITY);
+    free_race(&r);
+    return right;
+}
+
+/* Finds the fastest. */
+static thaw_status measure(thaw_node *node, const thaw_conv_variant *const *fitting, size_t count,
+                           const thaw_conv_variant **chosen)
+{
+    race r = {.node = node, .device = thaw_node_device(node)};
+    if (thaw_tuning_measured(r.device) == 0)
+        thaw_log(thaw_node_context(node), THAW_LOG_INFO,
+                 "measuring which algorithms are fastest on this device; kept for the next start");
+    for (size_t i = 0; i < count; i++)
+        enter(&r, fitting[i]);
+    const thaw_status status = hold_race(&r, true);
+    if (status == THAW_OK)
+        *chosen = winner(&r);
+    free_race(&r);
     return status;
 }
 
@@ -325,29 +384,45 @@ static bool has_weights(const thaw_node *node)
     return node->inputs[1]->constant && (!bias || bias->constant);
 }
 
-const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first)
+/* What was found out under a key, if it is still among those that fit. */
+static const thaw_conv_variant *find_known(thaw_device *device, const char *key,
+                                           const thaw_conv_variant *const *fitting, size_t count)
 {
-    const thaw_conv *conv = node->state;
-    const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS], *chosen = first;
-    thaw_device *device = thaw_node_device(node);
-    const size_t count = thaw_conv_fitting(&conv->geometry, device, fitting);
-    char key[KEY_BYTES];
-    if (count < 2 || !has_weights(node) || !device || !thaw_tuning_wanted() ||
-        thaw_context_interrupted(thaw_node_context(node)))
-        return first;
-    write_key(node, &conv->geometry, key);
     const char *known = thaw_tuning_find(device, key);
     for (size_t i = 0; i < count && known; i++)
         if (strcmp(fitting[i]->name, known) == 0)
             return fitting[i];
-    race r = {.node = node, .device = device, .count = count};
-    for (size_t i = 0; i < count; i++)
-        r.candidates[i] =
-            (candidate){.variant = fitting[i],
-                        .conv = {.geometry = conv->geometry, .variant = fitting[i], .mirrored = conv->mirrored}};
-    if (hold_race(&r, &conv->geometry, key, &chosen) != THAW_OK)
-        thaw_log(thaw_node_context(node), THAW_LOG_DEBUG, "%s: not measured: %s", node->name,
-                 thaw_error_message(thaw_node_context(node)));
-    free_race(&r);
-    return chosen;
+    return NULL;
+}
+
+const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first)
+{
+    const thaw_conv *conv = node->state;
+    const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS];
+    thaw_device *device = thaw_node_device(node);
+    const size_t count = thaw_conv_fitting(&conv->geometry, device, fitting);
+    char key[KEY_BYTES], checked_key[CHECKED_BYTES];
+    if (count < 2 || !has_weights(node) || !device || !thaw_tuning_wanted() ||
+        thaw_context_interrupted(thaw_node_context(node)))
+        return first;
+    write_key(node, &conv->geometry, key);
+    write_checked_key(node, key, checked_key);
+    const thaw_conv_variant *chosen = find_known(device, checked_key, fitting, count);
+    if (chosen)
+        return chosen;
+    thaw_status status = THAW_OK;
+    if (finish_alike(&conv->geometry))
+        chosen = find_known(device, key, fitting, count);
+    if (!chosen || !is_right(node, chosen, fitting[count - 1])) {
+        status = measure(node, fitting, count, &chosen);
+        if (status == THAW_OK)
+            status = thaw_tuning_put(device, key, chosen->name);
+    }
+    if (status == THAW_OK)
+        status = thaw_tuning_put(device, checked_key, chosen->name);
+    if (status == THAW_OK)
+        return chosen;
+    thaw_log(thaw_node_context(node), THAW_LOG_DEBUG, "%s: not measured: %s", node->name,
+             thaw_error_message(thaw_node_context(node)));
+    return first;
 }
