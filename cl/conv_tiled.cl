@@ -155,12 +155,23 @@ __attribute__((always_inline)) static inline void add_pixels(floatb sum[STACK][T
 #define FACTORS
 #endif
 
-/* Adds up a tile whose pixels are neighbours in one row, windows of one pixel: x points to the first. */
+/* A hint to have a line in the second-level cache soon. Compilers for CPUs name the CPU; elsewhere it is no use. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define FETCH_AHEAD(at) __builtin_prefetch((const void *)(size_t)(at), 0, 2)
+#else
+#define FETCH_AHEAD(at) (void)(at)
+#endif
+#define LINE 16 /* floats */
+
+/* Adds up a tile whose pixels are neighbours in one row, windows of one pixel: x points to the first. With each input
+ * block, `lines` more lines are fetched from `ahead` on. */
 __attribute__((always_inline)) static inline void add_row(floatb sum[STACK][TILE], global const float *x,
-                                                          global const float *weight, int in_blocks,
-                                                          long in_plane FACTORS)
+                                                          global const float *weight, int in_blocks, long in_plane,
+                                                          global const float *ahead, int lines FACTORS)
 {
     for (int c = 0; c < in_blocks; c++, x += in_plane, weight += STACK * BLOCK * BLOCK) {
+        for (int i = 0; i < lines; i++, ahead += LINE)
+            FETCH_AHEAD(ahead);
 #ifdef SCALED
         add_scaled(sum, x, weight, factors + c * BLOCK);
 #else
@@ -210,7 +221,8 @@ __attribute__((always_inline)) static inline void add_windows(floatb sum[STACK][
  * counted per group; image i of the output begins at y_offset + i * y_image. */
 kernel void conv_tiled(global float *y, global const float *restrict x, global const float *restrict weight,
                        global const float *restrict bias, global const float *residual, float alpha, float beta,
-                       long y_offset, long y_image, int pixel_count, int run, int in_blocks, int out_blocks, GEOMETRY FACTORS)
+                       long y_offset, long y_image, int pixel_count, int run, int in_blocks, int out_blocks,
+                       GEOMETRY FACTORS)
 {
     const int stacks = (out_blocks + STACK - 1) / STACK;
     const int group = (int)get_global_id(0) / stacks, groups = (int)get_global_size(0) / stacks;
@@ -228,6 +240,12 @@ kernel void conv_tiled(global float *y, global const float *restrict x, global c
 
     const int begin = (int)get_global_id(1) * run, end = min(begin + run, pixel_count);
     place at = {begin / (out_h * out_w), begin / out_w % out_h, begin % out_w};
+#ifdef POINTWISE
+    /* The next stack's weights, which this core is likely to need next, are fetched little by little: on small images
+     * memory would be idle while weights are used, and everything would wait for it before. */
+    const int tiles = (end - begin + TILE - 1) / TILE;
+    const int lines = (STACK * BLOCK * BLOCK / LINE + tiles - 1) / tiles;
+#endif
     for (int tile = begin; tile < end; tile += TILE) {
         floatb sum[STACK][TILE];
         long to[TILE], added[TILE];
@@ -243,11 +261,12 @@ kernel void conv_tiled(global float *y, global const float *restrict x, global c
 
 #ifdef POINTWISE
         if (at.w + TILE <= out_w) {
+            global const float *const ahead = weight + weight_count + (tile - begin) / TILE * lines * in_blocks * LINE;
 #ifdef SCALED
-            add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane,
+            add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane, ahead, lines,
                     factors + at.image * in_blocks * BLOCK);
 #else
-            add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane);
+            add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane, ahead, lines);
 #endif
 #pragma unroll
             for (int i = 0; i < TILE; i++) {

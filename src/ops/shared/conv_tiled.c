@@ -30,14 +30,34 @@ int64_t thaw_conv_tile(int64_t block, int64_t stack)
     return tiles[block == 4 ? 0 : block == 8 ? 1 : 2][stack - 1];
 }
 
-/* Four blocks, where 32 registers hold them, share each number of the input: fewer loads. Not on images so small that
- * most tiles of few pixels would cross the end of a row or an image. */
+static bool is_pointwise(const thaw_conv_geometry *geometry)
+{
+    for (int axis = 0; axis < THAW_CONV_AXES; axis++)
+        if (geometry->kernel[axis] != 1 || geometry->stride[axis] != 1 || geometry->in[axis] != geometry->out[axis])
+            return false;
+    return true;
+}
+
+/* Pixels that tiles of `tile` compute in vain. */
+static int64_t pixels_in_vain(const thaw_conv_geometry *geometry, int64_t tile)
+{
+    const int64_t pixels = geometry->n * thaw_conv_pixels(geometry);
+    return divide_up(pixels, tile) * tile - pixels;
+}
+
+/* Four blocks, where 32 registers hold them, share each number of the input: fewer loads. Windows take them unless
+ * images are so small that most tiles of few pixels would cross the end of a row or an image; pointwise convolutions,
+ * whose weights are read again for each tile, only where that keeps a tile from computing in vain and leaves many
+ * stacks. */
 static int64_t stack_of(const thaw_conv_geometry *geometry, int64_t block, int64_t out_blocks)
 {
-    enum { FEW_PIXELS = 64 };
-    if (block != 8 && out_blocks % 4 == 0 && geometry->in_block != 1 && thaw_conv_pixels(geometry) >= FEW_PIXELS)
-        return 4;
-    return thaw_conv_stack(out_blocks);
+    enum { FEW_PIXELS = 64, MANY_BLOCKS = 60 };
+    if (block == 8 || geometry->in_block == 1)
+        return thaw_conv_stack(out_blocks);
+    const bool four = block == 16 && is_pointwise(geometry)
+                          ? out_blocks >= MANY_BLOCKS && pixels_in_vain(geometry, 7) < pixels_in_vain(geometry, 14)
+                          : out_blocks % 4 == 0 && thaw_conv_pixels(geometry) >= FEW_PIXELS;
+    return four ? 4 : thaw_conv_stack(out_blocks);
 }
 
 int64_t thaw_conv_stack(int64_t blocks)
@@ -52,7 +72,7 @@ static tiling cut(const thaw_conv_geometry *geometry)
     t.out_blocks = divide_up(geometry->out_channels / geometry->groups, t.block);
     t.stack = stack_of(geometry, t.block, t.out_blocks);
     t.stacks = divide_up(t.out_blocks, t.stack);
-    t.tile = thaw_conv_tile(t.block, t.stack);
+    t.tile = t.block == 16 && t.stack == 4 && is_pointwise(geometry) ? 7 : thaw_conv_tile(t.block, t.stack);
     return t;
 }
 
@@ -60,14 +80,6 @@ static tiling cut(const thaw_conv_geometry *geometry)
 static int64_t patch_columns(const thaw_conv_geometry *geometry, const tiling *t)
 {
     return (t->tile - 1) * geometry->stride[2] + (geometry->kernel[2] - 1) * geometry->dilation[2] + 1;
-}
-
-static bool is_pointwise(const thaw_conv_geometry *geometry)
-{
-    for (int axis = 0; axis < THAW_CONV_AXES; axis++)
-        if (geometry->kernel[axis] != 1 || geometry->stride[axis] != 1 || geometry->in[axis] != geometry->out[axis])
-            return false;
-    return true;
 }
 
 /* Groups begin at whole blocks, and what the kernels count fits their ints. */
@@ -145,16 +157,21 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
     return thaw_conv_pack_bias(node, conv, (geometry->groups * t.out_blocks + t.stack) * t.block);
 }
 
-/* Of `count` pieces, as many as one work-item takes: so many that weights are worth fetching, but whose input stays in
- * a core's second-level cache while all output channels go by, and that leave work for every core. */
-static int64_t pieces_at_once(const thaw_node *node, const tiling *t, int64_t groups, int64_t count,
+/* Of `count` pieces, as many as one work-item takes. Where weights are more than the input, all: weights then come from
+ * memory once, if that leaves work for every core. Else so many that weights are worth fetching, but whose input stays
+ * in a core's second-level cache while all output channels go by, and in even shares. */
+static int64_t pieces_at_once(const thaw_node *node, const thaw_conv_geometry *geometry, const tiling *t, int64_t count,
                               int64_t floats_per_piece)
 {
-    enum { INPUT_FLOATS = 32 << 10 };
-    const int64_t items = ITEMS_PER_CORE * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const int64_t even = count * t->stacks * groups / items, most = INPUT_FLOATS / floats_per_piece;
+    enum { INPUT_FLOATS = 32 << 10, FEWEST_ITEMS_PER_CORE = 8 };
+    const int64_t cores = (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
+    const int64_t stacks = geometry->groups * t->stacks;
+    const int64_t weights = geometry->out_channels * thaw_conv_depth(geometry);
+    if (weights > count * floats_per_piece * geometry->groups && stacks >= FEWEST_ITEMS_PER_CORE * cores)
+        return count;
+    const int64_t even = count * stacks / (ITEMS_PER_CORE * cores), most = INPUT_FLOATS / floats_per_piece;
     const int64_t pieces = even < most ? even : most;
-    return pieces < 1 ? 1 : pieces;
+    return pieces <= 1 ? 1 : divide_up(count, divide_up(count, pieces));
 }
 
 /* Queues the kernel over `count` pixels or rows, `at_once` to a work-item. */
@@ -211,11 +228,11 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
     const int64_t stride = geometry->stride[1] * geometry->stride[2];
     if (t.in_block == 1) {
         const int64_t rows = geometry->n * geometry->out[1], row = geometry->in_channels * geometry->in[2];
-        return launch(node, conv, &t, rows, pieces_at_once(node, &t, 1, rows, row * geometry->stride[1]));
+        return launch(node, conv, &t, rows, pieces_at_once(node, geometry, &t, rows, row * geometry->stride[1]));
     }
     const int64_t pixels = geometry->n * thaw_conv_pixels(geometry);
     return launch(node, conv, &t, pixels,
-                  t.tile * pieces_at_once(node, &t, geometry->groups, divide_up(pixels, t.tile),
+                  t.tile * pieces_at_once(node, geometry, &t, divide_up(pixels, t.tile),
                                           t.tile * stride * t.in_blocks * t.block));
 }
 
