@@ -5,7 +5,8 @@
  * repeats. Any extents. Work-items (extent_0, extent_1, extent_2 * .. * extent_7).
  *
  * ARITHMETIC: 0 adds, 1 subtracts, 2 multiplies, 3 divides, 4 is the smaller, 5 the larger of both (NaN where one is
- * NaN), 6 a to the power of b, 7 adds and multiplies by alpha. A_INNER, B_INNER: 0 or 1. ACTIVATION: see common.clh. */
+ * NaN), 6 a to the power of b, 7 adds and multiplies by alpha, 8 multiplies
+ * negative a by b. A_INNER, B_INNER: 0 or 1. ACTIVATION: see common.clh. */
 #ifndef ARITHMETIC
 #define ARITHMETIC 0
 #endif
@@ -41,8 +42,10 @@
 #define COMBINED(a, b) ((a) < (b) ? (b) : (b) == (b) ? (a) : (b))
 #elif ARITHMETIC == 6
 #define COMBINED(a, b) pow(a, b)
-#else
+#elif ARITHMETIC == 7
 #define COMBINED(a, b) (((a) + (b)) * alpha)
+#else
+#define COMBINED(a, b) ((a) < 0.0f ? (a) * (b) : (a))
 #endif
 
 kernel void binary(global float *y, global const float *a, global const float *b, float alpha, float beta,

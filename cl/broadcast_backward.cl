@@ -3,6 +3,7 @@
  *
  * TERM  0: from        1: from * q        2: from / q        3: -from * p / (q * q)
  *       4: from where p > q, half of it where p == q      5: from * q * p^(q - 1)      6: from * p^q * log(p)
+ *       7: from where p > 0, else from * q                8: from * p where p <= 0
  *
  * Each operand has a stride for each dimension, in elements; 0 repeats. What a TERM does not use is not touched. `table`
  * holds where to, from, p and q begin, then five numbers for each dimension that is not an argument, the innermost first:
@@ -23,8 +24,12 @@
 #define VALUE(from, p, q) ((p) > (q) ? (from) : (p) == (q) ? 0.5f * (from) : 0.0f)
 #elif TERM == 5
 #define VALUE(from, p, q) ((q) == 0.0f ? 0.0f : (from) * (q) * pow(p, (q) - 1.0f))
-#else
+#elif TERM == 6
 #define VALUE(from, p, q) ((p) > 0.0f ? (from) * pow(p, q) * log(p) : 0.0f)
+#elif TERM == 7
+#define VALUE(from, p, q) ((p) > 0.0f ? (from) : (from) * (q))
+#else
+#define VALUE(from, p, q) ((p) > 0.0f ? 0.0f : (from) * (p))
 #endif
 
 /* The number at an operand's place, or nothing where TERM does without it. */

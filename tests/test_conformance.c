@@ -36,6 +36,13 @@ static bool known_type(const Onnx__TypeProto *type)
     return type && type->tensor_type && thaw_dtype_from_onnx(type->tensor_type->elem_type, &dtype);
 }
 
+/* Kernels compute nothing else. */
+static bool is_float_type(const Onnx__TypeProto *type)
+{
+    thaw_dtype dtype;
+    return thaw_dtype_from_onnx(type->tensor_type->elem_type, &dtype) && thaw_dtype_is_float(dtype);
+}
+
 /* All operators in the registry, all ends tensors of a type that Thaw has? */
 static bool is_applicable(const char *path, bool *host)
 {
@@ -56,6 +63,8 @@ static bool is_applicable(const char *path, bool *host)
         applicable = known_type(model->graph->input[i]->type);
     for (size_t i = 0; applicable && i < model->graph->n_output; i++)
         applicable = known_type(model->graph->output[i]->type);
+    for (size_t i = 0; applicable && i < model->graph->n_output; i++)
+        *host = *host || !is_float_type(model->graph->output[i]->type);
     if (model)
         onnx__model_proto__free_unpacked(model, NULL);
     return applicable;

@@ -161,6 +161,18 @@ static void test_comparisons(void)
     op_check_refused("And", OP_CASES(logical), THAW_ERR_MODEL);
 }
 
+static void test_scatter(void)
+{
+    static const op_folded_case cases[] = {
+        {"ScatterND", "", "i:1,2,3,4 i:1,-1@2x1 i:9,8", 0, "i:1,9,3,8"},
+        {"ScatterND", "", "i:1,2,3,4@2x2 i:1@1x1 i:9,8@1x2", 16, "i:1,2,9,8@2x2"},
+        {"ScatterND", "", "i:1,2,3,4@2x2 i:0,1@1x2 i:9", 16, "i:1,9,3,4@2x2"},
+    };
+    static const op_case shapes[] = {{"", "i:1,2 i:0@1x1 i:1,2", 0, 0, NULL}};
+    op_check_folded(OP_CASES(cases));
+    op_check_refused("ScatterND", OP_CASES(shapes), THAW_ERR_SHAPE);
+}
+
 static const test_entry tests[] = {
     {"Shape", test_shape},
     {"Constant", test_constant},
@@ -169,6 +181,7 @@ static const test_entry tests[] = {
     {"Range", test_range},
     {"Where", test_where},
     {"Less, Greater, And, Or, Xor, Not", test_comparisons},
+    {"ScatterND", test_scatter},
     {"huge", test_huge},
 };
 

@@ -1,4 +1,4 @@
-/* Min, Max, Sum, Mean, Pow and Mod. */
+/* Min, Max, Sum, Mean, Pow, PRelu and Mod. */
 #include "op_movement.h"
 #include "op_trial.h"
 #include "test.h"
@@ -12,6 +12,8 @@ static double combine(const char *type, double a, double b)
         return isnan(a) || a < b ? a : b;
     if (strcmp(type, "Max") == 0)
         return isnan(a) || a > b ? a : b;
+    if (strcmp(type, "PRelu") == 0)
+        return a < 0 ? a * b : a;
     return strcmp(type, "Pow") == 0 ? pow(a, b) : a + b;
 }
 
@@ -90,6 +92,20 @@ static void test_power(void)
     op_check_gradient("Pow", OP_CASES(gradients), reference, 1e-4);
 }
 
+static void test_bent(void)
+{
+    static const op_case cases[] = {
+        {"", "3x7 3x7", 0, 0, NULL},      {"", "2x16x7x5 16x1x1", 0, 0, NULL}, {"", "2x17x3x5 c:17x1x1", 9, 0, NULL},
+        {"", "33x5 f:0.25", 16, 0, NULL}, {"", "0x3 3", 0, 0, NULL},           {"", "c:3x4 c:4", 0, 0, NULL}};
+    static const op_case gradients[] = {{"", "3x7 3x7", 0, 0, NULL},
+                                        {"", "2x16x7x5 16x1x1", 0, 0, NULL},
+                                        {"", "2x5x3 u:5x1", 0, 0, NULL},
+                                        {"", "33x5 1", 0, 0, NULL}};
+    op_check("PRelu", OP_CASES(cases), reference, 1e-6, NULL);
+    op_check_amid_blocks("PRelu", OP_CASES(cases), reference, 1e-6);
+    op_check_gradient("PRelu", OP_CASES(gradients), reference, 1e-4);
+}
+
 static void test_folded(void)
 {
     static const op_folded_case cases[] = {
@@ -120,6 +136,7 @@ void suite_variadic(void)
         {"against the reference", test_forward},
         {"gradients", test_gradient},
         {"Pow", test_power},
+        {"PRelu", test_bent},
         {"on the host", test_folded},
         {"what is refused", test_refused},
     };

@@ -16,13 +16,16 @@ thaw_status thaw_binary_attributes(thaw_node *node, thaw_arithmetic arithmetic)
     return THAW_OK;
 }
 
-/* Before opset 7 the second operand could be put at an axis of the first: as many 1s as follow are added behind it. */
+/* Before opset 7 the second operand could be put at an axis of the first, and slopes lay along the channels: as many 1s
+ * as follow are added behind it. */
 static thaw_status place_at_axis(const thaw_node *node, const thaw_shape *a, thaw_shape *b)
 {
-    if (thaw_node_opset(node) >= 7 || !thaw_node_has(node, "axis"))
+    const thaw_binary *binary = node->state;
+    const bool slopes = binary->arithmetic == THAW_BEND && b->rank == 1 && b->dims[0] != 1 && a->rank > 1;
+    if (thaw_node_opset(node) >= 7 || (!thaw_node_has(node, "axis") && !slopes))
         return THAW_OK;
     int32_t axis;
-    THAW_TRY(thaw_node_axis(node, thaw_node_int(node, "axis", 0), a->rank, &axis));
+    THAW_TRY(thaw_node_axis(node, thaw_node_int(node, "axis", slopes), a->rank, &axis));
     if (axis + b->rank > a->rank)
         return thaw_node_fail(node, THAW_ERR_SHAPE, "rank %d does not fit behind axis %d of rank %d", b->rank, axis,
                               a->rank);
@@ -229,6 +232,8 @@ static double combine_floats(thaw_arithmetic arithmetic, double a, double b)
         return isnan(a) || a > b ? a : b;
     case THAW_RAISE:
         return pow(a, b);
+    case THAW_BEND:
+        return a < 0 ? a * b : a;
     case THAW_MODULO:
         return a - floor(a / b) * b;
     default:
@@ -277,6 +282,8 @@ static uint64_t combine_integers(thaw_arithmetic arithmetic, thaw_dtype dtype, u
         return less ? b : a;
     case THAW_RAISE:
         return raise_integer(a, (int64_t)b);
+    case THAW_BEND:
+        return (int64_t)a < 0 && !is_unsigned ? a * b : a;
     default:;
         const uint64_t rest = a - divide(is_unsigned, a, b) * b;
         const bool turned =

@@ -14,6 +14,7 @@ typedef enum thaw_arithmetic {
     THAW_MAXIMUM,
     THAW_RAISE,    /* a to the power of b */
     THAW_SCALED,   /* alpha * (a + b) on the device, a + b on the host */
+    THAW_BEND,     /* a where it is not negative, else a * b */
     THAW_MODULO,   /* what division leaves, with b's sign; on the host alone, as the next one */
     THAW_REMAINDER /* the same with a's sign */
 } thaw_arithmetic;

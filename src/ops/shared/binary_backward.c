@@ -16,6 +16,8 @@ static thaw_term term_of(thaw_arithmetic arithmetic, int operand)
         return THAW_TERM_WINNER;
     case THAW_RAISE:
         return operand == 0 ? THAW_TERM_BASE : THAW_TERM_EXPONENT;
+    case THAW_BEND:
+        return operand == 0 ? THAW_TERM_BENT : THAW_TERM_SLOPE;
     default:
         return THAW_TERM_PLAIN;
     }
@@ -27,6 +29,7 @@ static int factor_of(const thaw_binary *binary, int operand)
     switch (binary->arithmetic) {
     case THAW_DIVIDE:
     case THAW_RAISE:
+    case THAW_BEND:
         return 1;
     case THAW_MINIMUM:
         return operand;

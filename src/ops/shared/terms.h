@@ -13,7 +13,9 @@ typedef enum thaw_term {
     THAW_TERM_QUOTIENT, /* -from * p / (q * q) */
     THAW_TERM_WINNER,   /* from where p > q, half of it where they are equal */
     THAW_TERM_BASE,     /* from * q * p^(q - 1) */
-    THAW_TERM_EXPONENT  /* from * p^q * log(p) */
+    THAW_TERM_EXPONENT, /* from * p^q * log(p) */
+    THAW_TERM_BENT,     /* from where p > 0, else from * q */
+    THAW_TERM_SLOPE     /* from * p where p <= 0 */
 } thaw_term;
 
 /* Operands, in the order of their strides. */
