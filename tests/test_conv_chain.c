@@ -295,12 +295,43 @@ static void test_recomputed(void)
     thaw_graph_destroy(&graphs[1]);
 }
 
+/* More tiles than Winograd's gradient of weights transforms at a time: sums go on from one part to the next. */
+static void test_many_tiles(void)
+{
+    builder b = {.random = {9}};
+    thaw_value *x;
+    if (test_tiny())
+        return;
+    test_must(thaw_graph_create(test_context(), &b.graph));
+    b.graph->opset = 13;
+    test_must(thaw_graph_add_value(b.graph, "image", &x));
+    x->shape = (thaw_shape){4, {2, 128, 41, 43}};
+    x->shape_known = true;
+    test_must(thaw_graph_add_input(b.graph, x));
+    x = convolve(&b, x, (layer){"wide", 17, 128, 3, 1, 1, true, true});
+    test_must(thaw_graph_add_output(b.graph, x));
+    test_must(thaw_graph_finish(b.graph));
+    thaw_program *expected = create(b.graph, 1, SHARED);
+    step(expected);
+    trial_force_algorithm("winograd");
+    for (int32_t layout = 4; layout <= 16; layout *= 2) {
+        thaw_program *program = create(b.graph, layout, SHARED);
+        step(program);
+        compare(program, expected, 2e-5);
+        thaw_program_destroy(&program);
+    }
+    trial_force_algorithm(NULL);
+    thaw_program_destroy(&expected);
+    thaw_graph_destroy(&b.graph);
+}
+
 void suite_conv_chain(void)
 {
     static const test_entry tests[] = {
         {"every storage", test_storages},
         {"weights that training has changed", test_changed_weights},
         {"activations computed again", test_recomputed},
+        {"many tiles", test_many_tiles},
     };
     TEST_SUITE("conv_chain", tests);
 }
