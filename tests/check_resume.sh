@@ -1,12 +1,12 @@
 #!/bin/sh
 # check_resume.sh THAW THAW_DEMO_DATA [KILLS [OPTION...]]: a fine-tuning that is killed (kill -9) at random moments and
 # resumed each time ends in the same bits as one that is left alone. 4 kills by default; options replace those of the
-# runs, e.g. `check_resume.sh THAW DRAW 50 --unfreeze 1 --epochs 8`.
+# runs, e.g. `check_resume.sh THAW DRAW 50 --unfreeze 1 --epochs 80`.
 set -u
 thaw=$1
 draw=$2
 wanted=${3:-4}
-[ $# -gt 3 ] && shift 3 || set -- --epochs 20 --ema 0.9 --clip-norm 1 --accumulate 2 --batch-size 8 --label-smoothing 0.1
+[ $# -gt 3 ] && shift 3 || set -- --epochs 100 --ema 0.9 --clip-norm 1 --accumulate 2 --batch-size 8 --label-smoothing 0.1
 base=$(cd "$(dirname "$0")/.." && pwd)/tools/demo/base.onnx
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
