@@ -8,24 +8,12 @@ static thaw_status attributes(thaw_node *node)
     return thaw_reduce_create(node);
 }
 
-static thaw_status infer(thaw_node *node)
-{
-    const thaw_shape *x = &node->inputs[0]->shape;
-    char text[THAW_SHAPE_TEXT];
-    if (x->rank < 2)
-        return thaw_node_fail(node, THAW_ERR_SHAPE, "input %s has no channels", thaw_shape_text(x, text));
-    bool marked[THAW_MAX_RANK];
-    for (int32_t d = 0; d < THAW_MAX_RANK; d++)
-        marked[d] = d >= 2;
-    return thaw_reduce_infer(node, marked, true);
-}
-
 const thaw_op thaw_op_global_average_pool = {
     .name = "global_average_pool",
     .onnx_type = "GlobalAveragePool",
     .flags = THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
-    .infer = infer,
+    .infer = thaw_reduce_infer_global,
     .layout = thaw_reduce_layout,
     .prepare = thaw_reduce_prepare,
     .forward = thaw_reduce_forward,

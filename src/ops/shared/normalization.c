@@ -46,14 +46,16 @@ static bool has_gradient(const thaw_node *node, size_t index)
     return value && value->gradient;
 }
 
-/* What all kernels are built with. */
-static void write_options(const thaw_node *node, char options[64])
+static thaw_status get_kernel(const thaw_node *node, const char *name, bool backward, thaw_kernel **kernel)
 {
     const thaw_normalization *state = node->state;
     thaw_device *device = thaw_node_device(node);
-    snprintf(options, 64, "-DBLOCK=%d -DLANES=%d%s%s%s", (int)vector_width(node),
+    char options[80];
+    snprintf(options, sizeof options, "-DBLOCK=%d -DLANES=%d%s%s%s%s", (int)vector_width(node),
              thaw_items_are_cheap(device) ? LANES : 1, state->inner == 1 ? " -DEACH" : "",
-             thaw_node_input(node, SHIFT) ? " -DSHIFT" : "", has_gradient(node, X) ? " -DDX" : "");
+             thaw_node_input(node, SHIFT) ? " -DSHIFT" : "", has_gradient(node, X) ? " -DDX" : "",
+             backward ? " -DBACKWARD" : "");
+    return thaw_kernel_get(device, "normalization", name, options, kernel);
 }
 
 static bool trains_parameters(const thaw_node *node)
@@ -64,16 +66,11 @@ static bool trains_parameters(const thaw_node *node)
 thaw_status thaw_normalization_prepare(thaw_node *node)
 {
     thaw_normalization *state = node->state;
-    thaw_device *device = thaw_node_device(node);
-    char options[64];
-    write_options(node, options);
     if (has_gradient(node, X) || trains_parameters(node))
-        THAW_TRY(
-            thaw_kernel_get(device, "normalization_backward", "normalization_backward", options, &state->backward));
+        THAW_TRY(get_kernel(node, "normalization_backward", true, &state->backward));
     if (trains_parameters(node))
-        THAW_TRY(thaw_kernel_get(device, "normalization_backward", "normalization_backward_parameters", options,
-                                 &state->parameters));
-    return thaw_kernel_get(device, "normalization", "normalization", options, &state->kernel);
+        THAW_TRY(get_kernel(node, "normalization_backward_parameters", true, &state->parameters));
+    return get_kernel(node, "normalization", false, &state->kernel);
 }
 
 /* A work-group per row. */

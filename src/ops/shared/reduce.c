@@ -51,6 +51,18 @@ thaw_status thaw_reduce_infer(thaw_node *node, const bool marked[THAW_MAX_RANK],
     return THAW_OK;
 }
 
+thaw_status thaw_reduce_infer_global(thaw_node *node)
+{
+    const thaw_shape *x = &node->inputs[0]->shape;
+    char text[THAW_SHAPE_TEXT];
+    if (x->rank < 2)
+        return thaw_node_fail(node, THAW_ERR_SHAPE, "input %s has no channels", thaw_shape_text(x, text));
+    bool marked[THAW_MAX_RANK];
+    for (int32_t d = 0; d < THAW_MAX_RANK; d++)
+        marked[d] = d >= 2;
+    return thaw_reduce_infer(node, marked, true);
+}
+
 /* Work-items for each image's pixels that keep a device busy. */
 static int64_t count_pieces(const thaw_shape *x)
 {

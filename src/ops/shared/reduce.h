@@ -46,6 +46,8 @@ THAW_MUST_CHECK thaw_status thaw_reduce_infer_axes(thaw_node *node, int64_t sinc
 THAW_MUST_CHECK thaw_status thaw_reduce_fold(thaw_node *node);
 /* From input 0 to output 0, over the dimensions marked, which stay as 1 with `keep_dims` and go without. */
 THAW_MUST_CHECK thaw_status thaw_reduce_infer(thaw_node *node, const bool marked[THAW_MAX_RANK], bool keep_dims);
+/* All but images and channels: [n, c, ...] to [n, c, 1, ...]. */
+THAW_MUST_CHECK thaw_status thaw_reduce_infer_global(thaw_node *node);
 /* In blocks where the input is, if it is a mean over height and width. */
 int32_t thaw_reduce_layout(thaw_node *node, int32_t block, int32_t *wanted);
 THAW_MUST_CHECK thaw_status thaw_reduce_prepare(thaw_node *node);
