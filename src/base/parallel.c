@@ -35,12 +35,12 @@ static void *work(void *argument)
     return NULL;
 }
 
-static size_t worker_count(const thaw_parallel *p)
+size_t thaw_parallel_workers(size_t wanted, size_t count)
 {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t count = p->workers ? p->workers : processors > 0 ? (size_t)processors : 1;
-    count = count < MAX_WORKERS ? count : MAX_WORKERS;
-    return count < p->count ? count : p->count;
+    size_t workers = wanted ? wanted : processors > 0 ? (size_t)processors : 1;
+    workers = workers < MAX_WORKERS ? workers : MAX_WORKERS;
+    return workers < count ? workers : count;
 }
 
 /* Signals are for the caller's threads. */
@@ -83,7 +83,7 @@ static void wait(loop *l, thaw_context *context)
 
 static thaw_status run(loop *l, thaw_context *context, pthread_t *threads)
 {
-    const size_t started = start(l, threads, worker_count(l->of));
+    const size_t started = start(l, threads, thaw_parallel_workers(l->of->workers, l->of->count));
     if (!started && l->of->count)
         return thaw_fail(context, THAW_ERR_MEMORY, "no thread could be started");
     wait(l, context);
@@ -98,7 +98,8 @@ static thaw_status run(loop *l, thaw_context *context, pthread_t *threads)
 thaw_status thaw_parallel_run(thaw_context *context, const thaw_parallel *parallel)
 {
     pthread_t *threads;
-    THAW_TRY(thaw_allocate(context, worker_count(parallel), sizeof *threads, &threads));
+    THAW_TRY(
+        thaw_allocate(context, thaw_parallel_workers(parallel->workers, parallel->count), sizeof *threads, &threads));
     loop l = {.of = parallel};
     atomic_init(&l.next, 0);
     atomic_init(&l.done, 0);

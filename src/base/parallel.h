@@ -16,5 +16,7 @@ typedef struct thaw_parallel {
 /* Returns when all turns are over; what they wrote is then seen by the caller. THAW_ERR_INTERRUPTED when the context
  * was asked to stop, some turns not begun; THAW_ERR_MEMORY if no thread can be started. */
 THAW_MUST_CHECK thaw_status thaw_parallel_run(thaw_context *context, const thaw_parallel *parallel);
+/* How many threads for `count` turns, where so many are wanted; 0: one per processor. */
+size_t thaw_parallel_workers(size_t wanted, size_t count);
 
 #endif

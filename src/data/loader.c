@@ -6,13 +6,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 
 enum {
-    MAX_WORKERS = 256,
     BATCHES_AHEAD = 2,
     AHEAD_BYTES = 512 << 20 /* what images that wait may take; one for each worker there is always */
 };
@@ -83,14 +82,6 @@ static void *work(void *argument)
     return NULL;
 }
 
-static size_t worker_count(const thaw_loader_options *options)
-{
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t count = options->workers ? options->workers : processors > 0 ? (size_t)processors : 1;
-    count = count < MAX_WORKERS ? count : MAX_WORKERS;
-    return count < options->count ? count : options->count;
-}
-
 /* A couple of batches and what the workers have in hand, less if images are huge; no more than there are paths. */
 static size_t slot_count(const thaw_loader *loader, size_t workers)
 {
@@ -147,7 +138,7 @@ thaw_status thaw_loader_create(thaw_context *context, const thaw_loader_options 
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->room, NULL);
     pthread_cond_init(&made->ready, NULL);
-    const size_t workers = worker_count(options);
+    const size_t workers = thaw_parallel_workers(options->workers, options->count);
     thaw_status status = allocate(made, workers);
     if (status == THAW_OK)
         status = start(made, workers);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "model/freeze.h"
+#include "train/check.h"
 #include "train/descent.h"
 #include "train/finetune.h"
 #include "train/metrics.h"
@@ -136,6 +137,7 @@ static thaw_status finetune(thaw_training *t, thaw_finetune_result *result)
     if ((int)t->options->recipe < 0 || (size_t)t->options->recipe >= sizeof recipes / sizeof recipes[0])
         return thaw_fail(t->context, THAW_ERR_USAGE, "there is no recipe %d", (int)t->options->recipe);
     THAW_TRY(thaw_finetune_check(t->context, t->options));
+    THAW_TRY(thaw_check_warn_of_leaks(t->context, t->dataset));
     THAW_TRY(recipes[t->options->recipe](t, result));
     note_interval(result);
     return THAW_OK;

@@ -1,5 +1,6 @@
 /* The search for a learning rate: fastai's lr_find. */
 #include "base/memory.h"
+#include "train/check.h"
 #include "train/plan.h"
 #include "train/progress.h"
 #include "train/suggest.h"
@@ -74,6 +75,7 @@ static thaw_status find(thaw_training *t, const thaw_lr_find_options *o, thaw_lr
     THAW_TRY(check(t->context, o));
     THAW_TRY(thaw_training_prepare_model(t));
     THAW_TRY(thaw_plan_tell(t));
+    THAW_TRY(thaw_check_warn_of_leaks(t->context, t->dataset));
     THAW_TRY(thaw_training_prepare_rows(t));
     THAW_TRY(thaw_allocate(t->context, (size_t)o->steps, sizeof *result->points, &result->points));
     THAW_TRY(thaw_trainer_open(&trainer, t));

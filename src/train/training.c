@@ -2,7 +2,6 @@
 #include "base/memory.h"
 #include "model/freeze.h"
 #include "model/head.h"
-#include "train/check.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -210,7 +209,6 @@ static thaw_status standardise(thaw_training *t)
 
 thaw_status thaw_training_prepare_rows(thaw_training *t)
 {
-    THAW_TRY(thaw_check_warn_of_leaks(t->context, t->dataset));
     THAW_TRY(read_images(t));
     THAW_TRY(label_rows(t));
     weigh_rows(t);
