@@ -65,64 +65,65 @@ __attribute__((always_inline)) static inline void add_row(floatb sum[TILE], line
 #define SUMS_ARGUMENT
 #endif
 
-/* Work-item (run of `run` rows, block, image). */
-kernel void conv_depthwise(global float *restrict y, global const float *restrict x,
-                           global const float *restrict weight, global const float *restrict bias,
+/* Piece (run of `run` rows, block, image). */
+kernel void conv_depthwise(global float *restrict y, global const float *restrict input,
+                           global const float *restrict weights, global const float *restrict bias,
                            global const float *residual, float alpha, float beta, int run, int in_h, int in_w,
                            int out_h, int out_w, int kernel_h, int stride_h, int dilation_h, int dilation_w, int pad_h,
-                           int pad_w SUMS_ARGUMENT)
+                           int pad_w SUMS_ARGUMENT, PIECES)
 {
-    const size_t plane = get_global_id(2) * get_global_size(1) + get_global_id(1);
-    const int first = (int)get_global_id(0) * run, end = min(first + run, out_h);
-    const floatb start = load_block(get_global_id(1), bias);
-    weight += get_global_id(1) * kernel_h * KERNEL_W * BLOCK;
-    x += plane * in_h * in_w * BLOCK;
+    FOR_EACH_PIECE(piece)
+    {
+        const size_t plane = (size_t)piece.z * high + piece.y;
+        const int first = piece.x * run, end = min(first + run, out_h);
+        const floatb start = load_block(piece.y, bias);
+        global const float *const weight = weights + piece.y * kernel_h * KERNEL_W * BLOCK;
+        global const float *const x = input + plane * in_h * in_w * BLOCK;
 #ifdef SUMS
-    floatb total = 0.0f;
+        floatb total = 0.0f;
 #endif
-    for (int h = first; h < end; h++) {
+        for (int h = first; h < end; h++) {
 #ifdef SUMS
-        floatb row_total = 0.0f;
+            floatb row_total = 0.0f;
 #endif
-        const size_t row = (plane * out_h + h) * out_w;
-        for (int w = 0; w < out_w; w += TILE) {
-            line in = {x, w * STRIDE_W - pad_w, in_w, dilation_w};
-            const bool inside =
-                in.start >= 0 && in.start + (TILE - 1) * STRIDE_W + (KERNEL_W - 1) * dilation_w < in_w;
-            floatb sum[TILE];
+            const size_t row = (plane * out_h + h) * out_w;
+            for (int w = 0; w < out_w; w += TILE) {
+                line in = {x, w * STRIDE_W - pad_w, in_w, dilation_w};
+                const bool inside =
+                    in.start >= 0 && in.start + (TILE - 1) * STRIDE_W + (KERNEL_W - 1) * dilation_w < in_w;
+                floatb sum[TILE];
 #pragma unroll
-            for (int i = 0; i < TILE; i++)
-                sum[i] = start;
-            for (int r = 0; r < kernel_h; r++) {
-                const int in_row = h * stride_h - pad_h + r * dilation_h;
-                if (in_row < 0 || in_row >= in_h)
-                    continue;
-                in.x = x + (size_t)in_row * in_w * BLOCK;
-                if (inside)
-                    add_row(sum, in, weight + r * KERNEL_W * BLOCK, true);
-                else
-                    add_row(sum, in, weight + r * KERNEL_W * BLOCK, false);
-            }
+                for (int i = 0; i < TILE; i++)
+                    sum[i] = start;
+                for (int r = 0; r < kernel_h; r++) {
+                    const int in_row = h * stride_h - pad_h + r * dilation_h;
+                    if (in_row < 0 || in_row >= in_h)
+                        continue;
+                    in.x = x + (size_t)in_row * in_w * BLOCK;
+                    if (inside)
+                        add_row(sum, in, weight + r * KERNEL_W * BLOCK, true);
+                    else
+                        add_row(sum, in, weight + r * KERNEL_W * BLOCK, false);
+                }
 #pragma unroll
-            for (int i = 0; i < TILE; i++) {
-                if (w + i == out_w)
-                    break;
-                if (residual)
-                    sum[i] += load_block(row + w + i, residual);
-                sum[i] = activate_v(sum[i], alpha, beta);
-                store_block(sum[i], row + w + i, y);
+                for (int i = 0; i < TILE; i++) {
+                    if (w + i == out_w)
+                        break;
+                    if (residual)
+                        sum[i] += load_block(row + w + i, residual);
+                    sum[i] = activate_v(sum[i], alpha, beta);
+                    store_block(sum[i], row + w + i, y);
 #ifdef SUMS
-                row_total += sum[i];
+                    row_total += sum[i];
 #endif
+                }
             }
+#ifdef SUMS
+            total += row_total;
+#endif
         }
 #ifdef SUMS
-        total += row_total;
+        store_block(total, ((size_t)piece.z * wide + piece.x) * high + piece.y, sums);
 #endif
     }
-#ifdef SUMS
-    store_block(total,
-                (get_global_id(2) * get_global_size(0) + get_global_id(0)) * get_global_size(1) + get_global_id(1),
-                sums);
-#endif
 }

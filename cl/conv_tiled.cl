@@ -217,94 +217,96 @@ __attribute__((always_inline)) static inline void add_windows(floatb sum[STACK][
     }
 }
 
-/* Work-item (stack, run of `run` pixels out of `pixel_count` in all images; a multiple of TILE). Blocks and stacks are
+/* Piece (stack, run of `run` pixels out of `pixel_count` in all images; a multiple of TILE). Blocks and stacks are
  * counted per group; image i of the output begins at y_offset + i * y_image. */
-kernel void conv_tiled(global float *y, global const float *restrict x, global const float *restrict weight,
-                       global const float *restrict bias, global const float *residual, float alpha, float beta,
+kernel void conv_tiled(global float *output, global const float *restrict input, global const float *restrict weights,
+                       global const float *restrict biases, global const float *residuals, float alpha, float beta,
                        long y_offset, long y_image, int pixel_count, int run, int in_blocks, int out_blocks,
-                       GEOMETRY FACTORS)
+                       GEOMETRY FACTORS, PIECES)
 {
-    const int stacks = (out_blocks + STACK - 1) / STACK;
-    const int group = (int)get_global_id(0) / stacks, groups = (int)get_global_size(0) / stacks;
-    const int block = (int)get_global_id(0) % stacks * STACK;
+    const int stacks = (out_blocks + STACK - 1) / STACK, groups = wide / stacks;
     const long in_plane = (long)in_h * in_w * BLOCK, out_plane = (long)out_h * out_w * BLOCK;
     const long in_image = groups * in_blocks * in_plane, out_image = groups * out_blocks * out_plane;
     const long weight_count = (long)kernel_h * in_blocks * kernel_w * (STACK * BLOCK * BLOCK);
-    global const float *const zeros = weight + get_global_size(0) * weight_count;
-    weight += get_global_id(0) * weight_count;
-    x += group * in_blocks * in_plane;
-    bias += (group * out_blocks + block) * BLOCK;
-    y += y_offset + (group * out_blocks + block) * out_plane;
-    if (residual)
-        residual += (group * out_blocks + block) * out_plane;
-
-    const int begin = (int)get_global_id(1) * run, end = min(begin + run, pixel_count);
-    place at = {begin / (out_h * out_w), begin / out_w % out_h, begin % out_w};
+    global const float *const zeros = weights + wide * weight_count;
+    FOR_EACH_PIECE(piece)
+    {
+        const int group = piece.x / stacks, block = piece.x % stacks * STACK;
+        global const float *const x = input + group * in_blocks * in_plane, *const weight =
+                                                                                weights + piece.x * weight_count;
+        global const float *const bias = biases + (group * out_blocks + block) * BLOCK;
+        global float *const y = output + y_offset + (group * out_blocks + block) * out_plane;
+        global const float *const residual =
+            residuals ? residuals + (group * out_blocks + block) * out_plane : residuals;
+        const int begin = piece.y * run, end = min(begin + run, pixel_count);
+        place at = {begin / (out_h * out_w), begin / out_w % out_h, begin % out_w};
 #ifdef POINTWISE
-    /* The next stack's weights, which this core is likely to need next, are fetched little by little: on small images
-     * memory would be idle while weights are used, and everything would wait for it before. */
-    const int tiles = (end - begin + TILE - 1) / TILE;
-    const int lines = (STACK * BLOCK * BLOCK / LINE + tiles - 1) / tiles;
+        /* The next stack's weights, which this core is likely to need next, are fetched little by little: on small
+         * images memory would be idle while weights are used, and everything would wait for it before. */
+        const int tiles = (end - begin + TILE - 1) / TILE;
+        const int lines = (STACK * BLOCK * BLOCK / LINE + tiles - 1) / tiles;
 #endif
-    for (int tile = begin; tile < end; tile += TILE) {
-        floatb sum[STACK][TILE];
-        long to[TILE], added[TILE];
-        int h[TILE], in_column[MOST_COLUMNS][TILE];
+        for (int tile = begin; tile < end; tile += TILE) {
+            floatb sum[STACK][TILE];
+            long to[TILE], added[TILE];
+            int h[TILE], in_column[MOST_COLUMNS][TILE];
 #ifdef SCALED
-        int image[TILE], w[TILE];
+            int image[TILE], w[TILE];
 #endif
 #pragma unroll
-        for (int k = 0; k < STACK; k++)
+            for (int k = 0; k < STACK; k++)
 #pragma unroll
-            for (int i = 0; i < TILE; i++)
-                sum[k][i] = load_block(k, bias);
+                for (int i = 0; i < TILE; i++)
+                    sum[k][i] = load_block(k, bias);
 
 #ifdef POINTWISE
-        if (at.w + TILE <= out_w) {
-            global const float *const ahead = weight + weight_count + (tile - begin) / TILE * lines * in_blocks * LINE;
+            if (at.w + TILE <= out_w) {
+                global const float *const ahead =
+                    weight + weight_count + (tile - begin) / TILE * lines * in_blocks * LINE;
 #ifdef SCALED
-            add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane, ahead, lines,
-                    factors + at.image * in_blocks * BLOCK);
+                add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane, ahead, lines,
+                        factors + at.image * in_blocks * BLOCK);
 #else
-            add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane, ahead, lines);
+                add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane, ahead, lines);
 #endif
+#pragma unroll
+                for (int i = 0; i < TILE; i++) {
+                    to[i] = at.image * y_image + (at.w + i) * BLOCK;
+                    added[i] = at.image * out_image + (at.w + i) * BLOCK;
+                }
+                finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
+                at.w += TILE - 1;
+                at = next(at, out_h, out_w);
+                continue;
+            }
+#endif
+            /* In the last tile, the last pixel stands in for those that are missing. */
 #pragma unroll
             for (int i = 0; i < TILE; i++) {
-                to[i] = at.image * y_image + (at.w + i) * BLOCK;
-                added[i] = at.image * out_image + (at.w + i) * BLOCK;
+                const int pixel = (at.h * out_w + at.w) * BLOCK;
+                to[i] = at.image * y_image + pixel;
+                added[i] = at.image * out_image + pixel;
+#ifdef SCALED
+                image[i] = at.image;
+                w[i] = at.w;
+#else
+                h[i] = at.h * stride_h - pad_h;
+                for (int s = 0; s < kernel_w; s++) {
+                    const int column = at.w * stride_w - pad_w + s * dilation_w;
+                    in_column[s][i] = INSIDE(column, in_w) ? at.image * (int)in_image + column * BLOCK : OUTSIDE;
+                }
+#endif
+                if (tile + i + 1 < pixel_count)
+                    at = next(at, out_h, out_w);
             }
+#ifdef SCALED
+            add_pixels(sum, x, weight, factors, image, w, in_blocks, in_image, in_plane);
+#else
+            add_windows(sum, x, weight, zeros, h, in_column, in_blocks, in_plane, in_h, in_w, kernel_h, kernel_w,
+                        dilation_h);
+#endif
             finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
-            at.w += TILE - 1;
-            at = next(at, out_h, out_w);
-            continue;
         }
-#endif
-        /* In the last tile, the last pixel stands in for those that are missing. */
-#pragma unroll
-        for (int i = 0; i < TILE; i++) {
-            const int pixel = (at.h * out_w + at.w) * BLOCK;
-            to[i] = at.image * y_image + pixel;
-            added[i] = at.image * out_image + pixel;
-#ifdef SCALED
-            image[i] = at.image;
-            w[i] = at.w;
-#else
-            h[i] = at.h * stride_h - pad_h;
-            for (int s = 0; s < kernel_w; s++) {
-                const int column = at.w * stride_w - pad_w + s * dilation_w;
-                in_column[s][i] = INSIDE(column, in_w) ? at.image * (int)in_image + column * BLOCK : OUTSIDE;
-            }
-#endif
-            if (tile + i + 1 < pixel_count)
-                at = next(at, out_h, out_w);
-        }
-#ifdef SCALED
-        add_pixels(sum, x, weight, factors, image, w, in_blocks, in_image, in_plane);
-#else
-        add_windows(sum, x, weight, zeros, h, in_column, in_blocks, in_plane, in_h, in_w, kernel_h, kernel_w,
-                    dilation_h);
-#endif
-        finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
     }
 }
 
@@ -324,55 +326,57 @@ kernel void conv_tiled(global float *y, global const float *restrict x, global c
     }
 
 /* A row-major input of few channels; weights [stacks, kernel_h, channels, kernel_w, STACK * BLOCK]. Tiles keep to rows
- * of TILE pixels or more; the last one moves back to end with its row. Work-item (stack, `run` rows out of `row_count`
- * in all images). */
-kernel void conv_tiled_image(global float *restrict y, global const float *restrict x,
-                             global const float *restrict weight, global const float *restrict bias,
-                             global const float *residual, float alpha, float beta, long y_offset, long y_image,
-                             int row_count, int run, int channels, int out_blocks, GEOMETRY)
+ * of TILE pixels or more; the last one moves back to end with its row. Piece (stack, `run` rows out of `row_count` in
+ * all images). */
+kernel void conv_tiled_image(global float *restrict output, global const float *restrict x,
+                             global const float *restrict weights, global const float *restrict biases,
+                             global const float *residuals, float alpha, float beta, long y_offset, long y_image,
+                             int row_count, int run, int channels, int out_blocks, GEOMETRY, PIECES)
 {
-    const int block = (int)get_global_id(0) * STACK;
     const long out_plane = (long)out_h * out_w * BLOCK;
-    weight += get_global_id(0) * kernel_h * channels * kernel_w * (STACK * BLOCK);
-    bias += block * BLOCK;
-    y += y_offset + block * out_plane;
-    if (residual)
-        residual += block * out_plane;
-    const int begin = (int)get_global_id(1) * run, end = min(begin + run, row_count);
-    for (int row = begin; row < end; row++) {
-        const int image = row / out_h, h = row % out_h * stride_h - pad_h;
-        for (int tile = 0; tile < out_w; tile += TILE) {
-            const int column = min(tile, out_w - TILE), w = column * STRIDE - pad_w;
-            floatb sum[STACK][TILE];
-            long to[TILE], added[TILE];
+    FOR_EACH_PIECE(piece)
+    {
+        const int block = piece.x * STACK;
+        global const float *const weight = weights + piece.x * (kernel_h * channels * kernel_w * (STACK * BLOCK));
+        global const float *const bias = biases + block * BLOCK;
+        global float *const y = output + y_offset + block * out_plane;
+        global const float *const residual = residuals ? residuals + block * out_plane : residuals;
+        const int begin = piece.y * run, end = min(begin + run, row_count);
+        for (int row = begin; row < end; row++) {
+            const int image = row / out_h, h = row % out_h * stride_h - pad_h;
+            for (int tile = 0; tile < out_w; tile += TILE) {
+                const int column = min(tile, out_w - TILE), w = column * STRIDE - pad_w;
+                floatb sum[STACK][TILE];
+                long to[TILE], added[TILE];
 #pragma unroll
-            for (int i = 0; i < TILE; i++) {
-                const int pixel = (row % out_h * out_w + column + i) * BLOCK;
-                to[i] = image * y_image + pixel;
-                added[i] = image * (out_blocks * out_plane) + pixel;
+                for (int i = 0; i < TILE; i++) {
+                    const int pixel = (row % out_h * out_w + column + i) * BLOCK;
+                    to[i] = image * y_image + pixel;
+                    added[i] = image * (out_blocks * out_plane) + pixel;
 #pragma unroll
-                for (int k = 0; k < STACK; k++)
-                    sum[k][i] = load_block(k, bias);
-            }
-            for (int r = 0; r < kernel_h; r++) {
-                const int in_row = h + r * dilation_h;
-                if (!INSIDE(in_row, in_h))
-                    continue;
-                for (int c = 0; c < channels; c++) {
-                    global const float *numbers = x + (((long)image * channels + c) * in_h + in_row) * in_w;
-                    global const float *factors = weight + (r * channels + c) * kernel_w * (STACK * BLOCK);
-                    if (w >= 0 && w + PATCH <= in_w) {
-                        numbers += w;
-                        ADD_KERNEL_ROW(sum, numbers, factors, kernel_w, dilation_w)
-                    } else {
-                        float patch[PATCH];
-                        for (int i = 0; i < PATCH; i++)
-                            patch[i] = INSIDE(w + i, in_w) ? numbers[w + i] : 0.0f;
-                        ADD_KERNEL_ROW(sum, patch, factors, kernel_w, dilation_w)
+                    for (int k = 0; k < STACK; k++)
+                        sum[k][i] = load_block(k, bias);
+                }
+                for (int r = 0; r < kernel_h; r++) {
+                    const int in_row = h + r * dilation_h;
+                    if (!INSIDE(in_row, in_h))
+                        continue;
+                    for (int c = 0; c < channels; c++) {
+                        global const float *numbers = x + (((long)image * channels + c) * in_h + in_row) * in_w;
+                        global const float *factors = weight + (r * channels + c) * kernel_w * (STACK * BLOCK);
+                        if (w >= 0 && w + PATCH <= in_w) {
+                            numbers += w;
+                            ADD_KERNEL_ROW(sum, numbers, factors, kernel_w, dilation_w)
+                        } else {
+                            float patch[PATCH];
+                            for (int i = 0; i < PATCH; i++)
+                                patch[i] = INSIDE(w + i, in_w) ? numbers[w + i] : 0.0f;
+                            ADD_KERNEL_ROW(sum, patch, factors, kernel_w, dilation_w)
+                        }
                     }
                 }
+                finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
             }
-            finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
         }
     }
 }

@@ -399,45 +399,52 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
 }
 
 /* y from v of the groups [first_group, first_group + groups) and from w. Image i begins at
- * y[y_offset + i * y_image]; the residual may be y itself. Work-item (pair of output blocks, `step` groups). */
+ * y[y_offset + i * y_image]; the residual may be y itself. Piece (pair of output blocks, `step` groups). */
 kernel void winograd_output(global float *y, global const float *restrict v, global const float *restrict w,
                             global const float *restrict bias, global const float *residual, float alpha, float beta,
                             long y_offset, long y_image, int first_group, int groups, int step, int tiles,
-                            int tile_rows, int tile_columns, int in_blocks, int out_blocks, int out_h, int out_w)
+                            int tile_rows, int tile_columns, int in_blocks, int out_blocks, int out_h, int out_w,
+                            PIECES)
 {
     floatb products[PRODUCTS][PITCH];
     const size_t group_floats = GROUP_FLOATS(in_blocks);
     const size_t pair_floats = (size_t)in_blocks * BLOCK * FILTER_FLOATS;
-    const int first = (int)get_global_id(1) * step, count = min(step, groups - first);
-    multiply_all(products, v + first * group_floats, w + get_global_id(0) * pair_floats, count, in_blocks);
-    finish_pair(y + y_offset, products, (int)get_global_id(0), (first_group + first) * TILES, count * TILES, tiles,
-                tile_rows, tile_columns, y_image, out_blocks, out_h, out_w, bias, residual, alpha, beta);
+    FOR_EACH_PIECE(piece)
+    {
+        const int first = piece.y * step, count = min(step, groups - first);
+        multiply_all(products, v + first * group_floats, w + piece.x * pair_floats, count, in_blocks);
+        finish_pair(y + y_offset, products, piece.x, (first_group + first) * TILES, count * TILES, tiles, tile_rows,
+                    tile_columns, y_image, out_blocks, out_h, out_w, bias, residual, alpha, beta);
+    }
 }
 
 #else
 
-/* y from x and u. Image i begins at y[y_offset + i * y_image]; the residual may be y itself. Work-item (group). */
+/* y from x and u. Image i begins at y[y_offset + i * y_image]; the residual may be y itself. Piece (group). */
 kernel void winograd_fused(global float *y, global const float *restrict x, global const float *restrict weights,
                            global const float *restrict bias, global const float *residual, float alpha, float beta,
                            long y_offset, long y_image, int tiles, int tile_rows, int tile_columns, int in_blocks,
-                           int out_blocks, int in_h, int in_w, int out_h, int out_w, int pad_h, int pad_w)
+                           int out_blocks, int in_h, int in_w, int out_h, int out_w, int pad_h, int pad_w, PIECES)
 {
     floatb products[PRODUCTS][PITCH], v[PRODUCTS * (MOST_BLOCKS * TILES + 1)];
     const int pitch = in_blocks * TILES + 1;
-    const int first = (int)get_global_id(0) * TILES;
-    for (int t = 0; t < TILES; t++) {
-        const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
-        for (int block = 0; block < in_blocks; block++)
-            transform_window(v + block * TILES + t, pitch,
-                             x + ((size_t)at.image * in_blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
-                             at.w - pad_w, in_h, in_w);
-    }
-    global const floatb *u = (global const floatb *)weights;
-    for (int pair = 0; pair < (out_blocks + 1) / 2; pair++) {
-        for (int p = 0; p < PRODUCTS; p++, u += in_blocks * BLOCK * 2)
-            multiply(products[p], (const float *)(v + p * pitch), u, in_blocks);
-        finish_pair(y + y_offset, products, pair, first, TILES, tiles, tile_rows, tile_columns, y_image, out_blocks,
-                    out_h, out_w, bias, residual, alpha, beta);
+    FOR_EACH_PIECE(piece)
+    {
+        const int first = piece.x * TILES;
+        for (int t = 0; t < TILES; t++) {
+            const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
+            for (int block = 0; block < in_blocks; block++)
+                transform_window(v + block * TILES + t, pitch,
+                                 x + ((size_t)at.image * in_blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
+                                 at.w - pad_w, in_h, in_w);
+        }
+        global const floatb *u = (global const floatb *)weights;
+        for (int pair = 0; pair < (out_blocks + 1) / 2; pair++) {
+            for (int p = 0; p < PRODUCTS; p++, u += in_blocks * BLOCK * 2)
+                multiply(products[p], (const float *)(v + p * pitch), u, in_blocks);
+            finish_pair(y + y_offset, products, pair, first, TILES, tiles, tile_rows, tile_columns, y_image, out_blocks,
+                        out_h, out_w, bias, residual, alpha, beta);
+        }
     }
 }
 

@@ -80,6 +80,10 @@ static thaw_status open_entry(thaw_context *context, const thaw_device_entry *en
     opened->queue = clCreateCommandQueue(opened->opencl, opened->id, 0, &code);
     if (code != CL_SUCCESS)
         return thaw_opencl_fail(opened, code, "no queue on the device");
+    opened->tickets = clCreateBuffer(opened->opencl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR,
+                                     sizeof opened->next_ticket, &opened->next_ticket, &code);
+    if (code != CL_SUCCESS)
+        return thaw_opencl_fail(opened, code, "no memory on the device");
     return THAW_OK;
 }
 
@@ -110,6 +114,8 @@ void thaw_device_close(thaw_device **device)
     thaw_tuning_release(closed);
     thaw_programs_release(closed);
     thaw_buffer_pool_trim(closed);
+    if (closed->tickets)
+        clReleaseMemObject(closed->tickets);
     if (closed->queue)
         clReleaseCommandQueue(closed->queue);
     if (closed->opencl)

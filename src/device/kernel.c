@@ -84,18 +84,18 @@ static bool pick_local(const thaw_kernel *kernel, const size_t global[3], size_t
     return true;
 }
 
-thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_argument *arguments, size_t count)
+static thaw_status set_arguments(thaw_kernel *kernel, size_t first, const thaw_argument *arguments, size_t count)
 {
-    if (range.global[0] == 0)
-        return THAW_OK;
-    for (int i = 1; i < 3; i++)
-        if (range.global[i] == 0)
-            range.global[i] = 1;
     for (size_t i = 0; i < count; i++) {
-        const cl_int code = set_argument(kernel->opencl, (cl_uint)i, &arguments[i]);
+        const cl_int code = set_argument(kernel->opencl, (cl_uint)(first + i), &arguments[i]);
         if (code != CL_SUCCESS)
-            return thaw_opencl_fail(kernel->device, code, "argument %zu of kernel %s", i, kernel->name);
+            return thaw_opencl_fail(kernel->device, code, "argument %zu of kernel %s", first + i, kernel->name);
     }
+    return THAW_OK;
+}
+
+static thaw_status enqueue(thaw_kernel *kernel, thaw_range range)
+{
     bool sized = range.local[0] != 0;
     if (sized)
         for (int i = 1; i < 3; i++)
@@ -107,5 +107,38 @@ thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_ar
     if (code != CL_SUCCESS)
         return thaw_opencl_fail(kernel->device, code, "kernel %s over %zu x %zu x %zu", kernel->name, range.global[0],
                                 range.global[1], range.global[2]);
+    return THAW_OK;
+}
+
+thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_argument *arguments, size_t count)
+{
+    if (range.global[0] == 0)
+        return THAW_OK;
+    for (int i = 1; i < 3; i++)
+        if (range.global[i] == 0)
+            range.global[i] = 1;
+    THAW_TRY(set_arguments(kernel, 0, arguments, count));
+    return enqueue(kernel, range);
+}
+
+thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const size_t pieces[3], const thaw_argument *arguments,
+                                   size_t count)
+{
+    thaw_device *device = kernel->device;
+    const size_t total = pieces[0] * pieces[1] * pieces[2], takers = device->info.compute_units;
+    if (total == 0)
+        return THAW_OK;
+    if (total > (size_t)INT32_MAX)
+        return thaw_fail(device->context, THAW_ERR_DEVICE, "kernel %s: %zu pieces of work are too many", kernel->name,
+                         total);
+    THAW_TRY(set_arguments(kernel, 0, arguments, count));
+    const cl_int code = clSetKernelArg(kernel->opencl, (cl_uint)count, sizeof device->tickets, &device->tickets);
+    if (code != CL_SUCCESS)
+        return thaw_opencl_fail(device, code, "argument %zu of kernel %s", count, kernel->name);
+    const thaw_argument rest[] = {THAW_INT(device->next_ticket), THAW_INT(pieces[0]), THAW_INT(pieces[1]),
+                                  THAW_INT(pieces[2])};
+    THAW_TRY(set_arguments(kernel, count + 1, rest, sizeof rest / sizeof *rest));
+    THAW_TRY(enqueue(kernel, (thaw_range){{takers, 1, 1}, {1, 1, 1}}));
+    device->next_ticket += (uint32_t)total;
     return THAW_OK;
 }

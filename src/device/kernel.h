@@ -42,10 +42,21 @@ typedef struct thaw_range {
 THAW_MUST_CHECK thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_argument *arguments,
                                             size_t count);
 
+/* The same for a kernel of pieces (PIECES in cl/common.clh): global[] counts them, and one work-item for each compute
+ * unit takes one after another. Fewer than 2^31 pieces, else THAW_ERR_DEVICE. */
+THAW_MUST_CHECK thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const size_t pieces[3],
+                                                   const thaw_argument *arguments, size_t count);
+
 /* thaw_kernel_launch(kernel, range, THAW_BUFFER(x), THAW_INT(n), ...) */
 #define thaw_kernel_launch(kernel, range, ...)                                                                         \
     thaw_kernel_run((kernel), (range), (const thaw_argument[]){__VA_ARGS__},                                           \
                     sizeof((const thaw_argument[]){__VA_ARGS__}) / sizeof(thaw_argument))
+
+/* thaw_kernel_launch_pieces(kernel, THAW_PIECES(x, y, z), THAW_BUFFER(x), THAW_INT(n), ...) */
+#define thaw_kernel_launch_pieces(kernel, pieces, ...)                                                                 \
+    thaw_kernel_run_pieces((kernel), (pieces), (const thaw_argument[]){__VA_ARGS__},                                   \
+                           sizeof((const thaw_argument[]){__VA_ARGS__}) / sizeof(thaw_argument))
+#define THAW_PIECES(x, y, z) ((const size_t[3]){(size_t)(x), (size_t)(y), (size_t)(z)})
 
 /* One dimension of `count` work-items. */
 #define THAW_RANGE_1(count)   ((thaw_range){{(size_t)(count), 1, 1}, {0, 0, 0}})

@@ -84,8 +84,6 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
     const thaw_conv_geometry *geometry = &conv->geometry;
     const thaw_epilogue epilogue = thaw_epilogue_few(node);
     const int64_t rows = rows_at_once(geometry);
-    thaw_range range = THAW_RANGE_3((geometry->out[1] + rows - 1) / rows, count_blocks(geometry), geometry->n);
-    range.local[0] = 1;
     const thaw_argument arguments[] = {
         THAW_BUFFER(node->outputs[0]->buffer),
         THAW_BUFFER(node->inputs[0]->buffer),
@@ -108,7 +106,9 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
         THAW_BUFFER(node->sums ? node->outputs[1]->buffer : NULL),
     };
     const size_t count = sizeof arguments / sizeof *arguments;
-    return thaw_kernel_run(conv->kernel, range, arguments, node->sums ? count : count - 1);
+    return thaw_kernel_run_pieces(
+        conv->kernel, THAW_PIECES((geometry->out[1] + rows - 1) / rows, count_blocks(geometry), geometry->n), arguments,
+        node->sums ? count : count - 1);
 }
 
 const thaw_conv_variant thaw_conv_depthwise_blocked = {"depthwise_blocked", fits, NULL, prepare, run, false,

@@ -216,9 +216,8 @@ static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const ti
         arguments[9 + i] = THAW_INT(numbers[i]);
     if (node->scaled)
         arguments[25] = THAW_BUFFER(node->inputs[3]->buffer);
-    thaw_range range = THAW_RANGE_2(geometry->groups * t->stacks, divide_up(count, at_once));
-    range.local[0] = 1;
-    return thaw_kernel_run(conv->kernel, range, arguments, node->scaled ? 26 : 25);
+    return thaw_kernel_run_pieces(conv->kernel, THAW_PIECES(geometry->groups * t->stacks, divide_up(count, at_once), 1),
+                                  arguments, node->scaled ? 26 : 25);
 }
 
 static thaw_status run(const thaw_node *node, const thaw_conv *conv)

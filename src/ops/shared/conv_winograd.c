@@ -142,18 +142,18 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const
     thaw_buffer *scratch = thaw_node_scratch(node);
     int64_t y_offset, y_image;
     const thaw_range input = {{(size_t)in_blocks, (size_t)count, 1}, {1, 1, 1}};
-    const thaw_range output = {{(size_t)pairs, (size_t)divide_up(count, step), 1}, {1, 1, 1}};
     thaw_value_place(node->outputs[0], &y_offset, &y_image);
     THAW_TRY(thaw_kernel_launch(conv->kernel, input, THAW_BUFFER(scratch), THAW_BUFFER(node->inputs[0]->buffer),
                                 THAW_INT(first), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns),
                                 THAW_INT(geometry->in[1]), THAW_INT(geometry->in[2]), THAW_INT(geometry->pad[1]),
                                 THAW_INT(geometry->pad[2])));
-    return thaw_kernel_launch(
-        conv->second_kernel, output, THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(scratch),
-        THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
-        THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta), THAW_LONG(y_offset), THAW_LONG(y_image), THAW_INT(first),
-        THAW_INT(count), THAW_INT(step), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns),
-        THAW_INT(in_blocks), THAW_INT(out_blocks), THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2]));
+    return thaw_kernel_launch_pieces(
+        conv->second_kernel, THAW_PIECES(pairs, divide_up(count, step), 1), THAW_BUFFER(node->outputs[0]->buffer),
+        THAW_BUFFER(scratch), THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias),
+        THAW_BUFFER(thaw_epilogue_residual(node)), THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta),
+        THAW_LONG(y_offset), THAW_LONG(y_image), THAW_INT(first), THAW_INT(count), THAW_INT(step), THAW_INT(t->tiles),
+        THAW_INT(t->rows), THAW_INT(t->columns), THAW_INT(in_blocks), THAW_INT(out_blocks), THAW_INT(geometry->out[1]),
+        THAW_INT(geometry->out[2]));
 }
 
 static thaw_status run(const thaw_node *node, const thaw_conv *conv)
@@ -217,19 +217,17 @@ static thaw_status fused_run(const thaw_node *node, const thaw_conv *conv)
     const thaw_conv_geometry *geometry = &conv->geometry;
     const thaw_epilogue epilogue = thaw_epilogue_few(node);
     const tiling t = find_tiling(geometry, true);
-    thaw_range range = THAW_RANGE_1(t.groups);
     int64_t y_offset, y_image;
-    range.local[0] = 1;
     thaw_value_place(node->outputs[0], &y_offset, &y_image);
-    return thaw_kernel_launch(conv->kernel, range, THAW_BUFFER(node->outputs[0]->buffer),
-                              THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(conv->packed),
-                              THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
-                              THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta), THAW_LONG(y_offset),
-                              THAW_LONG(y_image), THAW_INT(t.tiles), THAW_INT(t.rows), THAW_INT(t.columns),
-                              THAW_INT(divide_up(geometry->in_channels, geometry->in_block)),
-                              THAW_INT(divide_up(geometry->out_channels, geometry->out_block)),
-                              THAW_INT(geometry->in[1]), THAW_INT(geometry->in[2]), THAW_INT(geometry->out[1]),
-                              THAW_INT(geometry->out[2]), THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2]));
+    return thaw_kernel_launch_pieces(
+        conv->kernel, THAW_PIECES(t.groups, 1, 1), THAW_BUFFER(node->outputs[0]->buffer),
+        THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias),
+        THAW_BUFFER(thaw_epilogue_residual(node)), THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta),
+        THAW_LONG(y_offset), THAW_LONG(y_image), THAW_INT(t.tiles), THAW_INT(t.rows), THAW_INT(t.columns),
+        THAW_INT(divide_up(geometry->in_channels, geometry->in_block)),
+        THAW_INT(divide_up(geometry->out_channels, geometry->out_block)), THAW_INT(geometry->in[1]),
+        THAW_INT(geometry->in[2]), THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2]), THAW_INT(geometry->pad[1]),
+        THAW_INT(geometry->pad[2]));
 }
 
 const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true, packed_bytes, pack};
