@@ -46,9 +46,10 @@ static thaw_status find_file(thaw_context *context, const char *path, char **fou
         thaw_text_append(&text, "%s%s%s", path, length && path[length - 1] == '/' ? "" : "/", hub_files[i]);
         if (text.failed)
             return thaw_fail(context, THAW_ERR_MEMORY, "out of memory");
-        *found = text.data;
-        if (stat(*found, &facts) == 0)
+        if (stat(text.data, &facts) == 0) {
+            *found = text.data;
             return THAW_OK;
+        }
         thaw_text_free(&text);
     }
     return thaw_fail(context, THAW_ERR_IO, "%s: a folder without %s, %s or %s", path, hub_files[0], hub_files[1],
