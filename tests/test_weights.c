@@ -527,6 +527,25 @@ static void test_config_cases(void)
     remove(path_of("hub/config.json"));
 }
 
+/* Real weights, of which there is an ONNX file too: the same bits. */
+static void test_mobilenet(void)
+{
+    char path[512];
+    if (!test_shared("models/mobilenet_v1_0.25.safetensors")) {
+        test_skip("weights: no material beside the repository");
+        return;
+    }
+    snprintf(path, sizeof path, "%s", test_shared("models/mobilenet_v1_0.25.safetensors"));
+    thaw_model *bare = load(path), *whole = load(test_shared("models/mobilenet_v1_0.25.onnx"));
+    thaw_tensor *first = run(bare), *second = run(whole);
+    CU_ASSERT(first->bytes == second->bytes && memcmp(first->data, second->data, first->bytes) == 0);
+    CU_ASSERT_STRING_EQUAL(thaw_model_metadata(bare, "thaw.tensor_names"), "keras");
+    thaw_tensor_release(&first);
+    thaw_tensor_release(&second);
+    thaw_model_close(&bare);
+    thaw_model_close(&whole);
+}
+
 void suite_weights(void)
 {
     static const test_entry tests[] = {
@@ -539,6 +558,7 @@ void suite_weights(void)
         {"several files", test_shards},
         {"config.json", test_config},
         {"config.json, cases", test_config_cases},
+        {"MobileNetV1 0.25", test_mobilenet},
     };
     TEST_SUITE("weights", tests);
 }

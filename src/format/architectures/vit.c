@@ -68,15 +68,16 @@ static thaw_status split_product(thaw_builder *b, int64_t width, const char *blo
     const int64_t sizes[] = {width, width, width};
     thaw_value *inputs[] = {product, NULL};
     thaw_node *node;
+    char name[128];
     if (!b->graph)
         return THAW_OK;
     THAW_TRY(thaw_builder_ints(b, sizes, 3, &inputs[1]));
-    THAW_TRY(thaw_graph_add_node(b->graph, thaw_op_find("Split"), "", 2, 3, &node));
+    snprintf(name, sizeof name, "%s.split", block);
+    THAW_TRY(thaw_graph_add_node(b->graph, thaw_op_find("Split"), name, 2, 3, &node));
     for (size_t i = 0; i < 2; i++)
         thaw_node_set_input(node, i, inputs[i]);
     for (size_t i = 0; i < 3; i++) {
         static const char *const suffixes[] = {"query", "key", "value"};
-        char name[128];
         snprintf(name, sizeof name, "%s.%s", block, suffixes[i]);
         THAW_TRY(thaw_graph_add_value(b->graph, name, &parts[i]));
         thaw_node_set_output_value(node, i, parts[i]);
@@ -145,11 +146,10 @@ static thaw_status build(thaw_builder *b, const void *details, thaw_scheme schem
         THAW_TRY(add_block(b, names, text, x));
     }
     THAW_TRY(thaw_build_layer_norm(b, x, EPSILON, "%s", names->last_norm));
-    thaw_value *inputs[2] = {x->value}, *zero;
+    thaw_value *inputs[2] = {x->value};
     thaw_node *node;
     const int64_t first = 0;
-    THAW_TRY(thaw_builder_ints(b, &first, 1, &zero));
-    inputs[1] = zero;
+    THAW_TRY(thaw_builder_ints(b, &first, 1, &inputs[1]));
     THAW_TRY(thaw_build_node(b, "Gather", "tokens.class", inputs, 2, &node, x));
     if (node)
         THAW_TRY(thaw_node_add_int(node, "axis", 1));
