@@ -145,6 +145,13 @@ done <<'END'
 2|expected MODEL|profile
 2|--batch '0'|profile m.onnx --batch 0
 2|--repeat '0'|profile m.onnx --repeat 0
+2|expected IN OUT|convert m.onnx
+2|ends with .onnx or .safetensors|convert m.onnx m.pt
+2|unexpected argument 'p'|convert m.onnx n.onnx p
+4|no-such.onnx|convert no-such.onnx o.safetensors
+1|no-such-folder/o.onnx|convert m.onnx no-such-folder/o.onnx
+2|--architecture: missing|inspect m.onnx --architecture
+4|no-such.safetensors|--architecture resnet18 inspect no-such.safetensors
 2|--frozen-precision 'fp8'|profile m.onnx --frozen-precision fp8
 4|no-such.onnx|profile no-such.onnx
 2|--input X.npy is missing|run m.onnx --output y.npy
@@ -163,7 +170,7 @@ one_error "empty"
 # --- help --------------------------------------------------------------------------------------------------------------
 thaw_exits 0 --help
 cp stdout general
-for command in finetune lr-find evaluate predict features inspect profile run devices; do
+for command in finetune lr-find evaluate predict features inspect profile run convert devices; do
     check "thaw --help lists $command" grep -q "^  $command " general
     thaw_exits 0 $command --help
     check "$command: usage line" grep -q "^Usage: thaw $command" stdout
@@ -196,6 +203,22 @@ cp stdout first
 thaw_exits 0 devices --json
 check "global options before or behind" cmp -s stdout first
 thaw_exits 0 devices
+
+# --- convert -----------------------------------------------------------------------------------------------------------
+thaw_exits 0 convert "$base" base.safetensors
+thaw_exits 0 convert "$base" again.safetensors --json
+check "convert: the same bytes" cmp -s base.safetensors again.safetensors
+check "convert: JSON" grep -q '"format": *"safetensors"' stdout
+thaw_exits 0 convert "$base" base.onnx
+check "convert: an ONNX file that nothing has changed" cmp -s "$base" base.onnx
+thaw_exits 4 inspect base.safetensors
+one_error "none of its .* tensors"
+thaw_exits 2 --architecture resnet inspect base.safetensors
+one_error "there are resnet18, "
+thaw_exits 2 --architecture resnet18 inspect "$base"
+one_error "name no architecture"
+thaw_exits 4 inspect .
+one_error "a folder without model.safetensors"
 
 # --- models that are none ----------------------------------------------------------------------------------------------
 "$draw" --per-class 8 --seed 3 --output data >stdout 2>stderr || fails "drawing data"

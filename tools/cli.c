@@ -176,7 +176,7 @@ void cli_finish(cli_state *cli)
 
 thaw_status cli_load_model(cli_state *cli, const char *path, thaw_model **model)
 {
-    const thaw_status status = thaw_model_load(cli->context, path, model);
+    const thaw_status status = thaw_model_load_as(cli->context, path, cli->globals.architecture, model);
     return status == THAW_ERR_IO ? THAW_ERR_MODEL : status;
 }
 

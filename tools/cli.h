@@ -8,7 +8,7 @@
 #include "progress.h"
 
 typedef struct cli_globals {
-    const char *device;
+    const char *device, *architecture;
     int progress; /* a cli_progress_mode */
     int verbosity;
     bool json, quiet, no_color, version, help;

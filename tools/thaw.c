@@ -10,7 +10,8 @@
 
 /* X(name): tools/cmd_<name>.c defines cli_command_<name>. In the order of --help. */
 #define COMMAND_LIST(X)                                                                                                \
-    X(finetune) X(lr_find) X(check) X(evaluate) X(predict) X(features) X(inspect) X(profile) X(run) X(devices) X(cache)
+    X(finetune)                                                                                                        \
+    X(lr_find) X(check) X(evaluate) X(predict) X(features) X(inspect) X(profile) X(run) X(convert) X(devices) X(cache)
 
 #define COMMAND_EXTERN(name) extern const cli_command cli_command_##name;
 COMMAND_LIST(COMMAND_EXTERN)
@@ -24,6 +25,8 @@ static const char *const progress_names[] = {CLI_PROGRESS_NAMES, NULL};
 static const cli_option global_table[] = {
     {"device", &cli_text, FIELD(device), "D", .help = "index or part of a name from `thaw devices`, or cpu, or gpu",
      .otherwise = "THAW_DEVICE, else the best one"},
+    {"architecture", &cli_text, FIELD(architecture), "NAME", .help = "what the tensors of a safetensors file are of",
+     .otherwise = "recognised by their names and shapes"},
     {"json", &cli_flag, FIELD(json), .help = "print the result as one JSON object"},
     {"progress", &cli_choice, FIELD(progress), .help = "how progress is told on stderr", .choices = progress_names},
     {"verbose", &cli_counter, FIELD(verbosity), .help = "say more; twice: much more", .letter = 'v'},
@@ -38,8 +41,8 @@ static const cli_group global_group = CLI_GROUP("Global options", global_table, 
 static void print_general_help(const cli_state *cli)
 {
     puts("Usage: thaw [global options] COMMAND [options] [arguments]\n\n"
-         "Transfer learning on any OpenCL device: takes a pre-trained ONNX model, freezes it, trains a new\n"
-         "output layer on a folder of images, and writes an ordinary ONNX model.\n\nCommands:");
+         "Transfer learning on any OpenCL device: takes a pre-trained model (ONNX, safetensors), freezes it, trains a\n"
+         "new output layer on a folder of images, and writes an ordinary ONNX model.\n\nCommands:");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     cli_help_options(stdout, &global_group, &cli->globals);

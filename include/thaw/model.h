@@ -9,13 +9,24 @@
 
 typedef struct thaw_model thaw_model;
 
-/* Reads a model file, known by its content (today: ONNX, opset 6 and later). Operators that Thaw lacks are all named in
- * one THAW_ERR_UNSUPPORTED. THAW_ERR_IO if it can't be read, THAW_ERR_MODEL if it is damaged, THAW_ERR_SIZE,
- * THAW_ERR_MEMORY. */
+/* Reads a model file, known by its content: ONNX, opset 6 and later, or safetensors, one file or several with an index,
+ * whose tensors are those of an architecture that is built in (docs/safetensors.md). A folder stands for the
+ * model.safetensors, model.safetensors.index.json or model.onnx in it. Beside safetensors a config.json as timm writes
+ * it is looked for: architecture, preprocessing, class names. Operators that Thaw lacks are all named in one
+ * THAW_ERR_UNSUPPORTED. THAW_ERR_IO if it can't be read, THAW_ERR_MODEL if it is damaged, or if tensors are missing,
+ * unexpected or of another shape, all named; THAW_ERR_SIZE, THAW_ERR_MEMORY. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_model_load(thaw_context *context, const char *path, thaw_model **model);
+/* The same for tensors of the architecture of that name, whatever config.json says; NULL: not said. THAW_ERR_USAGE also
+ * for a name that does not exist, with all that do, and for ONNX files. */
+THAW_API THAW_MUST_CHECK thaw_status thaw_model_load_as(thaw_context *context, const char *path,
+                                                        const char *architecture, thaw_model **model);
 /* Writes ONNX: the graph as it was read, with the tensors, head and metadata that have changed. Written beside
  * `path`, synced and renamed: an existing file is replaced whole or not at all. THAW_ERR_IO. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_model_save(thaw_model *model, const char *path);
+/* Writes the weights alone as safetensors: floating tensors that are no single numbers, called what they are called in
+ * the graph; class names and preprocessing go into its notes. A new head of a model that came from safetensors gets the
+ * name of the one before. The same model gives the same bytes. THAW_ERR_IO, THAW_ERR_MODEL if there are no weights. */
+THAW_API THAW_MUST_CHECK thaw_status thaw_model_save_weights(thaw_model *model, const char *path);
 THAW_API void thaw_model_close(thaw_model **model);
 
 /* Class names that travel in the model; count 0 if it has none. Pointers live as long as the model. */

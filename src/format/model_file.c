@@ -1,5 +1,7 @@
 /* Models from files and back, whatever the format. */
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "format/format.h"
@@ -7,7 +9,11 @@
 
 #define MOST_FILE_BYTES ((uint64_t)INT32_MAX) /* ONNX files can't be larger */
 
-static const thaw_format *const formats[] = {&thaw_format_onnx};
+static const thaw_format *const formats[] = {&thaw_format_safetensors, &thaw_format_safetensors_index,
+                                             &thaw_format_onnx};
+
+/* What a folder from a hub may hold, in the order in which it is looked for. */
+static const char *const hub_files[] = {"model.safetensors", "model.safetensors.index.json", "model.onnx"};
 
 static const thaw_format *find_format(const uint8_t *bytes, size_t size)
 {
@@ -18,39 +24,64 @@ static const thaw_format *find_format(const uint8_t *bytes, size_t size)
 }
 
 /* Takes `bytes` over. */
-static thaw_status read_bytes(thaw_model *model, uint8_t *bytes, size_t size)
+static thaw_status read_bytes(thaw_model *model, uint8_t *bytes, size_t size, const char *architecture)
 {
     model->format = find_format(bytes, size);
-    if (!model->format) {
-        free(bytes);
-        return thaw_fail(model->context, THAW_ERR_MODEL, size ? "not an ONNX file" : "the file is empty");
+    if (model->format)
+        return model->format->read(model, bytes, size, architecture);
+    free(bytes);
+    return thaw_fail(model->context, THAW_ERR_MODEL,
+                     size ? "neither an ONNX nor a safetensors file" : "the file is empty");
+}
+
+/* The model file in a folder; `path` itself where that is none. */
+static thaw_status find_file(thaw_context *context, const char *path, char **found)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0 || !S_ISDIR(facts.st_mode))
+        return thaw_copy_text(context, path, found);
+    for (size_t i = 0; i < sizeof hub_files / sizeof hub_files[0]; i++) {
+        thaw_text text = {0};
+        const size_t length = strlen(path);
+        thaw_text_append(&text, "%s%s%s", path, length && path[length - 1] == '/' ? "" : "/", hub_files[i]);
+        if (text.failed)
+            return thaw_fail(context, THAW_ERR_MEMORY, "out of memory");
+        if (stat(text.data, &facts) == 0) {
+            *found = text.data;
+            return THAW_OK;
+        }
+        thaw_text_free(&text);
     }
-    THAW_TRY(model->format->read(model, bytes, size));
-    return thaw_metadata_parse(model);
+    return thaw_fail(context, THAW_ERR_IO, "%s: a folder without %s, %s or %s", path, hub_files[0], hub_files[1],
+                     hub_files[2]);
+}
+
+static thaw_status load(thaw_model *model, const char *path, const char *architecture)
+{
+    uint8_t *bytes;
+    size_t size;
+    THAW_TRY(find_file(model->context, path, &model->path));
+    THAW_TRY(thaw_file_read(model->context, model->path, MOST_FILE_BYTES, &bytes, &size));
+    const thaw_status status = read_bytes(model, bytes, size, architecture);
+    return status == THAW_OK ? THAW_OK : thaw_fail_within(model->context, status, "%s", model->path);
+}
+
+thaw_status thaw_model_load_as(thaw_context *context, const char *path, const char *architecture, thaw_model **model)
+{
+    *model = NULL;
+    thaw_model *made;
+    THAW_TRY(thaw_allocate(context, 1, sizeof *made, &made));
+    made->context = context;
+    const thaw_status status = load(made, path, architecture);
+    if (status != THAW_OK)
+        thaw_model_close(&made);
+    *model = made;
+    return status;
 }
 
 thaw_status thaw_model_load(thaw_context *context, const char *path, thaw_model **model)
 {
-    *model = NULL;
-    uint8_t *bytes;
-    size_t size;
-    THAW_TRY(thaw_file_read(context, path, MOST_FILE_BYTES, &bytes, &size));
-    thaw_model *made;
-    thaw_status status = thaw_allocate(context, 1, sizeof *made, &made);
-    if (status != THAW_OK) {
-        free(bytes);
-        return status;
-    }
-    made->context = context;
-    status = read_bytes(made, bytes, size);
-    if (status == THAW_OK)
-        status = thaw_copy_text(context, path, &made->path);
-    if (status != THAW_OK) {
-        thaw_model_close(&made);
-        return thaw_fail_within(context, status, "%s", path);
-    }
-    *model = made;
-    return THAW_OK;
+    return thaw_model_load_as(context, path, NULL, model);
 }
 
 thaw_status thaw_model_save(thaw_model *model, const char *path)

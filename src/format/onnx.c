@@ -1,4 +1,5 @@
 /* ONNX as a model file format. */
+#include "format/metadata.h"
 #include "format/onnx.h"
 
 #include <stdlib.h>
@@ -52,9 +53,14 @@ static thaw_status read_metadata(thaw_model *model, const onnx_model *file)
     return THAW_OK;
 }
 
-static thaw_status read_model(thaw_model *model, uint8_t *bytes, size_t size)
+static thaw_status read_model(thaw_model *model, uint8_t *bytes, size_t size, const char *architecture)
 {
     onnx_source *source;
+    if (architecture) {
+        free(bytes);
+        return thaw_fail(model->context, THAW_ERR_USAGE,
+                         "an ONNX file says itself what it computes: name no architecture");
+    }
     const thaw_status status = thaw_allocate(model->context, 1, sizeof *source, &source);
     if (status == THAW_OK)
         source->file = onnx__model_proto__unpack(NULL, size, bytes);
@@ -65,7 +71,8 @@ static thaw_status read_model(thaw_model *model, uint8_t *bytes, size_t size)
     if (!source->file)
         return thaw_fail(model->context, THAW_ERR_MODEL, "not an ONNX file, or a damaged one");
     THAW_TRY(thaw_onnx_read_graph(model, source));
-    return read_metadata(model, source->file);
+    THAW_TRY(read_metadata(model, source->file));
+    return thaw_metadata_parse(model);
 }
 
 const thaw_format thaw_format_onnx = {

@@ -67,5 +67,9 @@ THAW_MUST_CHECK thaw_status thaw_onnx_make_node(onnx_arena *arena, const thaw_no
                                                 onnx_node **message);
 
 THAW_MUST_CHECK thaw_status thaw_onnx_write(thaw_model *model, const char *path);
+/* The same for a model that was not read from ONNX. */
+THAW_MUST_CHECK thaw_status thaw_onnx_write_new(thaw_model *model, const char *path);
+/* The same with what it was read from given. */
+THAW_MUST_CHECK thaw_status thaw_onnx_write_from(thaw_model *model, const onnx_source *source, const char *path);
 
 #endif

@@ -282,6 +282,11 @@ thaw_status thaw_onnx_write(thaw_model *model, const char *path)
 {
     const onnx_source *source = model->source;
     assert(source && source->file->graph);
+    return thaw_onnx_write_from(model, source, path);
+}
+
+thaw_status thaw_onnx_write_from(thaw_model *model, const onnx_source *source, const char *path)
+{
     writer w = {.arena = {.context = model->context},
                 .model = model,
                 .source = source,

@@ -173,17 +173,23 @@ static thaw_status parse(thaw_context *context, thaw_safetensors *file, size_t s
     return read_entries(context, file, file->bytes + before, size - before);
 }
 
+thaw_status thaw_safetensors_parse(thaw_context *context, uint8_t *bytes, size_t size, thaw_safetensors *file)
+{
+    *file = (thaw_safetensors){.bytes = bytes};
+    const thaw_status status = parse(context, file, size);
+    if (status != THAW_OK)
+        thaw_safetensors_free(file);
+    return status;
+}
+
 thaw_status thaw_safetensors_read(thaw_context *context, const char *path, uint64_t limit_bytes, thaw_safetensors *file)
 {
     size_t size;
+    uint8_t *bytes;
     *file = (thaw_safetensors){0};
-    THAW_TRY(thaw_file_read(context, path, limit_bytes, &file->bytes, &size));
-    const thaw_status status = parse(context, file, size);
-    if (status != THAW_OK) {
-        thaw_safetensors_free(file);
-        return thaw_fail_within(context, status, "%s", path);
-    }
-    return THAW_OK;
+    THAW_TRY(thaw_file_read(context, path, limit_bytes, &bytes, &size));
+    const thaw_status status = thaw_safetensors_parse(context, bytes, size, file);
+    return status == THAW_OK ? THAW_OK : thaw_fail_within(context, status, "%s", path);
 }
 
 void thaw_safetensors_free(thaw_safetensors *file)

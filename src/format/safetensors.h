@@ -35,6 +35,9 @@ typedef struct thaw_safetensors {
  * empty then. */
 THAW_MUST_CHECK thaw_status thaw_safetensors_read(thaw_context *context, const char *path, uint64_t limit_bytes,
                                                   thaw_safetensors *file);
+/* The same from bytes in memory, without a path in the reason. `bytes` is taken over whatever happens. */
+THAW_MUST_CHECK thaw_status thaw_safetensors_parse(thaw_context *context, uint8_t *bytes, size_t size,
+                                                   thaw_safetensors *file);
 void thaw_safetensors_free(thaw_safetensors *file);
 /* NULL where there is none of that name. */
 const thaw_safetensor *thaw_safetensors_find(const thaw_safetensors *file, const char *name);
