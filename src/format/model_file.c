@@ -42,9 +42,11 @@ thaw_status thaw_model_load(thaw_context *context, const char *path, thaw_model 
         return status;
     }
     made->context = context;
-    status = read_bytes(made, bytes, size);
+    status = thaw_copy_text(context, path, &made->path); /* a format may look for files beside it */
     if (status == THAW_OK)
-        status = thaw_copy_text(context, path, &made->path);
+        status = read_bytes(made, bytes, size);
+    else
+        free(bytes);
     if (status != THAW_OK) {
         thaw_model_close(&made);
         return thaw_fail_within(context, status, "%s", path);

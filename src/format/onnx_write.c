@@ -40,7 +40,8 @@ static thaw_dtype common_real_type(const onnx_source *source)
     return common;
 }
 
-/* The file's own initializers, if they are still read: as they were, or with the tensor that took their place. */
+/* The file's own initializers, if they are still read: as they were, or with the tensor that took their place, or
+ * that lay in another file. */
 static thaw_status keep_initializers(writer *w)
 {
     for (size_t i = 0; i < w->original->n_initializer; i++) {
@@ -49,7 +50,7 @@ static thaw_status keep_initializers(writer *w)
         const thaw_value *value = thaw_graph_find_value(w->model->graph, message->name);
         if (!value || !value->constant || !value->uses)
             continue;
-        if (value->constant != before) {
+        if (value->constant != before || thaw_onnx_is_external(message)) { /* all goes into one file */
             const bool both_real = thaw_dtype_is_float(before->dtype) && thaw_dtype_is_float(value->constant->dtype);
             const thaw_dtype dtype = both_real ? before->dtype : value->constant->dtype;
             THAW_TRY(thaw_onnx_make_tensor(&w->arena, value->name, value->constant, dtype, &message));
