@@ -204,6 +204,17 @@ thaw_status thaw_program_backward(thaw_program *program)
     return THAW_OK;
 }
 
+/* A mask's numbers as what they stand for; *tensor is replaced. */
+static thaw_status to_bool(thaw_context *context, thaw_tensor **tensor)
+{
+    thaw_tensor *numbers = *tensor;
+    const thaw_status status = thaw_tensor_create(context, THAW_BOOL, &numbers->shape, tensor);
+    for (int64_t i = 0; i < numbers->count && status == THAW_OK; i++)
+        thaw_tensor_set_int(*tensor, i, ((const float *)numbers->data)[i] != 0.0f);
+    thaw_tensor_release(&numbers);
+    return status;
+}
+
 thaw_status thaw_program_read(thaw_program *program, size_t output, thaw_tensor **tensor)
 {
     const thaw_value *value = program->graph->outputs[output];
@@ -211,13 +222,16 @@ thaw_status thaw_program_read(thaw_program *program, size_t output, thaw_tensor 
         *tensor = thaw_tensor_retain(value->constant);
         return THAW_OK;
     }
-    const thaw_dtype dtype = thaw_dtype_is_float(value->dtype) ? THAW_FLOAT32 : value->dtype;
+    const bool is_mask = value->dtype == THAW_BOOL;
+    const thaw_dtype dtype = thaw_dtype_is_float(value->dtype) || is_mask ? THAW_FLOAT32 : value->dtype;
     THAW_TRY(thaw_tensor_create(program->graph->context, dtype, &value->shape, tensor));
     const thaw_status status =
         (*tensor)->bytes ? thaw_buffer_read(value->buffer, 0, (*tensor)->data, (*tensor)->bytes) : THAW_OK;
-    if (status != THAW_OK)
+    if (status != THAW_OK) {
         thaw_tensor_release(tensor);
-    return status;
+        return status;
+    }
+    return is_mask ? to_bool(program->graph->context, tensor) : THAW_OK;
 }
 
 thaw_status thaw_program_write(thaw_program *program, size_t input, thaw_tensor *tensor)
