@@ -16,6 +16,10 @@ THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
 /* What of that holds in a differentiable program: activations into what makes their input. */
 void thaw_graph_join_activations(thaw_graph *graph);
 
+/* For a CPU with vectors of `width` floats: attention becomes one node, which keeps its scores in registers and cache.
+ * Comes after fuse. */
+THAW_MUST_CHECK thaw_status thaw_graph_attend(thaw_graph *graph, int32_t width);
+
 /* For a device that likes `block` channels side by side: squeeze-and-excite blocks lose their passes over memory. Comes
  * after fuse and before layout. */
 THAW_MUST_CHECK thaw_status thaw_graph_excite(thaw_graph *graph, int32_t block);

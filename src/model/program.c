@@ -35,6 +35,8 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
     const int32_t block = thaw_device_block(device);
     const bool in_blocks = block > 1 && block != THAW_BLOCK_ALL;
     thaw_prepare_begin(graph->context, "prepare", 2 * graph->node_count);
+    if (options->fuse && thaw_device_width(device) > 1)
+        THAW_TRY(thaw_graph_attend(graph, thaw_device_width(device)));
     if (options->fuse && in_blocks) {
         THAW_TRY(thaw_graph_excite(graph, block));
         THAW_TRY(thaw_graph_pair(graph, block));

@@ -3,6 +3,7 @@
 OP(abs)
 OP(add)
 OP(and)
+OP(attention)
 OP(average_pool)
 OP(batch_normalization)
 OP(cast)
