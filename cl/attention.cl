@@ -2,25 +2,56 @@
  * [stack, keys, width], y [stack, rows, width], row-major. BIAS: defined where there is one, [period, rows, keys], of
  * which matrix i reads i % period.
  *
- * keys and width at least BLOCK, the others at least 1; KEY_BLOCKS: keys / BLOCK, rounded up. A work-item does ROWS
- * rows of q, those behind the last being the last one again: work-items (rows / ROWS, rounded up; stack). Scores stay
- * with it. Where a row does not end with a vector, the last one overlaps the one before. */
+ * keys and width at least VECTORS * BLOCK, the others at least 1; KEY_BLOCKS: keys / BLOCK, rounded up. A work-item
+ * does ROWS rows of q, those behind the last being the last one again: work-items (rows / ROWS, rounded up; stack).
+ * Scores stay with it. Where a row does not end with a vector, the last one overlaps the one before. */
 #define ROWS 4
 #ifndef KEY_BLOCKS
 #define KEY_BLOCKS 1
 #endif
+#ifndef VECTORS
+#define VECTORS 1
+#endif
 #define KEYS (KEY_BLOCKS * BLOCK)
+#define STEP (VECTORS * BLOCK)
 
-/* sum[r] = the sum over i of a[r][i] * b[i], b's vectors lying `stride` floats apart; a's rows start at place[r]. */
-#define SUM_PRODUCTS(a, place, b, count, stride)                                                                       \
-    floatb sum[ROWS];                                                                                                  \
-    for (int r = 0; r < ROWS; r++)                                                                                     \
-        sum[r] = 0.0f;                                                                                                 \
-    for (int i = 0; i < (count); i++) {                                                                                \
-        const floatb factor = load_block(0, (b) + (long)i * (stride));                                                 \
-        for (int r = 0; r < ROWS; r++)                                                                                 \
-            sum[r] += (a)[(place)[r] + i] * factor;                                                                    \
-    }
+/* sum[r][j] += rows[r][p] * vector j at b: a step of a product's ROWS rows, STEP columns. */
+inline void add_step(floatb sum[ROWS][VECTORS], global const float *const rows[ROWS], int p, global const float *b)
+{
+    floatb factor[VECTORS];
+#pragma unroll
+    for (int j = 0; j < VECTORS; j++)
+        factor[j] = load_block(j, b);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++)
+#pragma unroll
+        for (int j = 0; j < VECTORS; j++)
+            sum[r][j] = fma((floatb)(rows[r][p]), factor[j], sum[r][j]);
+}
+
+/* The same for scores. */
+inline void add_score_step(floatb sum[ROWS][VECTORS], private const float *const rows[ROWS], int p,
+                           global const float *b)
+{
+    floatb factor[VECTORS];
+#pragma unroll
+    for (int j = 0; j < VECTORS; j++)
+        factor[j] = load_block(j, b);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++)
+#pragma unroll
+        for (int j = 0; j < VECTORS; j++)
+            sum[r][j] = fma((floatb)(rows[r][p]), factor[j], sum[r][j]);
+}
+
+inline void clear(floatb sum[ROWS][VECTORS])
+{
+#pragma unroll
+    for (int r = 0; r < ROWS; r++)
+#pragma unroll
+        for (int j = 0; j < VECTORS; j++)
+            sum[r][j] = 0.0f;
+}
 
 /* Makes a row of scores their exponentials, less the largest, and gives 1 / their sum. */
 inline float exponentials(float *scores)
@@ -50,7 +81,9 @@ kernel void attention(global float *y, global const float *q, global const float
                       global const float *bias, float scale, int rows, int depth, int keys, int width, int period)
 {
     float scores[ROWS * KEYS], inverse[ROWS];
-    int place[ROWS];
+    global const float *rows_of_q[ROWS];
+  private
+    const float *rows_of_scores[ROWS];
     const long matrix = get_global_id(1);
     const int first = (int)get_global_id(0) * ROWS;
     k += matrix * depth * keys;
@@ -60,29 +93,43 @@ kernel void attention(global float *y, global const float *q, global const float
 #ifdef BIAS
     bias += matrix % period * rows * keys;
 #endif
-    for (int r = 0; r < ROWS; r++)
-        place[r] = min(first + r, rows - 1) * depth;
-    for (int block = 0; block < KEY_BLOCKS; block++) {
-        const int start = min(block * BLOCK, keys - BLOCK);
-        SUM_PRODUCTS(q, place, k + start, depth, keys)
-        for (int r = 0; r < ROWS; r++) {
-            floatb score = sum[r] * scale;
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        rows_of_q[r] = q + (long)min(first + r, rows - 1) * depth;
+        rows_of_scores[r] = scores + r * KEYS;
+    }
+    for (int from = 0; from < keys; from += STEP) {
+        const int start = min(from, keys - STEP);
+        floatb sum[ROWS][VECTORS];
+        clear(sum);
+        for (int p = 0; p < depth; p++)
+            add_step(sum, rows_of_q, p, k + (long)p * keys + start);
+#pragma unroll
+        for (int r = 0; r < ROWS; r++)
+#pragma unroll
+            for (int j = 0; j < VECTORS; j++) {
+                floatb score = sum[r][j] * scale;
 #ifdef BIAS
-            score += load_block(0, bias + (long)min(first + r, rows - 1) * keys + start);
+                score += load_block(j, bias + (long)min(first + r, rows - 1) * keys + start);
 #endif
-            store_block(score, 0, scores + r * KEYS + start);
-        }
+                store_block(score, j, scores + r * KEYS + start);
+            }
     }
     for (int r = 0; r < ROWS; r++) {
         for (int i = keys; i < KEYS; i++)
             scores[r * KEYS + i] = -INFINITY;
         inverse[r] = exponentials(scores + r * KEYS);
-        place[r] = r * KEYS;
     }
-    for (int block = 0; block * BLOCK < width; block++) {
-        const int start = min(block * BLOCK, width - BLOCK);
-        SUM_PRODUCTS(scores, place, v + start, keys, width)
+    for (int from = 0; from < width; from += STEP) {
+        const int start = min(from, width - STEP);
+        floatb sum[ROWS][VECTORS];
+        clear(sum);
+        for (int p = 0; p < keys; p++)
+            add_score_step(sum, rows_of_scores, p, v + (long)p * width + start);
+#pragma unroll
         for (int r = 0; r < ROWS; r++)
-            store_block(sum[r] * inverse[r], 0, y + (long)min(first + r, rows - 1) * width + start);
+#pragma unroll
+            for (int j = 0; j < VECTORS; j++)
+                store_block(sum[r][j] * inverse[r], j, y + (long)min(first + r, rows - 1) * width + start);
     }
 }

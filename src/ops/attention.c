@@ -32,9 +32,10 @@ static thaw_status prepare(thaw_node *node)
 {
     thaw_attention *state = node->state;
     const int32_t width = thaw_device_width(thaw_node_device(node));
+    const bool two = state->keys >= 2 * (int64_t)width && state->width >= 2 * (int64_t)width;
     char options[64];
-    snprintf(options, sizeof options, "-DBLOCK=%d -DKEY_BLOCKS=%d%s", (int)width,
-             (int)((state->keys + width - 1) / width), state->period ? " -DBIAS" : "");
+    snprintf(options, sizeof options, "-DBLOCK=%d -DKEY_BLOCKS=%d -DVECTORS=%d%s", (int)width,
+             (int)((state->keys + width - 1) / width), two ? 2 : 1, state->period ? " -DBIAS" : "");
     return thaw_kernel_get(thaw_node_device(node), "attention", "attention", options, &state->kernel);
 }
 
