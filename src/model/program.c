@@ -67,8 +67,10 @@ static thaw_status build(const thaw_graph *source, thaw_device *device, const th
         mark_gradients(program->graph); /* some values are constants now */
     if (options->differentiable && !options->keep)
         thaw_graph_join_activations(program->graph);
-    if (options->fuse)
+    if (options->fuse) {
+        THAW_TRY(thaw_graph_join_gelu(program->graph));
         THAW_TRY(thaw_graph_fuse(program->graph));
+    }
     return device ? prepare_for_device(program, device, options) : THAW_OK;
 }
 
