@@ -6,7 +6,9 @@
  *
  * ARITHMETIC: 0 adds, 1 subtracts, 2 multiplies, 3 divides, 4 is the smaller, 5 the larger of both (NaN where one is
  * NaN), 6 a to the power of b, 7 adds and multiplies by alpha, 8 multiplies
- * negative a by b. A_INNER, B_INNER: 0 or 1. ACTIVATION: see common.clh. */
+ * negative a by b; 1 where the answer is yes, 0 where it is no: 11 a = b, 12 a < b, 13 a <= b, 14 a > b, 15 a >= b, and
+ * for a and b that are answers themselves 16 both, 17 at least one, 18 one of them. A_INNER, B_INNER: 0 or 1.
+ * ACTIVATION: see common.clh. */
 #ifndef ARITHMETIC
 #define ARITHMETIC 0
 #endif
@@ -44,19 +46,36 @@
 #define COMBINED(a, b) pow(a, b)
 #elif ARITHMETIC == 7
 #define COMBINED(a, b) (((a) + (b)) * alpha)
-#else
+#elif ARITHMETIC == 8
 #define COMBINED(a, b) ((a) < 0.0f ? (a) * (b) : (a))
+#elif ARITHMETIC == 11
+#define COMBINED(a, b) ((a) == (b) ? 1.0f : 0.0f)
+#elif ARITHMETIC == 12
+#define COMBINED(a, b) ((a) < (b) ? 1.0f : 0.0f)
+#elif ARITHMETIC == 13
+#define COMBINED(a, b) ((a) <= (b) ? 1.0f : 0.0f)
+#elif ARITHMETIC == 14
+#define COMBINED(a, b) ((a) > (b) ? 1.0f : 0.0f)
+#elif ARITHMETIC == 15
+#define COMBINED(a, b) ((a) >= (b) ? 1.0f : 0.0f)
+#elif ARITHMETIC == 16
+#define COMBINED(a, b) ((a) * (b))
+#elif ARITHMETIC == 17
+#define COMBINED(a, b) ((a) > (b) ? (a) : (b))
+#else
+#define COMBINED(a, b) ((a) == (b) ? 0.0f : 1.0f)
 #endif
 
-kernel void binary(global float *y, global const float *a, global const float *b, float alpha, float beta,
-                   DIMENSION(1), DIMENSION(2), DIMENSION(3), DIMENSION(4), DIMENSION(5), DIMENSION(6), DIMENSION(7))
+kernel void binary(global float *y, global const float *a, global const float *b, float alpha, float beta, DIMENSION(1),
+                   DIMENSION(2), DIMENSION(3), DIMENSION(4), DIMENSION(5), DIMENSION(6), DIMENSION(7))
 {
     const long i = (long)get_global_id(0);
     size_t row = get_global_id(2);
     const size_t y_at = (row * get_global_size(1) + get_global_id(1)) * get_global_size(0) + get_global_id(0);
     long a_at = (long)get_global_id(1) * a_stride_1, b_at = (long)get_global_id(1) * b_stride_1;
-    OUTER(2) OUTER(3) OUTER(4) OUTER(5) OUTER(6) OUTER(7)
-    y[y_at] = activate(COMBINED(a[a_at + i * A_INNER], b[b_at + i * B_INNER]), alpha, beta);
+    OUTER(2)
+    OUTER(3) OUTER(4) OUTER(5) OUTER(6) OUTER(7) y[y_at] =
+        activate(COMBINED(a[a_at + i * A_INNER], b[b_at + i * B_INNER]), alpha, beta);
 }
 
 #ifdef BLOCK

@@ -4,10 +4,12 @@
  * TERM  0: from        1: from * q        2: from / q        3: -from * p / (q * q)
  *       4: from where p > q, half of it where p == q      5: from * q * p^(q - 1)      6: from * p^q * log(p)
  *       7: from where p > 0, else from * q                8: from * p where p <= 0
+ *       9: from where q != 0      10: from where q == 0
  *
- * Each operand has a stride for each dimension, in elements; 0 repeats. What a TERM does not use is not touched. `table`
- * holds where to, from, p and q begin, then five numbers for each dimension that is not an argument, the innermost first:
- * extent, strides of to, from, p, q. Any extents. No sum depends on the order in which work-items run. */
+ * Each operand has a stride for each dimension, in elements; 0 repeats. What a TERM does not use is not touched.
+ * `table` holds where to, from, p and q begin, then five numbers for each dimension that is not an argument, the
+ * innermost first: extent, strides of to, from, p, q. Any extents. No sum depends on the order in which work-items run.
+ */
 #ifndef TERM
 #define TERM 0
 #endif
@@ -23,17 +25,21 @@
 #elif TERM == 4
 #define VALUE(from, p, q) ((p) > (q) ? (from) : (p) == (q) ? 0.5f * (from) : 0.0f)
 #elif TERM == 5
-#define VALUE(from, p, q) ((q) == 0.0f ? 0.0f : (from) * (q) * pow(p, (q) - 1.0f))
+#define VALUE(from, p, q) ((q) == 0.0f ? 0.0f : (from) * (q)*pow(p, (q)-1.0f))
 #elif TERM == 6
-#define VALUE(from, p, q) ((p) > 0.0f ? (from) * pow(p, q) * log(p) : 0.0f)
+#define VALUE(from, p, q) ((p) > 0.0f ? (from)*pow(p, q) * log(p) : 0.0f)
 #elif TERM == 7
 #define VALUE(from, p, q) ((p) > 0.0f ? (from) : (from) * (q))
-#else
+#elif TERM == 8
 #define VALUE(from, p, q) ((p) > 0.0f ? 0.0f : (from) * (p))
+#elif TERM == 9
+#define VALUE(from, p, q) ((q) != 0.0f ? (from) : 0.0f)
+#else
+#define VALUE(from, p, q) ((q) == 0.0f ? (from) : 0.0f)
 #endif
 
 /* The number at an operand's place, or nothing where TERM does without it. */
-#if TERM >= 3
+#if TERM >= 3 && TERM < 9
 #define P(load) load
 #else
 #define P(load) 0.0f
@@ -173,8 +179,8 @@ kernel void finish_sum(global float *to, global const float *pieces, float scale
 #define Q_BLOCK(at) ((floatb)q[at])
 #endif
 
-/* add_terms where `to` has every pixel of every block; a TERM of 3 or more is none of these. Work-item (run of `run` pixels, block,
- * image). */
+/* add_terms where `to` has every pixel of every block; a TERM of 3 or more is none of these. Work-item (run of `run`
+ * pixels, block, image). */
 kernel void add_terms_blocked(global float *to, global const float *from, global const float *q, float scale,
                               int pixels, int run, long from_image, long from_block, int from_pixel, long q_image,
                               long q_block, int q_pixel, int add)

@@ -1,10 +1,12 @@
 /* y[i] = x reduced over some of its dimensions. Work-item i, one per element of y (row-major over the kept ones).
  *
- * REDUCTION (thaw_reduction of src/ops/shared/reduce.h): 1 sums up, 2 is the largest, 3 the smallest, 4 the sum of |x|, 5
- * the root of the sum of x^2, 6 the sum of x^2, 7 the logarithm of the sum, 8 the product. NaN stays visible.
+ * REDUCTION (thaw_reduction of src/ops/shared/reduce.h): 1 sums up, 2 is the largest, 3 the smallest, 4 the sum of |x|,
+ * 5 the root of the sum of x^2, 6 the sum of x^2, 7 the logarithm of the sum, 8 the product, 9 the logarithm of the sum
+ * of e^x, the largest element being taken off first. NaN stays visible.
  *
  * Dimensions come as up to four groups of kept and four of reduced ones, each with extent and stride (in elements of
- * x), innermost first; unused ones have an extent of 1. Any extents; of nothing: what adding one element does not change. */
+ * x), innermost first; unused ones have an extent of 1. Any extents; of nothing: what adding one element does not
+ * change. */
 #ifndef REDUCTION
 #define REDUCTION 1
 #endif
@@ -27,6 +29,8 @@
 #define MAPPED(x) fabs(x)
 #elif REDUCTION == 5 || REDUCTION == 6
 #define MAPPED(x) ((x) * (x))
+#elif REDUCTION == 9
+#define MAPPED(x) exp((x)-top)
 #else
 #define MAPPED(x) (x)
 #endif
@@ -35,6 +39,8 @@
 #define FINISHED(x) sqrt(x)
 #elif REDUCTION == 7
 #define FINISHED(x) log(x)
+#elif REDUCTION == 9
+#define FINISHED(x) (log(x) + top)
 #else
 #define FINISHED(x) (x)
 #endif
@@ -50,6 +56,8 @@
 #define SLOPE(x, y) (2.0f * (x))
 #elif REDUCTION == 7
 #define SLOPE(x, y) exp(-(y))
+#elif REDUCTION == 9
+#define SLOPE(x, y) exp((x) - (y))
 #else
 #define SLOPE(x, y) 1.0f
 #endif
@@ -76,7 +84,7 @@
 #define LINE (begin + i3 * reduced_stride_3 + i2 * reduced_stride_2 + i1 * reduced_stride_1)
 
 /* Along one group, run by run: an error that grows with count / RUN + RUN, not with count. */
-static inline float line_value(global const float *x, long count, long stride)
+static inline float line_value(global const float *x, long count, long stride, float top)
 {
     float value = START;
     for (long first = 0; first < count; first += RUN) {
@@ -91,11 +99,20 @@ static inline float line_value(global const float *x, long count, long stride)
 
 kernel void reduce(global float *y, global const float *x, GROUPS(kept), GROUPS(reduced))
 {
-    float value = START;
+    float value = START, top = 0.0f;
     BEGIN;
+#if REDUCTION == 9
+    top = -INFINITY;
+    FOR_LINES
+    for (long i0 = 0; i0 < reduced_extent_0; i0++) {
+        const float some = x[LINE + i0 * reduced_stride_0];
+        top = some > top ? some : top;
+    }
+    top = fabs(top) < INFINITY ? top : 0.0f;
+#endif
     FOR_LINES
     {
-        const float line = line_value(x + LINE, reduced_extent_0, reduced_stride_0);
+        const float line = line_value(x + LINE, reduced_extent_0, reduced_stride_0, top);
         value = JOINED(value, line);
     }
     y[get_global_id(0)] = FINISHED(value);
@@ -117,5 +134,54 @@ kernel void reduce_backward(global float *dx, global const float *dy, global con
     for (long i0 = 0; i0 < reduced_extent_0; i0++) {
         const long at = LINE + i0 * reduced_stride_0;
         dx[at] += gradient * SLOPE(x[at], result);
+    }
+}
+
+/* The mean of the work-item's elements, and the root of the mean of their squares less that mean. */
+#define FIND_DEVIATION                                                                                                 \
+    BEGIN;                                                                                                             \
+    float mean = 0.0f, deviation = 0.0f;                                                                               \
+    FOR_LINES                                                                                                          \
+    mean += line_value(x + LINE, reduced_extent_0, reduced_stride_0, 0.0f);                                            \
+    mean /= count;                                                                                                     \
+    FOR_LINES                                                                                                          \
+    for (long i0 = 0; i0 < reduced_extent_0; i0++) {                                                                   \
+        const float less = x[LINE + i0 * reduced_stride_0] - mean;                                                     \
+        deviation += less * less;                                                                                      \
+    }                                                                                                                  \
+    deviation = sqrt(deviation / count)
+
+/* With REDUCTION 1: y = (x - mean) / (deviation + epsilon), for `count` elements each. Work-item: one for each of what
+ * would be left of x. */
+kernel void standardise(global float *y, global const float *x, float count, float epsilon, GROUPS(kept),
+                        GROUPS(reduced))
+{
+    FIND_DEVIATION;
+    FOR_LINES
+    for (long i0 = 0; i0 < reduced_extent_0; i0++) {
+        const long at = LINE + i0 * reduced_stride_0;
+        y[at] = (x[at] - mean) / (deviation + epsilon);
+    }
+}
+
+/* dx += (dy - the mean of dy - (x - mean) * the mean of dy * (x - mean) / (deviation * (deviation + epsilon))) /
+ * (deviation + epsilon), the same way. */
+kernel void standardise_backward(global float *dx, global const float *dy, global const float *x, float count,
+                                 float epsilon, GROUPS(kept), GROUPS(reduced))
+{
+    FIND_DEVIATION;
+    float sum = 0.0f, product = 0.0f;
+    FOR_LINES
+    for (long i0 = 0; i0 < reduced_extent_0; i0++) {
+        const long at = LINE + i0 * reduced_stride_0;
+        sum += dy[at];
+        product += dy[at] * (x[at] - mean);
+    }
+    const float inverse = 1.0f / (deviation + epsilon);
+    product *= deviation > 0.0f ? inverse / (deviation * count) : 0.0f;
+    FOR_LINES
+    for (long i0 = 0; i0 < reduced_extent_0; i0++) {
+        const long at = LINE + i0 * reduced_stride_0;
+        dx[at] += (dy[at] - sum / count - (x[at] - mean) * product) * inverse;
     }
 }

@@ -252,8 +252,9 @@ one_error .
 check "nothing written" [ ! -e o.onnx ]
 
 # --- the main job ------------------------------------------------------------------------------------------------------
-thaw_exits 2 finetune --base "$base" --data data --output o.onnx --size 7x7 -q
-one_error "size"
+thaw_exits 0 finetune --base "$base" --data data --output small.onnx --size 48x40 --epochs 1 -q
+thaw_exits 0 inspect small.onnx
+check "another size is kept" grep -q '48,40' stdout
 thaw_exits 0 finetune --base "$base" --data data --output mine.onnx --epochs 3 --json
 check "finetune: JSON" "$json_check" device classes train_count val_count epochs best_val_top1 frozen_unchanged output \
     seconds bad_images <stdout

@@ -100,7 +100,8 @@ thaw_node *trial_node(const op_trial *trial)
 /* As it lies in its buffer. */
 static size_t value_bytes(const thaw_value *value)
 {
-    const size_t element = thaw_dtype_is_float(value->dtype) ? sizeof(float) : thaw_dtype_bytes(value->dtype);
+    const bool as_float = thaw_dtype_is_float(value->dtype) || value->dtype == THAW_BOOL;
+    const size_t element = as_float ? sizeof(float) : thaw_dtype_bytes(value->dtype);
     const thaw_shape stored = thaw_value_stored(value);
     return (size_t)thaw_shape_size(&stored) * element;
 }

@@ -111,9 +111,9 @@ static void test_folded_exactly(void)
 static void test_refused(void)
 {
     static const op_case unsupported[] = {
-        {"to=7", "3x7", 0, 0, NULL},   {"to=9", "3x7", 0, 0, NULL},   {"to=8", "f:1", 0, 0, NULL},
-        {"to=17", "f:1", 19, 0, NULL}, {"to=22", "f:1", 21, 0, NULL}, {"to=99", "f:1", 0, 0, NULL},
-        {"to=-1", "f:1", 0, 0, NULL},  {"", "f:1", 0, 0, NULL},       {"to=4294967297", "f:1", 0, 0, NULL},
+        {"to=7", "3x7", 0, 0, NULL},   {"to=8", "f:1", 0, 0, NULL},          {"to=17", "f:1", 19, 0, NULL},
+        {"to=22", "f:1", 21, 0, NULL}, {"to=99", "f:1", 0, 0, NULL},         {"to=-1", "f:1", 0, 0, NULL},
+        {"", "f:1", 0, 0, NULL},       {"to=4294967297", "f:1", 0, 0, NULL},
     };
     op_check_refused("Cast", OP_CASES(unsupported), THAW_ERR_UNSUPPORTED);
     CU_ASSERT_PTR_NOT_NULL(thaw_error_message(test_context()));

@@ -115,7 +115,7 @@ static void test_typed_lists(void)
         else
             message.n_int32_data = 2, message.int32_data = list;
         thaw_tensor *tensor;
-        CU_ASSERT_EQUAL_FATAL(thaw_onnx_read_tensor(test_context(), &message, &tensor), THAW_OK);
+        CU_ASSERT_EQUAL_FATAL(thaw_onnx_read_tensor(test_context(), NULL, &message, &tensor), THAW_OK);
         CU_ASSERT(tensor->dtype == cases[i].dtype && tensor->count == 2);
         CU_ASSERT_EQUAL(thaw_tensor_get(tensor, 0), cases[i].expected[0]);
         CU_ASSERT_EQUAL(thaw_tensor_get(tensor, 1), cases[i].expected[1]);

@@ -255,7 +255,7 @@ static void test_refused(void)
         {type_string, THAW_ERR_UNSUPPORTED, "string"},
         {type_undefined, THAW_ERR_MODEL, "element type 0"},
         {type_unheard_of, THAW_ERR_MODEL, "element type -77"},
-        {external_data, THAW_ERR_UNSUPPORTED, "another file"},
+        {external_data, THAW_ERR_MODEL, "no location"},
         {segment, THAW_ERR_UNSUPPORTED, "segment"},
         {sparse, THAW_ERR_UNSUPPORTED, "sparse"},
         {nameless_tensor, THAW_ERR_MODEL, "no name"},

@@ -289,6 +289,32 @@ static void test_metadata_of_others(void)
     }
 }
 
+/* Images of another size: what the file says about it, and about what comes of it, changes along. */
+static void test_image_size(void)
+{
+    onnx_subject subject;
+    thaw_model *model, *saved;
+    int32_t height, width;
+    subject_classifier(&subject);
+    CU_ASSERT_EQUAL_FATAL(subject_load(&subject, &model), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_model_set_image_size(model, 0, 9), THAW_ERR_SIZE);
+    CU_ASSERT_EQUAL(thaw_model_set_image_size(model, 1, 1), THAW_ERR_SHAPE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(thaw_error_message(test_context()), "does not take images of 1x1: Conv"));
+    CU_ASSERT_EQUAL(thaw_model_image_size(model, &height, &width), THAW_OK);
+    CU_ASSERT(height == 4 && width == 4);
+    CU_ASSERT_EQUAL(thaw_model_set_image_size(model, 9, 7), THAW_OK);
+    CU_ASSERT_EQUAL_FATAL(thaw_model_save(model, saved_path()), THAW_OK);
+    CU_ASSERT_EQUAL_FATAL(thaw_model_load(test_context(), saved_path(), &saved), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_model_image_size(saved, &height, &width), THAW_OK);
+    CU_ASSERT(height == 9 && width == 7);
+    CU_ASSERT_EQUAL(saved->graph->inputs[0]->shape.dims[0], -1);
+    const onnx_source *source = saved->source;
+    CU_ASSERT_EQUAL(source->file->graph->n_value_info, 0);
+    thaw_model_close(&model);
+    thaw_model_close(&saved);
+    subject_close(&subject);
+}
+
 static void test_unwritable(void)
 {
     onnx_subject subject;
@@ -311,6 +337,7 @@ void suite_onnx_save(void)
                                        {"a weight of another shape", test_changed_shape},
                                        {"classes and preprocessing", test_metadata},
                                        {"metadata by others", test_metadata_of_others},
+                                       {"images of another size", test_image_size},
                                        {"unwritable targets", test_unwritable}};
     TEST_SUITE("onnx_save", tests);
 }

@@ -37,6 +37,8 @@ static double join(const char *type, double so_far, double x)
         return so_far + fabs(x);
     if (strcmp(type, "ReduceL2") == 0 || strcmp(type, "ReduceSumSquare") == 0)
         return so_far + x * x;
+    if (strcmp(type, "ReduceLogSumExp") == 0)
+        return so_far + exp(x);
     return strcmp(type, "ReduceProd") == 0 ? so_far * x : so_far + x;
 }
 
@@ -49,7 +51,7 @@ static double start_of(const char *type)
 
 static double finish(const char *type, double value)
 {
-    return strcmp(type, "ReduceL2") == 0 ? sqrt(value) : strcmp(type, "ReduceLogSum") == 0 ? log(value) : value;
+    return strcmp(type, "ReduceL2") == 0 ? sqrt(value) : strncmp(type, "ReduceLogSum", 12) == 0 ? log(value) : value;
 }
 
 static void reference(const thaw_node *node, const double *const *inputs, double *const *outputs)
@@ -74,8 +76,8 @@ static void reference(const thaw_node *node, const double *const *inputs, double
         outputs[0][i] = finish(type, outputs[0][i]);
 }
 
-static const char *const types[] = {"ReduceMax", "ReduceMin",       "ReduceL1",     "ReduceL2",
-                                    "ReduceSum", "ReduceSumSquare", "ReduceLogSum", "ReduceProd"};
+static const char *const types[] = {"ReduceMax",       "ReduceMin",    "ReduceL1",        "ReduceL2",  "ReduceSum",
+                                    "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp", "ReduceProd"};
 enum { TYPES = sizeof types / sizeof *types };
 
 static void test_forward(void)

@@ -1,9 +1,11 @@
+/* Softmax and LogSoftmax. */
 #include "op_harness.h"
 #include "test.h"
 
 #include <math.h>
+#include <string.h>
 
-static void softmax_line(const double *x, double *y, int64_t length, int64_t step)
+static void softmax_line(const double *x, double *y, int64_t length, int64_t step, bool log_of)
 {
     double largest = x[0], sum = 0;
     for (int64_t i = 1; i < length; i++)
@@ -11,13 +13,13 @@ static void softmax_line(const double *x, double *y, int64_t length, int64_t ste
     for (int64_t i = 0; i < length; i++)
         sum += exp(x[i * step] - largest);
     for (int64_t i = 0; i < length; i++)
-        y[i * step] = exp(x[i * step] - largest) / sum;
+        y[i * step] = log_of ? x[i * step] - largest - log(sum) : exp(x[i * step] - largest) / sum;
 }
 
 static void reference(const thaw_node *node, const double *const *inputs, double *const *outputs)
 {
     const thaw_shape *x = &node->inputs[0]->shape;
-    const bool flattens = thaw_node_opset(node) < 13;
+    const bool flattens = thaw_node_opset(node) < 13, log_of = strcmp(node->op->onnx_type, "LogSoftmax") == 0;
     int64_t axis = thaw_node_int(node, "axis", flattens ? 1 : -1);
     axis += axis < 0 ? x->rank : 0;
     int64_t outer = 1, length = 1, inner = 1;
@@ -25,7 +27,8 @@ static void reference(const thaw_node *node, const double *const *inputs, double
         *(d < axis ? &outer : d == axis || flattens ? &length : &inner) *= x->dims[d];
     for (int64_t i = 0; i < outer; i++)
         for (int64_t j = 0; j < inner; j++)
-            softmax_line(inputs[0] + i * length * inner + j, outputs[0] + i * length * inner + j, length, inner);
+            softmax_line(inputs[0] + i * length * inner + j, outputs[0] + i * length * inner + j, length, inner,
+                         log_of);
 }
 
 static void test_forward(void)
@@ -48,12 +51,17 @@ static void test_forward(void)
         {"", "7", 7, 0, NULL},
         {"", "1x1", 13, 0, NULL},
         {"", "33x64", 13, 0, "extreme"},
+        {"", "19x49", 13, 0, "wide"},
+        {"", "130x33", 13, 0, "nan"},
+        {"", "3x197", 13, 0, NULL},
+        {"", "2x4111", 13, 0, NULL},
         {"axis=0", "33x64", 13, 0, "nan"},
         {"", "0x5", 13, 0, NULL},
         {"axis=0", "5x0", 13, 0, NULL},
         {"", "5x0", 13, 0, NULL},
     };
-    op_check("Softmax", OP_CASES(cases), reference, 1e-6, NULL);
+    op_check("Softmax", OP_CASES(cases), reference, 1e-6, "plain");
+    op_check("LogSoftmax", OP_CASES(cases), reference, 1e-6, "plain");
 }
 
 static void test_gradient(void)
@@ -61,9 +69,13 @@ static void test_gradient(void)
     static const op_case cases[] = {
         {"", "3x7", 13, 0, NULL},           {"axis=0", "15x3", 13, 0, NULL}, {"axis=1", "2x16x3x2", 13, 0, NULL},
         {"axis=-1", "2x3x33", 13, 0, NULL}, {"", "2x3x4x2", 11, 0, NULL},    {"axis=2", "3x1x5", 12, 0, NULL},
-        {"", "1x1", 13, 0, NULL},           {"", "0x5", 13, 0, NULL},
+        {"", "1x1", 13, 0, NULL},           {"", "0x5", 13, 0, NULL},        {"", "70x17", 13, 0, NULL},
+        {"", "3x197", 13, 0, NULL},
     };
     op_check_gradient("Softmax", OP_CASES(cases), reference, 1e-5);
+    op_check_gradient_by("Softmax", OP_CASES(cases), reference, 1e-5, "plain");
+    op_check_gradient("LogSoftmax", OP_CASES(cases), reference, 1e-5);
+    op_check_gradient_by("LogSoftmax", OP_CASES(cases), reference, 1e-5, "plain");
 }
 
 static void test_refused(void)

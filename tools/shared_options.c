@@ -96,14 +96,10 @@ thaw_status cli_preprocess_check(cli_state *cli, const cli_preprocess_options *o
     return THAW_OK;
 }
 
-/* One side of the model's input in pixels: its own, else as asked for, else as carried. */
-static thaw_status resolve_side(cli_state *cli, const char *side, int32_t own, int32_t asked, int32_t carried,
-                                int32_t *out)
+/* One side of the model's input in pixels: as asked for, else its own, else as carried. */
+static int32_t resolve_side(int32_t own, int32_t asked, int32_t carried)
 {
-    if (own > 0 && asked > 0 && own != asked)
-        return cli_fail_usage(cli, "--size: the model's %s is %d pixels, not %d", side, own, asked);
-    *out = own > 0 ? own : asked > 0 ? asked : carried > 0 ? carried : 224;
-    return THAW_OK;
+    return asked > 0 ? asked : own > 0 ? own : carried > 0 ? carried : 224;
 }
 
 static int32_t shorter_side(const thaw_preprocess *preprocess)
@@ -140,17 +136,18 @@ static void apply_explicit(const cli_preprocess_options *options, thaw_preproces
     }
 }
 
-thaw_status cli_preprocess_resolve(cli_state *cli, const cli_preprocess_options *options, const thaw_model *model,
+thaw_status cli_preprocess_resolve(cli_state *cli, const cli_preprocess_options *options, thaw_model *model,
                                    thaw_preprocess *preprocess)
 {
-    int32_t own_height = 0, own_width = 0, height = 0, width = 0;
+    int32_t own_height = 0, own_width = 0;
     thaw_preprocess carried = {0};
     const bool carries = thaw_model_preprocess(model, &carried);
     thaw_status status = thaw_model_image_size(model, &own_height, &own_width);
-    if (status == THAW_OK)
-        status = resolve_side(cli, "height", own_height, options->size[0], carried.height, &height);
-    if (status == THAW_OK)
-        status = resolve_side(cli, "width", own_width, options->size[1], carried.width, &width);
+    const int32_t height = resolve_side(own_height, options->size[0], carried.height);
+    const int32_t width = resolve_side(own_width, options->size[1], carried.width);
+    const bool fits = (own_height == 0 || own_height == height) && (own_width == 0 || own_width == width);
+    if (status == THAW_OK && !fits)
+        status = thaw_model_set_image_size(model, height, width);
     if (status != THAW_OK)
         return status;
     if (options->name < 0 && carries) {

@@ -47,9 +47,9 @@ THAW_MUST_CHECK thaw_status cli_open_dataset(cli_state *cli, const cli_data_opti
 /* Refuses options that contradict each other. */
 THAW_MUST_CHECK thaw_status cli_preprocess_check(cli_state *cli, const cli_preprocess_options *options);
 /* How images become the input of `model`: explicit options over --preprocess over what the model carries over imagenet;
- * the size is the model's own, else --size, else what the model carries, else 224. */
+ * the size is --size, which the model is changed to, else the model's own, else what it carries, else 224. */
 THAW_MUST_CHECK thaw_status cli_preprocess_resolve(cli_state *cli, const cli_preprocess_options *options,
-                                                   const thaw_model *model, thaw_preprocess *preprocess);
+                                                   thaw_model *model, thaw_preprocess *preprocess);
 /* One line that describes it. */
 void cli_preprocess_text(const thaw_preprocess *preprocess, char *text, size_t size);
 

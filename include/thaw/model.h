@@ -40,6 +40,9 @@ THAW_API THAW_MUST_CHECK thaw_status thaw_model_set_preprocess(thaw_model *model
 /* Height and width of the image input [N, 3, height, width]; 0 where the file leaves them open. THAW_ERR_UNSUPPORTED if
  * the model has no such input. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_model_image_size(const thaw_model *model, int32_t *height, int32_t *width);
+/* Makes the model one for images of that size, whatever the file says, in what is saved too. THAW_ERR_SHAPE and the node
+ * that does not take it, where its weights or constants only fit another size; the model is then as it was. */
+THAW_API THAW_MUST_CHECK thaw_status thaw_model_set_image_size(thaw_model *model, int32_t height, int32_t width);
 
 /* Replaces the classifier at the end of the graph (the last Gemm, MatMul or 1x1 Conv, and what follows it) by a linear
  * layer of `classes` outputs on the globally averaged features, initialised from `seed`; a Softmax at the end is put

@@ -41,9 +41,19 @@ THAW_MUST_CHECK thaw_status thaw_onnx_read_graph(thaw_model *model, onnx_source 
 /* THAW_ERR_UNSUPPORTED with every node at fault, if there are any. */
 THAW_MUST_CHECK thaw_status thaw_onnx_check_operators(thaw_context *context, const onnx_graph *graph);
 THAW_MUST_CHECK thaw_status thaw_onnx_read_attribute(thaw_node *node, const onnx_attribute *attribute);
-/* The tensor borrows the message's memory where it can. The reason of a failure begins with the tensor's name. */
-THAW_MUST_CHECK thaw_status thaw_onnx_read_tensor(thaw_context *context, const onnx_tensor *message,
+/* The tensor borrows the message's memory where it can. `folder` is where data of its own file may lie (below); NULL:
+ * nowhere. The reason of a failure begins with the tensor's name. */
+THAW_MUST_CHECK thaw_status thaw_onnx_read_tensor(thaw_context *context, const char *folder, const onnx_tensor *message,
                                                   thaw_tensor **tensor);
+/* Its data lies in another file. */
+bool thaw_onnx_is_external(const onnx_tensor *message);
+/* Reads that: a file in `folder` or below, wherever symbolic links lead. THAW_ERR_MODEL for any other, and where offset
+ * and length don't fit it or the shape; THAW_ERR_IO. */
+THAW_MUST_CHECK thaw_status thaw_onnx_read_external(thaw_context *context, const char *folder,
+                                                    const onnx_tensor *message, thaw_dtype dtype,
+                                                    const thaw_shape *shape, thaw_tensor **tensor);
+/* The name of an element type that Thaw does not have; NULL if the format does not either. */
+const char *thaw_onnx_foreign_type(int32_t code);
 /* What a ValueInfo says about a tensor: false if it is no tensor, or not one that Thaw knows. A shape that is not
  * there, or has too many dimensions, is not known. */
 bool thaw_onnx_read_type(const onnx_value_info *info, thaw_dtype *dtype, thaw_shape *shape, bool *shape_known);

@@ -61,7 +61,7 @@ thaw_status thaw_onnx_read_attribute(thaw_node *node, const onnx_attribute *attr
         return copy_string(context, &attribute->s, &made->s);
     case ONNX_TENSOR:
         made->kind = THAW_ATTRIBUTE_TENSOR;
-        return attribute->t ? thaw_onnx_read_tensor(context, attribute->t, &made->tensor)
+        return attribute->t ? thaw_onnx_read_tensor(context, NULL, attribute->t, &made->tensor)
                             : thaw_node_fail(node, THAW_ERR_MODEL, "attribute '%s' has no tensor", attribute->name);
     case ONNX_FLOATS:
         made->kind = THAW_ATTRIBUTE_FLOATS;

@@ -30,10 +30,21 @@ static void append_node(thaw_text *text, const onnx_node *node, size_t index)
         thaw_text_append(text, " (%s.%s)", node->domain, node->op_type);
 }
 
+/* What may be done about a node of that type; what was said before where nothing comes to mind. */
+static const char *advise(const char *type, const char *before)
+{
+    if (strstr(type, "Quantize") || strncmp(type, "QLinear", 7) == 0 || strstr(type, "Integer"))
+        return " (quantised: take the model in floating point, as it was before)";
+    if (strcmp(type, "If") == 0 || strcmp(type, "Loop") == 0 || strcmp(type, "Scan") == 0)
+        return *before ? before : " (control flow: export the model with constants folded, for fixed inputs)";
+    return before;
+}
+
 thaw_status thaw_onnx_check_operators(thaw_context *context, const onnx_graph *graph)
 {
     thaw_text text = {0};
     size_t found = 0, named = 0;
+    const char *advice = "";
     for (size_t i = 0; i < graph->n_node; i++) {
         const onnx_node *node = graph->node[i];
         if (!node->op_type || !*node->op_type) {
@@ -43,6 +54,7 @@ thaw_status thaw_onnx_check_operators(thaw_context *context, const onnx_graph *g
         if (is_supported(node))
             continue;
         found++;
+        advice = advise(node->op_type, advice);
         if (text.length < MOST_TEXT_BYTES) {
             append_node(&text, node, i);
             named++;
@@ -50,8 +62,8 @@ thaw_status thaw_onnx_check_operators(thaw_context *context, const onnx_graph *g
     }
     if (found > named)
         thaw_text_append(&text, " and %zu more", found - named);
-    const thaw_status status = found ? thaw_fail(context, THAW_ERR_UNSUPPORTED, "%zu unsupported node%s: %s", found,
-                                                 found == 1 ? "" : "s", text.failed ? "" : text.data)
+    const thaw_status status = found ? thaw_fail(context, THAW_ERR_UNSUPPORTED, "%zu unsupported node%s: %s%s", found,
+                                                 found == 1 ? "" : "s", text.failed ? "" : text.data, advice)
                                      : THAW_OK;
     thaw_text_free(&text);
     return status;

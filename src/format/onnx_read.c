@@ -1,5 +1,6 @@
 /* From the messages of an ONNX file to a graph. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "format/onnx.h"
@@ -53,7 +54,7 @@ static thaw_status read_opset(thaw_graph *graph, const onnx_model *file)
     return THAW_OK;
 }
 
-static thaw_status read_initializers(thaw_graph *graph, onnx_source *source)
+static thaw_status read_initializers(thaw_graph *graph, onnx_source *source, const char *folder)
 {
     const onnx_graph *file = source->file->graph;
     if (file->n_sparse_initializer)
@@ -64,7 +65,7 @@ static thaw_status read_initializers(thaw_graph *graph, onnx_source *source)
         if (!*name)
             return thaw_fail(graph->context, THAW_ERR_MODEL, "initializer %zu has no name", i);
         thaw_tensor *tensor;
-        THAW_TRY(thaw_onnx_read_tensor(graph->context, file->initializer[i], &tensor));
+        THAW_TRY(thaw_onnx_read_tensor(graph->context, folder, file->initializer[i], &tensor));
         source->tensors[i] = tensor;
         thaw_value *value;
         THAW_TRY(thaw_graph_add_value(graph, name, &value));
@@ -74,6 +75,29 @@ static thaw_status read_initializers(thaw_graph *graph, onnx_source *source)
         value->shape_known = true;
     }
     return THAW_OK;
+}
+
+/* With the model's folder at hand, where other files of it may lie. */
+static thaw_status read_weights(const thaw_model *model, onnx_source *source)
+{
+    char *folder;
+    THAW_TRY(thaw_copy_text(model->context, model->path, &folder));
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    const thaw_status status = read_initializers(model->graph, source, slash ? folder : ".");
+    free(folder);
+    return status;
+}
+
+static thaw_status refuse_type(const thaw_graph *graph, const onnx_value_info *info)
+{
+    const onnx_tensor_type *type = info->type ? info->type->tensor_type : NULL;
+    const char *name = type ? thaw_onnx_foreign_type(type->elem_type) : NULL;
+    if (name)
+        return thaw_fail(graph->context, THAW_ERR_UNSUPPORTED, "input '%s' is of type %s, which is not supported",
+                         info->name, name);
+    return thaw_fail(graph->context, THAW_ERR_UNSUPPORTED, "input '%s' is not a tensor of numbers", info->name);
 }
 
 static thaw_status read_input(thaw_graph *graph, const onnx_value_info *info)
@@ -87,7 +111,7 @@ static thaw_status read_input(thaw_graph *graph, const onnx_value_info *info)
     thaw_value *value;
     THAW_TRY(thaw_graph_add_value(graph, name, &value));
     if (!thaw_onnx_read_type(info, &value->dtype, &value->shape, &value->shape_known))
-        return thaw_fail(graph->context, THAW_ERR_UNSUPPORTED, "input '%s' is not a tensor of numbers", name);
+        return refuse_type(graph, info);
     const onnx_shape *shape = info->type->tensor_type->shape;
     if (shape && shape->n_dim > THAW_MAX_RANK)
         return thaw_fail(graph->context, THAW_ERR_UNSUPPORTED,
@@ -194,7 +218,7 @@ thaw_status thaw_onnx_read_graph(thaw_model *model, onnx_source *source)
     THAW_TRY(thaw_graph_create(context, &model->graph));
     THAW_TRY(read_opset(model->graph, source->file));
     THAW_TRY(thaw_onnx_check_operators(context, file));
-    THAW_TRY(read_initializers(model->graph, source));
+    THAW_TRY(read_weights(model, source));
     THAW_TRY(read_inputs(model->graph, file));
     for (size_t i = 0; i < file->n_node; i++)
         THAW_TRY(read_node(model->graph, file->node[i], i));

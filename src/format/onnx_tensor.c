@@ -8,7 +8,7 @@
 #include "format/onnx.h"
 
 /* Types of the format that are known by name only. */
-static const char *foreign_type(int32_t code)
+const char *thaw_onnx_foreign_type(int32_t code)
 {
     static const struct {
         int32_t code;
@@ -27,7 +27,7 @@ static thaw_status read_dtype(thaw_context *context, const onnx_tensor *message,
 {
     if (thaw_dtype_from_onnx(message->data_type, dtype))
         return THAW_OK;
-    const char *name = foreign_type(message->data_type);
+    const char *name = thaw_onnx_foreign_type(message->data_type);
     if (name)
         return thaw_fail(context, THAW_ERR_UNSUPPORTED, "elements of type %s are not supported", name);
     return thaw_fail(context, THAW_ERR_MODEL, "there is no element type %d", message->data_type);
@@ -90,13 +90,16 @@ static void narrow(const element_list *list, thaw_tensor *tensor)
     }
 }
 
-static thaw_status read_elements(thaw_context *context, const onnx_tensor *message, thaw_tensor **tensor)
+static thaw_status read_elements(thaw_context *context, const char *folder, const onnx_tensor *message,
+                                 thaw_tensor **tensor)
 {
     thaw_dtype dtype;
     thaw_shape shape = {0};
     int64_t count;
     THAW_TRY(read_dtype(context, message, &dtype));
     THAW_TRY(read_dims(context, message, &shape, &count));
+    if (thaw_onnx_is_external(message))
+        return thaw_onnx_read_external(context, folder, message, dtype, &shape, tensor);
     const element_list list = find_elements(message, dtype);
     const size_t bytes = thaw_dtype_bytes(dtype), per_element = list.raw ? bytes : 1;
     if (list.count % per_element || list.count / per_element != (uint64_t)count) {
@@ -115,23 +118,28 @@ static thaw_status read_elements(thaw_context *context, const onnx_tensor *messa
     return THAW_OK;
 }
 
-/* Data in another file is refused: the path would come from an untrusted file. */
-static thaw_status check_whole(thaw_context *context, const onnx_tensor *message)
+bool thaw_onnx_is_external(const onnx_tensor *message)
 {
-    if (message->data_location == 1 || message->n_external_data)
+    return message->data_location == 1 || message->n_external_data;
+}
+
+static thaw_status check_whole(thaw_context *context, const char *folder, const onnx_tensor *message)
+{
+    if (!folder && thaw_onnx_is_external(message))
         return thaw_fail(context, THAW_ERR_UNSUPPORTED,
-                         "its data lies in another file (external data): save the model as one file");
+                         "its data lies in another file, which only weights may: save the model as one file");
     if (message->has_segment)
         return thaw_fail(context, THAW_ERR_UNSUPPORTED, "it is only a segment of a tensor");
     return THAW_OK;
 }
 
-thaw_status thaw_onnx_read_tensor(thaw_context *context, const onnx_tensor *message, thaw_tensor **tensor)
+thaw_status thaw_onnx_read_tensor(thaw_context *context, const char *folder, const onnx_tensor *message,
+                                  thaw_tensor **tensor)
 {
     *tensor = NULL;
-    thaw_status status = check_whole(context, message);
+    thaw_status status = check_whole(context, folder, message);
     if (status == THAW_OK)
-        status = read_elements(context, message, tensor);
+        status = read_elements(context, folder, message, tensor);
     if (status != THAW_OK)
         return thaw_fail_within(context, status, "tensor '%s'", message->name ? message->name : "");
     return THAW_OK;
@@ -141,7 +149,7 @@ thaw_status thaw_onnx_read_tensor(thaw_context *context, const onnx_tensor *mess
 static thaw_status copy_message(thaw_context *context, const onnx_tensor *message, thaw_tensor **tensor)
 {
     thaw_tensor *borrowed;
-    THAW_TRY(thaw_onnx_read_tensor(context, message, &borrowed));
+    THAW_TRY(thaw_onnx_read_tensor(context, NULL, message, &borrowed));
     const thaw_status status = thaw_tensor_create(context, borrowed->dtype, &borrowed->shape, tensor);
     if (status == THAW_OK)
         memcpy((*tensor)->data, borrowed->data, borrowed->bytes);

@@ -40,7 +40,8 @@ static thaw_dtype common_real_type(const onnx_source *source)
     return common;
 }
 
-/* The file's own initializers, if they are still read: as they were, or with the tensor that took their place. */
+/* The file's own initializers, if they are still read: as they were, or with the tensor that took their place, or
+ * that lay in another file. */
 static thaw_status keep_initializers(writer *w)
 {
     for (size_t i = 0; i < w->original->n_initializer; i++) {
@@ -49,7 +50,7 @@ static thaw_status keep_initializers(writer *w)
         const thaw_value *value = thaw_graph_find_value(w->model->graph, message->name);
         if (!value || !value->constant || !value->uses)
             continue;
-        if (value->constant != before) {
+        if (value->constant != before || thaw_onnx_is_external(message)) { /* all goes into one file */
             const bool both_real = thaw_dtype_is_float(before->dtype) && thaw_dtype_is_float(value->constant->dtype);
             const thaw_dtype dtype = both_real ? before->dtype : value->constant->dtype;
             THAW_TRY(thaw_onnx_make_tensor(&w->arena, value->name, value->constant, dtype, &message));
@@ -131,6 +132,20 @@ static thaw_status describe_initializer(writer *w, const onnx_tensor *initialize
     return thaw_onnx_make_value_info(&w->arena, value->name, dtype, &value->constant->shape, info);
 }
 
+/* An input of another shape than the file's: what it makes may have another one, too. */
+static void mark_inputs(writer *w)
+{
+    for (size_t i = 0; i < w->original->n_input; i++) {
+        const thaw_value *value = thaw_graph_find_value(w->model->graph, w->original->input[i]->name);
+        thaw_dtype dtype;
+        thaw_shape shape;
+        bool shape_known;
+        if (value && value->is_input && thaw_onnx_read_type(w->original->input[i], &dtype, &shape, &shape_known) &&
+            shape_known && !thaw_shape_equal(&shape, &value->shape))
+            w->changed[value->index] = true;
+    }
+}
+
 /* The file's inputs, without those that named an initializer that is gone. */
 static thaw_status write_inputs(writer *w)
 {
@@ -142,7 +157,9 @@ static thaw_status write_inputs(writer *w)
         const thaw_value *value = thaw_graph_find_value(w->model->graph, info->name);
         if (!value || (!value->is_input && !w->stored[value->index]))
             continue;
-        if (w->changed[value->index])
+        if (w->changed[value->index] && value->is_input)
+            THAW_TRY(thaw_onnx_make_value_info(&w->arena, value->name, value->dtype, &value->shape, &info));
+        else if (w->changed[value->index])
             THAW_TRY(describe_initializer(w, w->stored[value->index], &info));
         w->graph.input[w->graph.n_input++] = info;
     }
@@ -223,6 +240,7 @@ static thaw_status write_messages(writer *w)
     thaw_graph_count_uses(w->model->graph);
     w->real_type = common_real_type(w->source);
     THAW_TRY(write_initializers(w));
+    mark_inputs(w);
     THAW_TRY(write_nodes(w));
     THAW_TRY(write_inputs(w));
     THAW_TRY(write_outputs(w));

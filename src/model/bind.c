@@ -1,5 +1,6 @@
 #include "model/bind.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* What a graph input of the file's shape becomes: open dimensions of an image input are filled in. */
@@ -87,6 +88,20 @@ static thaw_status bind_node(thaw_node *node, thaw_text *unsupported)
     return THAW_OK;
 }
 
+/* A batch that the file has in constants, other than as the first number of a Reshape's target, can't be another one.
+ */
+static thaw_status hint_at_batch(const thaw_graph *graph, thaw_status status)
+{
+    char reason[512];
+    const int64_t own = graph->file_batch;
+    if ((status != THAW_ERR_SHAPE && status != THAW_ERR_MODEL) || own == 0 || own == graph->batch)
+        return status;
+    snprintf(reason, sizeof reason, "%s", thaw_error_message(graph->context));
+    return thaw_fail(graph->context, status,
+                     "%s (a batch of %lld, and the file is made for %lld: take that, or export it with an open batch)",
+                     reason, (long long)graph->batch, (long long)own);
+}
+
 thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_program_options *options)
 {
     for (size_t i = 0; i < graph->input_count; i++)
@@ -97,7 +112,7 @@ thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_program_options *optio
     thaw_text unsupported = {0};
     thaw_status status = THAW_OK;
     for (size_t i = 0; i < graph->node_count && status == THAW_OK; i++)
-        status = bind_node(graph->nodes[i], &unsupported);
+        status = hint_at_batch(graph, bind_node(graph->nodes[i], &unsupported));
     if (status == THAW_OK && unsupported.length)
         status = thaw_fail(graph->context, THAW_ERR_UNSUPPORTED,
                            "only computed from constants, but read run-time values: %s", unsupported.data);

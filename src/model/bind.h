@@ -13,8 +13,15 @@ THAW_MUST_CHECK thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_progra
  * activations into the epilogues of what makes their input. */
 THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
 
+/* Gelu written with Erf becomes one node; for frozen parts, before fuse. */
+THAW_MUST_CHECK thaw_status thaw_graph_join_gelu(thaw_graph *graph);
+
 /* What of that holds in a differentiable program: activations into what makes their input. */
 void thaw_graph_join_activations(thaw_graph *graph);
+
+/* For a CPU with vectors of `width` floats: attention becomes one node, which keeps its scores in registers and cache.
+ * Comes after fuse. */
+THAW_MUST_CHECK thaw_status thaw_graph_attend(thaw_graph *graph, int32_t width);
 
 /* For a device that likes `block` channels side by side: squeeze-and-excite blocks lose their passes over memory. Comes
  * after fuse and before layout. */

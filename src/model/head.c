@@ -101,14 +101,16 @@ thaw_status thaw_head_find(const thaw_graph *graph, const char *at, thaw_head *h
     return at ? thaw_graph_resolve(graph, at, &head->features) : find_classifier(graph, head);
 }
 
-/* The features' shape for one image. */
-static thaw_status features_shape(const thaw_graph *graph, const thaw_value *features, thaw_shape *shape)
+/* The features' shape for as many images as the file was made for, and how many these are. */
+static thaw_status features_shape(const thaw_graph *graph, const thaw_value *features, thaw_shape *shape,
+                                  int64_t *batch)
 {
     const char *const outputs[] = {features->name};
-    const thaw_program_options options = {.batch = 1, .outputs = outputs, .output_count = 1};
+    const thaw_program_options options = {.outputs = outputs, .output_count = 1};
     thaw_program *program;
     THAW_TRY(thaw_program_create(graph, NULL, &options, &program));
     *shape = program->graph->outputs[0]->shape;
+    *batch = program->graph->batch;
     thaw_program_destroy(&program);
     return THAW_OK;
 }
@@ -216,10 +218,11 @@ thaw_status thaw_head_replace(thaw_graph *graph, size_t classes, const char *at,
 {
     thaw_head head;
     thaw_shape shape;
+    int64_t batch;
     THAW_TRY(thaw_head_find(graph, at, &head));
-    THAW_TRY(features_shape(graph, head.features, &shape));
+    THAW_TRY(features_shape(graph, head.features, &shape, &batch));
     char text[THAW_SHAPE_TEXT];
-    if ((shape.rank != 4 && shape.rank != 2) || shape.dims[0] != 1)
+    if ((shape.rank != 4 && shape.rank != 2) || shape.dims[0] != batch)
         return thaw_fail(graph->context, THAW_ERR_MODEL,
                          "a new head needs features [n, c] or [n, c, h, w], but '%s' is %s", head.features->name,
                          thaw_shape_text(&shape, text));

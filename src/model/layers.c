@@ -91,10 +91,13 @@ static void mark_classifier(thaw_graph *graph)
 
 thaw_status thaw_model_layers(const thaw_model *model, int32_t height, int32_t width, thaw_layer_list **list)
 {
-    const thaw_program_options options = {.batch = 1, .height = height, .width = width};
+    thaw_program_options options = {.batch = 1, .height = height, .width = width};
     thaw_program *program;
     *list = NULL;
-    THAW_TRY(thaw_program_create(model->graph, NULL, &options, &program));
+    if (thaw_program_create(model->graph, NULL, &options, &program) != THAW_OK) {
+        options.batch = 0; /* the file's own: some have it in their constants, and run with no other */
+        THAW_TRY(thaw_program_create(model->graph, NULL, &options, &program));
+    }
     mark_classifier(program->graph);
     thaw_status status = thaw_allocate(model->context, 1, sizeof **list, list);
     if (status == THAW_OK)

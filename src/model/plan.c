@@ -40,7 +40,8 @@ static bool is_view(const thaw_node *node)
 
 static size_t element_bytes(const thaw_value *value)
 {
-    return thaw_dtype_is_float(value->dtype) ? sizeof(float) : thaw_dtype_bytes(value->dtype);
+    const bool is_mask = value->dtype == THAW_BOOL;
+    return thaw_dtype_is_float(value->dtype) || is_mask ? sizeof(float) : thaw_dtype_bytes(value->dtype);
 }
 
 static size_t value_bytes(const thaw_value *value)
@@ -56,7 +57,8 @@ static void find_weights(planner *p)
         const thaw_node *node = p->graph->nodes[i];
         for (size_t j = 0; j < node->input_count && !node->packs_weights; j++)
             if (node->inputs[j] && node->inputs[j]->constant)
-                p->uploaded[node->inputs[j]->index] = thaw_dtype_is_float(node->inputs[j]->constant->dtype);
+                p->uploaded[node->inputs[j]->index] = thaw_dtype_is_float(node->inputs[j]->constant->dtype) ||
+                                                      node->inputs[j]->constant->dtype == THAW_BOOL;
     }
 }
 

@@ -35,6 +35,8 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
     const int32_t block = thaw_device_block(device);
     const bool in_blocks = block > 1 && block != THAW_BLOCK_ALL;
     thaw_prepare_begin(graph->context, "prepare", 2 * graph->node_count);
+    if (options->fuse && thaw_device_width(device) > 1)
+        THAW_TRY(thaw_graph_attend(graph, thaw_device_width(device)));
     if (options->fuse && in_blocks) {
         THAW_TRY(thaw_graph_excite(graph, block));
         THAW_TRY(thaw_graph_pair(graph, block));
@@ -65,8 +67,10 @@ static thaw_status build(const thaw_graph *source, thaw_device *device, const th
         mark_gradients(program->graph); /* some values are constants now */
     if (options->differentiable && !options->keep)
         thaw_graph_join_activations(program->graph);
-    if (options->fuse)
+    if (options->fuse) {
+        THAW_TRY(thaw_graph_join_gelu(program->graph));
         THAW_TRY(thaw_graph_fuse(program->graph));
+    }
     return device ? prepare_for_device(program, device, options) : THAW_OK;
 }
 
@@ -204,6 +208,17 @@ thaw_status thaw_program_backward(thaw_program *program)
     return THAW_OK;
 }
 
+/* A mask's numbers as what they stand for; *tensor is replaced. */
+static thaw_status to_bool(thaw_context *context, thaw_tensor **tensor)
+{
+    thaw_tensor *numbers = *tensor;
+    const thaw_status status = thaw_tensor_create(context, THAW_BOOL, &numbers->shape, tensor);
+    for (int64_t i = 0; i < numbers->count && status == THAW_OK; i++)
+        thaw_tensor_set_int(*tensor, i, ((const float *)numbers->data)[i] != 0.0f);
+    thaw_tensor_release(&numbers);
+    return status;
+}
+
 thaw_status thaw_program_read(thaw_program *program, size_t output, thaw_tensor **tensor)
 {
     const thaw_value *value = program->graph->outputs[output];
@@ -211,13 +226,16 @@ thaw_status thaw_program_read(thaw_program *program, size_t output, thaw_tensor 
         *tensor = thaw_tensor_retain(value->constant);
         return THAW_OK;
     }
-    const thaw_dtype dtype = thaw_dtype_is_float(value->dtype) ? THAW_FLOAT32 : value->dtype;
+    const bool is_mask = value->dtype == THAW_BOOL;
+    const thaw_dtype dtype = thaw_dtype_is_float(value->dtype) || is_mask ? THAW_FLOAT32 : value->dtype;
     THAW_TRY(thaw_tensor_create(program->graph->context, dtype, &value->shape, tensor));
     const thaw_status status =
         (*tensor)->bytes ? thaw_buffer_read(value->buffer, 0, (*tensor)->data, (*tensor)->bytes) : THAW_OK;
-    if (status != THAW_OK)
+    if (status != THAW_OK) {
         thaw_tensor_release(tensor);
-    return status;
+        return status;
+    }
+    return is_mask ? to_bool(program->graph->context, tensor) : THAW_OK;
 }
 
 thaw_status thaw_program_write(thaw_program *program, size_t input, thaw_tensor *tensor)

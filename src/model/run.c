@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define MOST_PIXELS 16384 /* along each side of an image */
+
 static thaw_status run_program(thaw_program *program, thaw_tensor *const *inputs, thaw_tensor **outputs)
 {
     for (size_t i = 0; i < program->graph->input_count; i++)
@@ -82,10 +84,29 @@ thaw_status thaw_model_image_size(const thaw_model *model, int32_t *height, int3
                          "needs one image input [N,3,height,width], the model has %zu: %s", graph->input_count,
                          shape ? thaw_shape_text(shape, text) : "-");
     for (int i = 2; i < 4; i++)
-        if (shape->dims[i] > 16384)
+        if (shape->dims[i] > MOST_PIXELS)
             return thaw_fail(model->context, THAW_ERR_SIZE, "the image input is %s, too large",
                              thaw_shape_text(shape, text));
     *height = shape->dims[2] > 0 ? (int32_t)shape->dims[2] : 0;
     *width = shape->dims[3] > 0 ? (int32_t)shape->dims[3] : 0;
+    return THAW_OK;
+}
+
+/* Shapes are inferred again to see whether the whole graph follows. */
+thaw_status thaw_model_set_image_size(thaw_model *model, int32_t height, int32_t width)
+{
+    int32_t own_height, own_width;
+    thaw_program *program;
+    const thaw_program_options options = {.height = height, .width = width};
+    THAW_TRY(thaw_model_image_size(model, &own_height, &own_width));
+    if (height < 1 || width < 1 || height > MOST_PIXELS || width > MOST_PIXELS)
+        return thaw_fail(model->context, THAW_ERR_SIZE, "images of %d x %d pixels", height, width);
+    const thaw_status status = thaw_program_create(model->graph, NULL, &options, &program);
+    if (status != THAW_OK)
+        return thaw_fail_within(model->context, THAW_ERR_SHAPE, "the model does not take images of %dx%d", height,
+                                width);
+    thaw_program_destroy(&program);
+    model->graph->inputs[0]->shape.dims[2] = height;
+    model->graph->inputs[0]->shape.dims[3] = width;
     return THAW_OK;
 }

@@ -159,7 +159,7 @@ static thaw_status carry_over(const thaw_graph *bound, const thaw_graph *source,
 
 thaw_status thaw_graph_stages(const thaw_graph *graph, int32_t height, int32_t width, int32_t *stages)
 {
-    const thaw_program_options options = {.batch = 1, .height = height, .width = width};
+    const thaw_program_options options = {.height = height, .width = width};
     thaw_program *program;
     THAW_TRY(thaw_program_create(graph, NULL, &options, &program));
     const thaw_status status = carry_over(program->graph, graph, stages);

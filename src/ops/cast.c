@@ -1,5 +1,5 @@
-/* Cast: any type to any other on the host; between floating types on the device, which computes in float32: there a
- * cast rounds to the type that the file names, and gradients pass as they are. */
+/* Cast: any type to any other on the host; between floating types and bool on the device, which computes in float32:
+ * there a cast rounds to the type that the file names, and gradients pass as they are, but not out of a mask. */
 #include "ops/shared/movement.h"
 
 #include <string.h>
@@ -48,7 +48,7 @@ static thaw_status infer(thaw_node *node)
     const cast_state *state = node->state;
     const thaw_value *input = node->inputs[0];
     THAW_TRY(thaw_move_check_input(node, 0));
-    if (!input->constant && !thaw_dtype_is_float(state->to))
+    if (!input->constant && !thaw_dtype_is_float(state->to) && state->to != THAW_BOOL)
         return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "to %s, of a value that is not constant",
                               thaw_dtype_text(state->to));
     return thaw_node_set_output(node, 0, state->to, &input->shape);
@@ -80,6 +80,8 @@ static thaw_status prepare(thaw_node *node)
     memcpy(move.from_stride, move.to_stride, sizeof move.from_stride);
     if (node->inputs[0]->gradient)
         THAW_TRY(thaw_mover_prepare(thaw_node_device(node), &move, true, &state->backward));
+    if (state->to == THAW_BOOL)
+        return thaw_kernel_get(thaw_node_device(node), "mask", "mask_of", "", &state->kernel);
     const char *name = state->to == THAW_FLOAT16    ? "round_to_float16"
                        : state->to == THAW_BFLOAT16 ? "round_to_bfloat16"
                                                     : NULL;
@@ -91,6 +93,8 @@ static thaw_status forward(thaw_node *node)
     const cast_state *state = node->state;
     thaw_buffer *from = node->inputs[0]->buffer, *to = node->outputs[0]->buffer;
     const int64_t count = thaw_shape_size(&node->outputs[0]->shape);
+    if (count == 0)
+        return THAW_OK;
     if (!state->kernel)
         return thaw_buffer_copy(from, 0, to, 0, (size_t)count * sizeof(float));
     return thaw_kernel_launch(state->kernel, THAW_RANGE_1(count), THAW_BUFFER(from), THAW_BUFFER(to));
@@ -99,6 +103,8 @@ static thaw_status forward(thaw_node *node)
 static thaw_status backward(thaw_node *node)
 {
     const cast_state *state = node->state;
+    if (state->to == THAW_BOOL || node->inputs[0]->dtype == THAW_BOOL)
+        return THAW_OK;
     return thaw_mover_run(&state->backward, node->outputs[0]->gradient, node->inputs[0]->gradient);
 }
 

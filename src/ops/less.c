@@ -9,8 +9,10 @@ static thaw_status attributes(thaw_node *node)
 const thaw_op thaw_op_less = {
     .name = "less",
     .onnx_type = "Less",
-    .flags = THAW_OP_HOST,
     .attributes = attributes,
     .infer = thaw_comparison_infer,
     .fold = thaw_comparison_fold,
+    .prepare = thaw_comparison_prepare,
+    .forward = thaw_comparison_forward,
+    .backward = thaw_comparison_backward,
 };

@@ -31,7 +31,8 @@ typedef struct thaw_value {
     size_t index; /* place in the graph's values */
     size_t uses;  /* how many nodes and graph outputs read it, as of the last thaw_graph_count_uses() */
     /* In a program that was prepared for a device: */
-    thaw_buffer *buffer;   /* float32 (or int64 where dtype says so), stored as `block` says; owned by the program */
+    thaw_buffer *buffer;   /* float32, 1 or 0 for bools (or int64 where dtype says so), stored as `block` says; owned by
+                            * the program */
     thaw_buffer *gradient; /* d loss / d value, float32, stored the same way; NULL where none is needed */
     thaw_node
         *gradient_begins; /* the reader whose backward is the first to write the gradient; NULL: all of them add */

@@ -28,7 +28,7 @@ static thaw_status create_program(thaw_image_stage *s, const thaw_image_stage_op
     return status;
 }
 
-/* The largest batch up to the one asked for that the device has memory for. */
+/* The largest batch up to the one asked for that the device has memory for, and the model is made for. */
 static thaw_status create_fitting_program(thaw_image_stage *s, const thaw_image_stage_options *o)
 {
     thaw_context *context = thaw_device_context(s->device);
@@ -37,6 +37,11 @@ static thaw_status create_fitting_program(thaw_image_stage *s, const thaw_image_
     while (status == THAW_ERR_DEVICE_MEMORY && s->batch > 1) {
         s->batch /= 2;
         thaw_log(context, THAW_LOG_WARNING, "%s: trying a batch of %zu", thaw_error_message(context), s->batch);
+        status = create_program(s, o, s->batch);
+    }
+    const int64_t own = o->graph->file_batch; /* some files have it in their constants, and run with no other */
+    if ((status == THAW_ERR_SHAPE || status == THAW_ERR_MODEL) && own > 0 && (size_t)own < o->batch) {
+        s->batch = (size_t)own;
         status = create_program(s, o, s->batch);
     }
     return status;

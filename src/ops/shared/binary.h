@@ -12,11 +12,12 @@ typedef enum thaw_arithmetic {
     THAW_DIVIDE,
     THAW_MINIMUM,
     THAW_MAXIMUM,
-    THAW_RAISE,    /* a to the power of b */
-    THAW_SCALED,   /* alpha * (a + b) on the device, a + b on the host */
-    THAW_BEND,     /* a where it is not negative, else a * b */
-    THAW_MODULO,   /* what division leaves, with b's sign; on the host alone, as the next one */
-    THAW_REMAINDER /* the same with a's sign */
+    THAW_RAISE,     /* a to the power of b */
+    THAW_SCALED,    /* alpha * (a + b) on the device, a + b on the host */
+    THAW_BEND,      /* a where it is not negative, else a * b */
+    THAW_MODULO,    /* what division leaves, with b's sign; on the host alone, as the next one */
+    THAW_REMAINDER, /* the same with a's sign */
+    THAW_QUESTION   /* the first of thaw_comparison, on the device alone: 1 or 0 */
 } thaw_arithmetic;
 
 /* Where an operand of an output in blocks of channels, [n, blocks, h * w, block], lies: strides in elements, 0 where it

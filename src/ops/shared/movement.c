@@ -188,7 +188,7 @@ thaw_status thaw_mover_run(const thaw_mover *mover, thaw_buffer *from, thaw_buff
 thaw_status thaw_move_check_input(const thaw_node *node, size_t index)
 {
     const thaw_value *value = thaw_node_input(node, index);
-    if (value->constant || thaw_dtype_is_float(value->dtype))
+    if (value->constant || thaw_dtype_is_float(value->dtype) || value->dtype == THAW_BOOL)
         return THAW_OK;
     return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "input %zu ('%s') is %s and not constant", index, value->name,
                           thaw_dtype_text(value->dtype));

@@ -40,7 +40,7 @@ THAW_MUST_CHECK thaw_status thaw_mover_prepare(thaw_device *device, const thaw_m
 /* Queues it; nothing where the box is empty. */
 THAW_MUST_CHECK thaw_status thaw_mover_run(const thaw_mover *mover, thaw_buffer *from, thaw_buffer *to);
 
-/* Fails unless input `index` is constant or floating: all that a device moves is float32. */
+/* Fails unless input `index` is constant, floating or bool: all that a device moves is float32, masks too. */
 THAW_MUST_CHECK thaw_status thaw_move_check_input(const thaw_node *node, size_t index);
 
 /* Row-major strides of `from` aligned with the dimensions of `to`, which it broadcasts to: 0 where it repeats. */

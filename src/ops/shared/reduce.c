@@ -10,7 +10,7 @@ thaw_status thaw_reduce_create(thaw_node *node)
 }
 
 /* Joins neighbours of one kind. Dimensions of one element are of either kind. */
-static void group(thaw_reduce *reduce, const thaw_shape *x, const bool marked[THAW_MAX_RANK])
+void thaw_reduce_group(thaw_reduce *reduce, const thaw_shape *x, const bool marked[THAW_MAX_RANK])
 {
     thaw_reduce_groups *last = NULL;
     int counts[2] = {0, 0};
@@ -47,7 +47,7 @@ thaw_status thaw_reduce_infer(thaw_node *node, const bool marked[THAW_MAX_RANK],
     *reduce = (thaw_reduce){.reduction = reduction,
                             .spatial = x->shape.rank == 4 && !marked[0] && !marked[1] && marked[2] && marked[3]};
     memcpy(reduce->marked, marked, sizeof reduce->marked);
-    group(reduce, &x->shape, marked);
+    thaw_reduce_group(reduce, &x->shape, marked);
     return THAW_OK;
 }
 
@@ -84,7 +84,7 @@ static void layout_nhwc(thaw_node *node)
         shape.dims[1] = reduce->pieces;
         node->scratch_bytes = (size_t)thaw_shape_size(&shape) * sizeof(float);
     }
-    group(reduce, &shape, marked);
+    thaw_reduce_group(reduce, &shape, marked);
 }
 
 /* [n, c] and [n, c, 1, 1] lie alike in whole blocks and row by row. */

@@ -22,7 +22,8 @@ typedef enum thaw_reduction {
     THAW_REDUCE_L2,         /* the root of the sum of x^2 */
     THAW_REDUCE_SUM_SQUARE, /* the sum of x^2 */
     THAW_REDUCE_LOG_SUM,    /* the logarithm of the sum */
-    THAW_REDUCE_PRODUCT
+    THAW_REDUCE_PRODUCT,
+    THAW_REDUCE_LOG_SUM_EXP /* the logarithm of the sum of e^x */
 } thaw_reduction;
 
 /* The state. */
@@ -46,6 +47,8 @@ THAW_MUST_CHECK thaw_status thaw_reduce_infer_axes(thaw_node *node, int64_t sinc
 THAW_MUST_CHECK thaw_status thaw_reduce_fold(thaw_node *node);
 /* From input 0 to output 0, over the dimensions marked, which stay as 1 with `keep_dims` and go without. */
 THAW_MUST_CHECK thaw_status thaw_reduce_infer(thaw_node *node, const bool marked[THAW_MAX_RANK], bool keep_dims);
+/* Sorts the dimensions of an input of that shape into reduce->kept and reduce->reduced. */
+void thaw_reduce_group(thaw_reduce *reduce, const thaw_shape *x, const bool marked[THAW_MAX_RANK]);
 /* All but images and channels: [n, c, ...] to [n, c, 1, ...]. */
 THAW_MUST_CHECK thaw_status thaw_reduce_infer_global(thaw_node *node);
 /* In blocks where the input is, if it is a mean over height and width. */

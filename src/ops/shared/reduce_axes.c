@@ -53,6 +53,7 @@ static double start_of(thaw_reduction reduction)
 {
     switch (reduction) {
     case THAW_REDUCE_MAX:
+    case THAW_REDUCE_LOG_SUM_EXP:
         return -INFINITY;
     case THAW_REDUCE_MIN:
         return INFINITY;
@@ -77,6 +78,10 @@ static double join(thaw_reduction reduction, double so_far, double x)
         return so_far + x * x;
     case THAW_REDUCE_PRODUCT:
         return so_far * x;
+    case THAW_REDUCE_LOG_SUM_EXP: {
+        const double larger = so_far > x ? so_far : x; /* infinite: the sum is */
+        return isinf(larger) ? larger : larger + log1p(exp(-fabs(so_far - x)));
+    }
     default:
         return so_far + x;
     }

@@ -15,7 +15,9 @@ typedef enum thaw_term {
     THAW_TERM_BASE,     /* from * q * p^(q - 1) */
     THAW_TERM_EXPONENT, /* from * p^q * log(p) */
     THAW_TERM_BENT,     /* from where p > 0, else from * q */
-    THAW_TERM_SLOPE     /* from * p where p <= 0 */
+    THAW_TERM_SLOPE,    /* from * p where p <= 0 */
+    THAW_TERM_CHOSEN,   /* from where q is not 0 */
+    THAW_TERM_PASSED    /* from where q is 0 */
 } thaw_term;
 
 /* Operands, in the order of their strides. */
