@@ -258,6 +258,14 @@ thaw_exits 0 finetune --base "$base" --data data --output default.onnx --json -q
 check "default: probe-then-finetune" grep -q '"recipe": "probe-then-finetune"' stdout
 check "default: says which was kept" grep -q '"refinement": {"tried": .*, "kept": "probe", "reason": "the probe is wrong on ' stdout
 check "default: the probe" cmp probe.onnx default.onnx
+thaw_exits 0 finetune --base "$base" --data data --plan --json -q
+check "plan: JSON" "$json_check" device train_count val_count measured_seconds plan <stdout
+check "plan: one row is taken" [ "$(grep -o '"taken": true' stdout | wc -l)" = 1 ]
+thaw_exits 0 finetune --base "$base" --data data --plan -q --unfreeze 1 --epochs 2 --output none.onnx
+check "plan: says what would be taken" grep -q '^\* finetune  *head + 1 ' stdout
+check "plan: nothing is trained" [ ! -e none.onnx ]
+thaw_exits 2 finetune --base "$base" --data data -q
+one_error "--output MODEL is missing"
 mkdir -p few/a few/b
 for i in 1 2 3; do cp "$image" few/a/$i.png; done
 cp "$(find data -name "*.png" | sort | tail -n 1)" few/b/

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forecast.h"
 #include "json_output.h"
 #include "recipe.h"
 #include "stages.h"
@@ -28,7 +29,7 @@ static const double small_interval = 0.1;
 static const cli_option file_table[] = {
     {"base", &cli_text, FIELD(base), "MODEL", .help = "the pre-trained model, an ONNX file", .required = true},
     {"data", &cli_text, FIELD(data.folder), "DIR", .help = "a folder of images for each class", .required = true},
-    {"output", &cli_text, FIELD(output), "MODEL", .help = "where the new model goes", .required = true},
+    {"output", &cli_text, FIELD(output), "MODEL", .help = "where the new model goes; not needed with --plan"},
 };
 static const cli_option run_table[] = {
     {"epochs", &cli_int32, FIELD(training.train.epochs), "N", .help = "times that every training image is used",
@@ -146,7 +147,9 @@ static thaw_status prepare(cli_state *cli, const finetune_options *options, fine
         status = cli_recipe_resolve(cli, &options->recipe, &state->train);
     if (status == THAW_OK && options->checkpoint_every)
         status = parse_distance(cli, options->checkpoint_every, &state->train);
-    if (status == THAW_OK)
+    if (status == THAW_OK && !options->output && !options->recipe.plan)
+        status = cli_fail_usage(cli, "--output MODEL is missing");
+    if (status == THAW_OK && options->output)
         status = cli_check_output(cli, options->output);
     if (status == THAW_OK)
         status = cli_open_dataset(cli, &options->data, false, &state->dataset);
@@ -265,6 +268,19 @@ static thaw_status finish(cli_state *cli, const finetune_options *options, finet
     return status;
 }
 
+/* Says what training would take instead of training. */
+static thaw_status plan(cli_state *cli, finetune_state *state)
+{
+    thaw_forecast forecast;
+    state->train.preprocess = state->preprocess;
+    thaw_status status = thaw_finetune_forecast(state->model, cli->device, state->dataset, &state->train, &forecast);
+    cli_end_job(cli);
+    if (status == THAW_OK)
+        status = cli_forecast_print(cli, &forecast);
+    thaw_forecast_free(&forecast);
+    return status;
+}
+
 static thaw_status run(cli_state *cli, const void *all_options, const char *const *arguments, size_t argument_count)
 {
     (void)arguments, (void)argument_count;
@@ -273,9 +289,9 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
     thaw_status status = prepare(cli, options, &state);
     if (status == THAW_OK) {
         note_job(cli, options, &state);
-        status = train(cli, options, &state);
+        status = options->recipe.plan ? plan(cli, &state) : train(cli, options, &state);
     }
-    if (status == THAW_OK)
+    if (status == THAW_OK && !options->recipe.plan)
         status = finish(cli, options, &state);
     thaw_layer_list_free(&state.layers);
     thaw_finetune_result_free(&state.result);
@@ -300,6 +316,7 @@ const cli_command cli_command_finetune = {
         "far; a second one quits at once.\n"
         "Data is a folder for each class: DIR/<class>/<image>, or DIR/train/<class>/.. with DIR/val/<class>/..",
     .examples = "  thaw finetune --base resnet18.onnx --data flowers --output flowers.onnx\n"
+                "  thaw finetune --base resnet18.onnx --data flowers --plan\n"
                 "  thaw finetune --base mobilenet.onnx --preprocess tf --data signs --output signs.onnx \\\n"
                 "       --epochs 50 --lr 3e-4 --val-split 0.25 --early-stop 8\n"
                 "  thaw finetune --base resnet18.onnx --data flowers --output flowers.onnx --unfreeze 1 --lr 1e-4 \\\n"

@@ -10,7 +10,7 @@
 static const char *const recipes[] = {THAW_RECIPE_LIST(LIST_NAME) NULL};
 #undef LIST_NAME
 
-const cli_option cli_recipe_table[2] = {
+const cli_option cli_recipe_table[3] = {
     {"recipe", &cli_choice, offsetof(cli_recipe_options, recipe),
      .help = "probe: a new output layer by logistic regression, in seconds, with nothing to set; probe-then-finetune: "
              "then deeper from there, kept only if it is better on validation images beyond chance; finetune: steps of "
@@ -18,6 +18,9 @@ const cli_option cli_recipe_table[2] = {
      .otherwise = "probe-then-finetune; finetune where an option says how or what to train", .choices = recipes},
     {"time-budget", &cli_text, offsetof(cli_recipe_options, time_budget), "DURATION",
      .help = "what probe-then-finetune may take: 90s, 5m, 2h", .otherwise = "5m"},
+    {"plan", &cli_flag, offsetof(cli_recipe_options, plan),
+     .help = "trains nothing: measures on this device and says what each recipe and depth would take, and which is "
+             "taken"},
 };
 
 /* Only the recipe finetune looks at these. */

@@ -93,7 +93,7 @@ typedef void (*thaw_plan_callback)(void *user, const thaw_plan *plan);
 
 typedef struct thaw_finetune_options {
     thaw_recipe recipe;         /* default finetune */
-    double time_budget_seconds; /* of probe-then-finetune, from the start; default 300 */
+    double time_budget_seconds; /* of probe-then-finetune, from the start; default 0: 300 */
     thaw_job job;
     thaw_preprocess preprocess;
     thaw_freeze_options freeze;    /* default: all frozen but the new head */

@@ -39,7 +39,7 @@ typedef struct run {
 } run;
 
 /* Few images make short epochs: a head needs steps, not epochs. */
-static int32_t enough_epochs(size_t steps_per_epoch)
+int32_t thaw_epochs_enough(size_t steps_per_epoch)
 {
     const size_t enough_steps = 600, epochs = (enough_steps + steps_per_epoch - 1) / steps_per_epoch;
     return epochs < 30 ? 30 : epochs > 200 ? 200 : (int32_t)epochs;
@@ -334,7 +334,7 @@ static thaw_status run_epochs(run *r, bool resumed)
 static thaw_status open_run(run *r)
 {
     thaw_context *context = r->training->context;
-    r->epochs = r->options->epochs ? r->options->epochs : enough_epochs(r->trainer->steps_per_epoch);
+    r->epochs = r->options->epochs ? r->options->epochs : thaw_epochs_enough(r->trainer->steps_per_epoch);
     r->epoch_start = r->checkpoint_start = thaw_clock_seconds();
     r->start_loss = r->result->start_validation_top1 = NAN;
     r->rows = thaw_rows_hash(r->training->rows);

@@ -31,7 +31,6 @@ thaw_finetune_options thaw_finetune_defaults(void)
                                      .momentum = 0.9,
                                      .weight_decay = 1e-2,
                                      .schedule = THAW_SCHEDULE_COSINE,
-                                     .time_budget_seconds = 300,
                                      .seed = 1};
     thaw_preprocess_named("imagenet", 224, 224, &options.preprocess);
     return options;

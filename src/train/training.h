@@ -30,6 +30,8 @@ typedef struct thaw_training {
 THAW_MUST_CHECK thaw_status thaw_training_prepare_model(thaw_training *training);
 /* Reads the images, runs the frozen part over them where its output fits into memory, labels and weighs the rows. */
 THAW_MUST_CHECK thaw_status thaw_training_prepare_rows(thaw_training *training);
+/* The last of that: the features of a linear head are standardised, where they are kept. */
+THAW_MUST_CHECK thaw_status thaw_training_standardise(thaw_training *training);
 void thaw_training_close(thaw_training *training);
 
 /* The node that makes the logits if it is all that is trained and reads the cut, a list of features, itself; else NULL:
