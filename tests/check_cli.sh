@@ -105,9 +105,9 @@ done <<'END'
 2|to resume, a folder|finetune --base b --data d --output o --resume
 2|--recipe 'prob': expected finetune.probe.probe-then-finetune|finetune --recipe prob
 2|--lr: the recipe probe does not look at it|finetune --base b --data d --output o --recipe probe --lr 1e-3
-2|--epochs: the recipe probe-then|finetune --base b --data d --output o --time-budget 1m --epochs 3
+2|--epochs: the recipe probe-then|finetune --base b --data d --output o --recipe probe-then-finetune --epochs 3
 2|--unfreeze: the recipe probe|finetune --base b --data d --output o --recipe probe --unfreeze 1
-2|--time-budget is for|finetune --base b --data d --output o --recipe finetune --time-budget 1m
+2|--time-budget is for|finetune --base b --data d --output o --recipe probe --time-budget 1m
 2|--time-budget '5x': expected|finetune --base b --data d --output o --time-budget 5x
 2|--time-budget '0s': expected|finetune --base b --data d --output o --time-budget 0s
 2|--checkpoint-every 'x': expected|finetune --base b --data d --output o --checkpoint c --checkpoint-every x
@@ -266,6 +266,9 @@ check "plan: says what would be taken" grep -q '^\* finetune  *head + 1 ' stdout
 check "plan: nothing is trained" [ ! -e none.onnx ]
 thaw_exits 2 finetune --base "$base" --data data -q
 one_error "--output MODEL is missing"
+thaw_exits 0 finetune --base "$base" --data data --output short.onnx --unfreeze 1 --epochs 5000 --time-budget 2s -q
+check "time: training is drawn in" grep -q '^time    it allowed .* of 5000 steps, to which' stdout
+check "time: the budget is kept" awk '/^took/ { late = $2 > 3 } END { exit late }' stdout
 mkdir -p few/a few/b
 for i in 1 2 3; do cp "$image" few/a/$i.png; done
 cp "$(find data -name "*.png" | sort | tail -n 1)" few/b/

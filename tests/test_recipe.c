@@ -217,6 +217,32 @@ static void interrupted(void)
     thaw_model_close(&original);
 }
 
+/* Training ends when its time does, with a schedule that ends there too. */
+static void out_of_time(void)
+{
+    thaw_finetune_options options = recipe_options();
+    thaw_finetune_result result;
+    options.recipe = THAW_RECIPE_FINETUNE;
+    options.freeze.unfreeze = 1;
+    options.epochs = 50000;
+    options.time_budget_seconds = 1.0;
+    thaw_model *model = run(true, true, &options, &result);
+    const thaw_epoch *last = &result.epochs[result.epoch_count - 1];
+    CU_ASSERT(result.out_of_time && !result.interrupted && result.steps > 3);
+    CU_ASSERT_EQUAL(result.planned_steps, 50000 * 11);
+    CU_ASSERT(result.steps < result.planned_steps && result.seconds < 5.0);
+    CU_ASSERT(last->learning_rate < 0.05 * options.learning_rate);
+    check_model(model, true, &options, &result);
+    thaw_finetune_result_free(&result);
+    thaw_model_close(&model);
+    options.epochs = 2;
+    options.time_budget_seconds = 1000.0;
+    model = run(true, true, &options, &result);
+    CU_ASSERT(!result.out_of_time && result.steps == 22 && result.planned_steps == 22);
+    thaw_finetune_result_free(&result);
+    thaw_model_close(&model);
+}
+
 /* Features that may not be kept in memory: the head is trained in steps instead. */
 static void no_probe(void)
 {
@@ -310,8 +336,8 @@ static void not_planned(void)
 void suite_recipe(void)
 {
     static const test_entry tests[] = {
-        {"kept", kept},         {"put back", put_back}, {"not tried", not_tried},     {"interrupted", interrupted},
-        {"no probe", no_probe}, {"planned", planned},   {"not planned", not_planned},
+        {"kept", kept},         {"put back", put_back},       {"not tried", not_tried}, {"interrupted", interrupted},
+        {"no probe", no_probe}, {"out of time", out_of_time}, {"planned", planned},     {"not planned", not_planned},
     };
     TEST_SUITE("recipe", tests);
 }

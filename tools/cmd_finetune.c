@@ -230,7 +230,7 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
         "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:o, s:I, s:I, "
-        "s:b, s:o, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o}",
+        "s:b, s:o, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:b}",
         "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
         "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
@@ -246,7 +246,8 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
         result->features_halved, "recipe", cli_recipe_text(result->recipe), "val_top1_low",
         cli_json_number(result->best_validation_low), "val_top1_high", cli_json_number(result->best_validation_high),
         "probe", cli_probe_json(result), "refinement", cli_refinement_json(result), "start_val_top1",
-        cli_json_number(result->start_validation_top1)));
+        cli_json_number(result->start_validation_top1), "planned_steps", (json_int_t)result->planned_steps,
+        "out_of_time", result->out_of_time));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */

@@ -93,7 +93,9 @@ typedef void (*thaw_plan_callback)(void *user, const thaw_plan *plan);
 
 typedef struct thaw_finetune_options {
     thaw_recipe recipe;         /* default finetune */
-    double time_budget_seconds; /* of probe-then-finetune, from the start; default 0: 300 */
+    double time_budget_seconds; /* from the start; default 0: none, for probe-then-finetune 300. Where it comes to an
+                                 * end, so does training: steps and schedule are drawn in so that validation is done by
+                                 * then. A run that this shortens does not give the same bits twice */
     thaw_job job;
     thaw_preprocess preprocess;
     thaw_freeze_options freeze;    /* default: all frozen but the new head */
@@ -192,6 +194,8 @@ typedef struct thaw_finetune_result {
     bool features_kept;           /* they were computed once; false: in every epoch */
     bool head_kept;               /* the model's own head was trained on, not a fresh one */
     uint64_t steps;               /* of the optimizer */
+    uint64_t planned_steps;       /* that all epochs would have come to */
+    bool out_of_time;             /* the time allowed fewer */
     uint64_t resumed_step;        /* the step after which a resumed run went on; 0: it began at the beginning */
     bool frozen_unchanged; /* every frozen tensor, statistics included, is what it was, bit for bit: in the model,
                             * and in what the device trained with */

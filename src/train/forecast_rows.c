@@ -147,6 +147,14 @@ static thaw_forecast_row probe_row(const thaw_costs *c)
     return row;
 }
 
+/* Fewer epochs where a budget of time asks for it: at least the one that is begun. */
+static void fit_to_time(double left, thaw_forecast_row *row)
+{
+    const double affordable = ceil(left / row->epoch_seconds);
+    if (affordable < row->epochs)
+        row->epochs = affordable > 1.0 ? (int32_t)affordable : 1;
+}
+
 static thaw_forecast_row finetune_row(const thaw_costs *c, const thaw_cut_costs *cut)
 {
     thaw_forecast_row row = begin_row(cut, THAW_RECIPE_FINETUNE);
@@ -157,11 +165,15 @@ static thaw_forecast_row finetune_row(const thaw_costs *c, const thaw_cut_costs 
         return row;
     note_features(c, &w, &row);
     row.epochs = o.epochs ? o.epochs : thaw_epochs_enough(w.steps_per_epoch);
-    row.steps = (uint64_t)row.epochs * w.steps_per_epoch;
     row.feature_seconds = feature_seconds(c, &w);
     row.epoch_seconds = epoch_seconds(c, &w);
-    row.seconds = row.least_seconds =
-        c->look_seconds + frame_seconds(&w) + row.feature_seconds + row.epochs * row.epoch_seconds;
+    const double ready = c->look_seconds + frame_seconds(&w) + row.feature_seconds;
+    if (o.time_budget_seconds > 0)
+        fit_to_time(o.time_budget_seconds - ready, &row);
+    row.steps = (uint64_t)row.epochs * w.steps_per_epoch;
+    row.seconds = row.least_seconds = ready + row.epochs * row.epoch_seconds;
+    if (o.time_budget_seconds > ready && row.seconds > o.time_budget_seconds) /* the last one is drawn in */
+        row.seconds = row.least_seconds = o.time_budget_seconds;
     return row;
 }
 

@@ -31,6 +31,7 @@ typedef struct recipe {
     bool *held_out;   /* [images] */
     bool *right[2];   /* [images], of those held out */
     double deadline;
+    double image_seconds; /* of the probe's features; 0: too few were computed to tell */
 } recipe;
 
 static void explain(recipe *r, const char *format, ...) THAW_PRINTF(2, 3);
@@ -51,7 +52,8 @@ static void open_training(recipe *r, size_t part)
                                   .device = g->device,
                                   .dataset = g->dataset,
                                   .options = &r->options[part],
-                                  .keeps_last = part == 1};
+                                  .keeps_last = part == 1,
+                                  .deadline = r->deadline};
 }
 
 /* --- the probe ---------------------------------------------------------------------------------------------------- */
@@ -67,10 +69,20 @@ static void set_probe_options(recipe *r)
     o->checkpoint = NULL;
 }
 
+static void note_image_time(recipe *r, double seconds)
+{
+    enum { ENOUGH = 32 };
+    const thaw_feature_store *store = thaw_rows_store(r->training.rows);
+    const size_t computed = store ? store->item_count - store->found_count : 0;
+    r->image_seconds = computed >= ENOUGH ? seconds / (double)computed : 0.0;
+}
+
 static thaw_status run_probe(recipe *r)
 {
     thaw_training *t = &r->training;
+    const double start = thaw_clock_seconds();
     THAW_TRY(thaw_finetune_prepare(t, r->result, &r->frozen));
+    note_image_time(r, thaw_clock_seconds() - start);
     if (!thaw_probe_is_possible(t)) {
         thaw_log(
             t->context, THAW_LOG_WARNING,
@@ -128,11 +140,13 @@ static thaw_status choose(recipe *r, int32_t stages, int32_t *epochs)
 {
     thaw_candidate list[THAW_MOST_CANDIDATES];
     const size_t count = thaw_candidates_list(&r->given->options->freeze, r->result->train_count, stages, list);
+    /* Images come to any cut in the time that they take to the head, or less. */
+    const double ready_seconds = r->image_seconds * (double)thaw_dataset_count(r->given->dataset);
     *epochs = 0;
     for (size_t i = 0; i < count && !*epochs; i++) {
         thaw_hash frozen;
         thaw_training_close(&r->training);
-        if (thaw_clock_seconds() >= r->deadline)
+        if (thaw_clock_seconds() + ready_seconds >= r->deadline)
             break;
         r->options[1] = thaw_candidate_options(&list[i], &r->options[0]);
         open_training(r, 1);
@@ -194,6 +208,8 @@ static thaw_status join_epochs(recipe *r)
     a->epochs = all;
     a->epoch_count = 1 + b->epoch_count;
     a->steps = b->steps;
+    a->planned_steps = b->planned_steps;
+    a->out_of_time = b->out_of_time;
     if (a->refinement.kept) {
         a->best_epoch = (int32_t)a->epoch_count;
         a->best_validation_top1 = a->refinement.top1;

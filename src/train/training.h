@@ -23,6 +23,7 @@ typedef struct thaw_training {
     size_t *class_count;                  /* [classes]: training images */
     bool head_kept;                       /* the model's own is trained on */
     bool keeps_last; /* epoch, not the best: held-out images then say without bias how good it is */
+    double deadline; /* on thaw_clock_seconds(): training ends in time for validation by then; 0: none */
     size_t classes, train_count, validation_count, bad_count;
 } thaw_training;
 
