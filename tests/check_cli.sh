@@ -307,6 +307,12 @@ thaw_exits 0 evaluate mine.onnx --data data --val-split 0.25 -q
 check "evaluate: a split of them" grep -q '^10 images' stdout
 thaw_exits 0 features mine.onnx --data data --output f.npy --json
 check "features: JSON" "$json_check" count shape output paths bad_images <stdout
+thaw_exits 0 features mine.onnx --data data --output again.npy -v
+check "features: a second time from the cache" grep -q 'features of 40 of 40 images were kept from earlier runs' stderr
+check "features: the same bits" cmp f.npy again.npy
+thaw_exits 0 features mine.onnx --data data --output again.npy --no-cache -v
+check "features --no-cache: computed" [ "$(grep -c 'kept from earlier runs' stderr)" = 0 ]
+check "features --no-cache: the same bits" cmp f.npy again.npy
 check "features: a path for each row" [ "$(wc -l <f.paths.txt)" = 40 ]
 check "features: an array" [ "$(head -c 6 f.npy | tail -c 5)" = NUMPY ]
 

@@ -314,7 +314,8 @@ THAW_API THAW_MUST_CHECK thaw_status thaw_predict(thaw_model *model, thaw_device
 THAW_API void thaw_predictions_free(thaw_prediction **predictions, size_t count);
 
 /* The frozen part's output for each image: *features is float32 [count, ...]; index[i] is the place in `paths` of row
- * i (bad images have no row). `at` names a value or a node; NULL: where a new head would read. */
+ * i (bad images have no row). `at` names a value or a node; NULL: where a new head would read. What the feature cache
+ * has of them is taken from there, and what it lacks put into it, in float32, unless the job says otherwise. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_features(thaw_model *model, thaw_device *device, const char *const *paths,
                                                    size_t count, const char *at, const thaw_preprocess *preprocess,
                                                    const thaw_job *job, thaw_tensor **features, size_t *index);
