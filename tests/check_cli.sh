@@ -105,9 +105,9 @@ done <<'END'
 2|to resume, a folder|finetune --base b --data d --output o --resume
 2|--recipe 'prob': expected finetune.probe.probe-then-finetune|finetune --recipe prob
 2|--lr: the recipe probe does not look at it|finetune --base b --data d --output o --recipe probe --lr 1e-3
-2|--epochs: the recipe probe-then|finetune --base b --data d --output o --time-budget 1m --epochs 3
+2|--epochs: the recipe probe-then|finetune --base b --data d --output o --recipe probe-then-finetune --epochs 3
 2|--unfreeze: the recipe probe|finetune --base b --data d --output o --recipe probe --unfreeze 1
-2|--time-budget is for|finetune --base b --data d --output o --recipe finetune --time-budget 1m
+2|--time-budget is for|finetune --base b --data d --output o --recipe probe --time-budget 1m
 2|--time-budget '5x': expected|finetune --base b --data d --output o --time-budget 5x
 2|--time-budget '0s': expected|finetune --base b --data d --output o --time-budget 0s
 2|--checkpoint-every 'x': expected|finetune --base b --data d --output o --checkpoint c --checkpoint-every x
@@ -282,6 +282,17 @@ thaw_exits 0 finetune --base "$base" --data data --output default.onnx --json -q
 check "default: probe-then-finetune" grep -q '"recipe": "probe-then-finetune"' stdout
 check "default: says which was kept" grep -q '"refinement": {"tried": .*, "kept": "probe", "reason": "the probe is wrong on ' stdout
 check "default: the probe" cmp probe.onnx default.onnx
+thaw_exits 0 finetune --base "$base" --data data --plan --json -q
+check "plan: JSON" "$json_check" device train_count val_count measured_seconds plan <stdout
+check "plan: one row is taken" [ "$(grep -o '"taken": true' stdout | wc -l)" = 1 ]
+thaw_exits 0 finetune --base "$base" --data data --plan -q --unfreeze 1 --epochs 2 --output none.onnx
+check "plan: says what would be taken" grep -q '^\* finetune  *head + 1 ' stdout
+check "plan: nothing is trained" [ ! -e none.onnx ]
+thaw_exits 2 finetune --base "$base" --data data -q
+one_error "--output MODEL is missing"
+thaw_exits 0 finetune --base "$base" --data data --output short.onnx --unfreeze 1 --epochs 5000 --time-budget 2s -q
+check "time: training is drawn in" grep -q '^time    it allowed .* of 5000 steps, to which' stdout
+check "time: the budget is kept" awk '/^took/ { late = $2 > 3 } END { exit late }' stdout
 mkdir -p few/a few/b
 for i in 1 2 3; do cp "$image" few/a/$i.png; done
 cp "$(find data -name "*.png" | sort | tail -n 1)" few/b/
@@ -320,6 +331,12 @@ thaw_exits 0 evaluate mine.onnx --data data --val-split 0.25 -q
 check "evaluate: a split of them" grep -q '^10 images' stdout
 thaw_exits 0 features mine.onnx --data data --output f.npy --json
 check "features: JSON" "$json_check" count shape output paths bad_images <stdout
+thaw_exits 0 features mine.onnx --data data --output again.npy -v
+check "features: a second time from the cache" grep -q 'features of 40 of 40 images were kept from earlier runs' stderr
+check "features: the same bits" cmp f.npy again.npy
+thaw_exits 0 features mine.onnx --data data --output again.npy --no-cache -v
+check "features --no-cache: computed" [ "$(grep -c 'kept from earlier runs' stderr)" = 0 ]
+check "features --no-cache: the same bits" cmp f.npy again.npy
 check "features: a path for each row" [ "$(wc -l <f.paths.txt)" = 40 ]
 check "features: an array" [ "$(head -c 6 f.npy | tail -c 5)" = NUMPY ]
 

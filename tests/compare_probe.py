@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Is the probe as good as scikit-learn's logistic regression? On real photographs, the same features, the same splits.
 
-usage: compare_probe.py --thaw THAW --shared FOLDER [--time-budget 5m] [--seeds 5] [--bases NAME,..] [--data NAME,..]
+usage: compare_probe.py --thaw THAW --shared FOLDER [--time-budget 5m] [--seeds 5 [--first-seed 0]] [--bases NAME,..]
+       [--data NAME,..]
 
 FOLDER is the material beside the repository (docs/testing.md). Features are what `thaw features` gives. Each seed is a
 stratified split, a quarter to validate on, laid out as DIR/train and DIR/val for Thaw. scikit-learn standardises by the
@@ -35,6 +36,7 @@ def parse_arguments():
     parser.add_argument("--shared", required=True, help="folder with models/ and data/")
     parser.add_argument("--time-budget", help="for the recipe probe-then-finetune (default: the probe alone)")
     parser.add_argument("--seeds", type=int, default=5, help="splits (default 5)")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first split's (default 0): to go on from there")
     parser.add_argument("--bases", default=",".join(BASES))
     parser.add_argument("--data", default="sign_digits,trashnet")
     return parser.parse_args()
@@ -96,7 +98,7 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 features, labels, paths = features_of(arguments, folder, base, data)
             ours, theirs, recipe, kept = [], [], [], []
-            for seed in range(arguments.seeds):
+            for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
                 train, held_out = train_test_split(np.arange(len(paths)), test_size=0.25, stratify=labels,
                                                    random_state=seed)
                 result = run_thaw(arguments, base, paths, train, held_out)

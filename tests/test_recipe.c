@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <thaw/train.h>
+#include <thaw/forecast.h>
 
 enum { PIXELS = 3 * PICTURE_SIZE * PICTURE_SIZE, HIDDEN = 6, OLD_CLASSES = 5 };
 
@@ -175,9 +175,9 @@ static void not_tried(void)
         double seconds;
         const char *reason;
     } cases[] = {
-        {false, true, 300, "could not be told from it, that takes 6"},
-        {false, false, 300, "no layers with weights below its head"},
-        {true, false, 0, "0 s are too short"},
+        {false, true, 0, "could not be told from it, that takes 6"},
+        {false, false, 0, "no layers with weights below its head"},
+        {true, false, 1e-3, "0 s are too short"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         thaw_finetune_options options = recipe_options();
@@ -217,6 +217,32 @@ static void interrupted(void)
     thaw_model_close(&original);
 }
 
+/* Training ends when its time does, with a schedule that ends there too. */
+static void out_of_time(void)
+{
+    thaw_finetune_options options = recipe_options();
+    thaw_finetune_result result;
+    options.recipe = THAW_RECIPE_FINETUNE;
+    options.freeze.unfreeze = 1;
+    options.epochs = 50000;
+    options.time_budget_seconds = 1.0;
+    thaw_model *model = run(true, true, &options, &result);
+    const thaw_epoch *last = &result.epochs[result.epoch_count - 1];
+    CU_ASSERT(result.out_of_time && !result.interrupted && result.steps > 3);
+    CU_ASSERT_EQUAL(result.planned_steps, 50000 * 11);
+    CU_ASSERT(result.steps < result.planned_steps && result.seconds < 5.0);
+    CU_ASSERT(last->learning_rate < 0.05 * options.learning_rate);
+    check_model(model, true, &options, &result);
+    thaw_finetune_result_free(&result);
+    thaw_model_close(&model);
+    options.epochs = 2;
+    options.time_budget_seconds = 1000.0;
+    model = run(true, true, &options, &result);
+    CU_ASSERT(!result.out_of_time && result.steps == 22 && result.planned_steps == 22);
+    thaw_finetune_result_free(&result);
+    thaw_model_close(&model);
+}
+
 /* Features that may not be kept in memory: the head is trained in steps instead. */
 static void no_probe(void)
 {
@@ -231,11 +257,87 @@ static void no_probe(void)
     thaw_model_close(&model);
 }
 
+static thaw_forecast forecast(bool hidden, const thaw_finetune_options *options)
+{
+    thaw_model *model = make_model(hidden);
+    thaw_dataset *dataset = open_pictures(true);
+    thaw_forecast forecast;
+    CU_ASSERT_EQUAL_FATAL(thaw_finetune_forecast(model, test_device(), dataset, options, &forecast), THAW_OK);
+    thaw_dataset_close(&dataset);
+    thaw_model_close(&model);
+    return forecast;
+}
+
+/* The row that would be taken is one, and it says what the run then does. */
+static void check_taken(const thaw_forecast *forecast, thaw_recipe recipe, int32_t unfreeze, int32_t epochs)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < forecast->count; i++) {
+        const thaw_forecast_row *row = &forecast->rows[i];
+        CU_ASSERT(row->possible && row->seconds > 0 && row->seconds >= row->least_seconds);
+        CU_ASSERT(row->process_bytes > 0 && row->feature_seconds >= 0);
+        taken += row->taken;
+        if (!row->taken)
+            continue;
+        CU_ASSERT_EQUAL(row->recipe, recipe);
+        CU_ASSERT_EQUAL(row->unfreeze, unfreeze);
+        CU_ASSERT_EQUAL(row->epochs, epochs);
+    }
+    CU_ASSERT_EQUAL(taken, 1);
+}
+
+/* Every recipe and depth has a row; 72 pictures to train on make 11 steps of seven. */
+static void planned(void)
+{
+    thaw_finetune_options options = recipe_options();
+    thaw_forecast f = forecast(true, &options);
+    CU_ASSERT_EQUAL(f.count, 4); /* the probe; steps for the head and for all; the default recipe for all */
+    CU_ASSERT(f.train_count == 72 && f.validation_count == 48);
+    CU_ASSERT(f.rows[2].everything && !f.rows[1].everything);
+    CU_ASSERT(strcmp(f.rows[1].cut, "features") == 0 && strcmp(f.rows[2].cut, "flat") == 0);
+    check_taken(&f, THAW_RECIPE_PROBE_THEN_FINETUNE, 1, 46);
+    thaw_forecast_free(&f);
+    options.recipe = THAW_RECIPE_FINETUNE;
+    options.freeze.unfreeze = 1;
+    f = forecast(true, &options);
+    check_taken(&f, THAW_RECIPE_FINETUNE, 1, options.epochs);
+    thaw_forecast_free(&f);
+    options.freeze.unfreeze = 0;
+    options.freeze.trainable = "hidden";
+    f = forecast(true, &options);
+    CU_ASSERT_EQUAL(f.count, 6);
+    check_taken(&f, THAW_RECIPE_FINETUNE, -1, options.epochs);
+    thaw_forecast_free(&f);
+    options = recipe_options(); /* nothing lies below the head */
+    f = forecast(false, &options);
+    check_taken(&f, THAW_RECIPE_PROBE, 0, 0);
+    thaw_forecast_free(&f);
+}
+
+/* Mistakes are found as training would find them. */
+static void not_planned(void)
+{
+    thaw_finetune_options options = recipe_options();
+    thaw_model *model = make_model(true);
+    thaw_dataset *dataset = open_pictures(true);
+    thaw_forecast f;
+    options.recipe = THAW_RECIPE_FINETUNE;
+    options.freeze.unfreeze = 7;
+    CU_ASSERT_EQUAL(thaw_finetune_forecast(model, test_device(), dataset, &options, &f), THAW_ERR_USAGE);
+    thaw_forecast_free(&f);
+    options.freeze.unfreeze = 0;
+    options.learning_rate = -1;
+    CU_ASSERT_EQUAL(thaw_finetune_forecast(model, test_device(), dataset, &options, &f), THAW_ERR_USAGE);
+    thaw_forecast_free(&f);
+    thaw_dataset_close(&dataset);
+    thaw_model_close(&model);
+}
+
 void suite_recipe(void)
 {
     static const test_entry tests[] = {
-        {"kept", kept},         {"put back", put_back}, {"not tried", not_tried}, {"interrupted", interrupted},
-        {"no probe", no_probe},
+        {"kept", kept},         {"put back", put_back},       {"not tried", not_tried}, {"interrupted", interrupted},
+        {"no probe", no_probe}, {"out of time", out_of_time}, {"planned", planned},     {"not planned", not_planned},
     };
     TEST_SUITE("recipe", tests);
 }

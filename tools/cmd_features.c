@@ -10,6 +10,7 @@
 
 typedef struct features_options {
     const char *folder, *output, *at;
+    bool no_cache;
     cli_job_options job;
     cli_preprocess_options preprocess;
 } features_options;
@@ -21,6 +22,7 @@ static const cli_option table[] = {
      .required = true},
     {"at", &cli_text, FIELD(at), "NODE", .help = "a node or value whose output is wanted",
      .otherwise = "where a new head would read"},
+    {"no-cache", &cli_flag, FIELD(no_cache), .help = "neither uses nor keeps what is computed on disk"},
 };
 #undef FIELD
 static const cli_group groups[] = {
@@ -93,7 +95,8 @@ static thaw_status compute(cli_state *cli, const features_options *options, feat
         status = cli_open_device(cli);
     if (status != THAW_OK)
         return status;
-    const thaw_job job = cli_job(cli, options->job.batch_size, options->job.workers, options->job.frozen_precision);
+    thaw_job job = cli_job(cli, options->job.batch_size, options->job.workers, options->job.frozen_precision);
+    job.no_cache = options->no_cache;
     return thaw_features(state->model, cli->device, state->paths, thaw_dataset_count(state->dataset), options->at,
                          &preprocess, &job, &state->features, state->index);
 }

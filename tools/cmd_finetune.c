@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forecast.h"
 #include "json_output.h"
 #include "recipe.h"
 #include "stages.h"
@@ -28,7 +29,7 @@ static const double small_interval = 0.1;
 static const cli_option file_table[] = {
     {"base", &cli_text, FIELD(base), "MODEL", .help = "the pre-trained model, an ONNX file", .required = true},
     {"data", &cli_text, FIELD(data.folder), "DIR", .help = "a folder of images for each class", .required = true},
-    {"output", &cli_text, FIELD(output), "MODEL", .help = "where the new model goes", .required = true},
+    {"output", &cli_text, FIELD(output), "MODEL", .help = "where the new model goes; not needed with --plan"},
 };
 static const cli_option run_table[] = {
     {"epochs", &cli_int32, FIELD(training.train.epochs), "N", .help = "times that every training image is used",
@@ -146,7 +147,9 @@ static thaw_status prepare(cli_state *cli, const finetune_options *options, fine
         status = cli_recipe_resolve(cli, &options->recipe, &state->train);
     if (status == THAW_OK && options->checkpoint_every)
         status = parse_distance(cli, options->checkpoint_every, &state->train);
-    if (status == THAW_OK)
+    if (status == THAW_OK && !options->output && !options->recipe.plan)
+        status = cli_fail_usage(cli, "--output MODEL is missing");
+    if (status == THAW_OK && options->output)
         status = cli_check_output(cli, options->output);
     if (status == THAW_OK)
         status = cli_open_dataset(cli, &options->data, false, &state->dataset);
@@ -227,7 +230,7 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
     const thaw_finetune_result *result = &state->result;
     return cli_json_print(json_pack(
         "{s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:o, s:I, s:I, "
-        "s:b, s:o, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o}",
+        "s:b, s:o, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:b}",
         "device", cli_json_text(thaw_device_describe(cli->device)->name), "base", cli_json_text(options->base),
         "classes", cli_json_classes(state->model), "train_count", (json_int_t)result->train_count, "val_count",
         (json_int_t)result->validation_count, "epochs", epochs_json(result), "best_val_top1",
@@ -243,7 +246,8 @@ static thaw_status print_json(const cli_state *cli, const finetune_options *opti
         result->features_halved, "recipe", cli_recipe_text(result->recipe), "val_top1_low",
         cli_json_number(result->best_validation_low), "val_top1_high", cli_json_number(result->best_validation_high),
         "probe", cli_probe_json(result), "refinement", cli_refinement_json(result), "start_val_top1",
-        cli_json_number(result->start_validation_top1)));
+        cli_json_number(result->start_validation_top1), "planned_steps", (json_int_t)result->planned_steps,
+        "out_of_time", result->out_of_time));
 }
 
 /* Saves what training left in the model, and tells. An interruption is over by then: saving must not stop. */
@@ -265,6 +269,19 @@ static thaw_status finish(cli_state *cli, const finetune_options *options, finet
     return status;
 }
 
+/* Says what training would take instead of training. */
+static thaw_status plan(cli_state *cli, finetune_state *state)
+{
+    thaw_forecast forecast;
+    state->train.preprocess = state->preprocess;
+    thaw_status status = thaw_finetune_forecast(state->model, cli->device, state->dataset, &state->train, &forecast);
+    cli_end_job(cli);
+    if (status == THAW_OK)
+        status = cli_forecast_print(cli, &forecast);
+    thaw_forecast_free(&forecast);
+    return status;
+}
+
 static thaw_status run(cli_state *cli, const void *all_options, const char *const *arguments, size_t argument_count)
 {
     (void)arguments, (void)argument_count;
@@ -273,9 +290,9 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
     thaw_status status = prepare(cli, options, &state);
     if (status == THAW_OK) {
         note_job(cli, options, &state);
-        status = train(cli, options, &state);
+        status = options->recipe.plan ? plan(cli, &state) : train(cli, options, &state);
     }
-    if (status == THAW_OK)
+    if (status == THAW_OK && !options->recipe.plan)
         status = finish(cli, options, &state);
     thaw_layer_list_free(&state.layers);
     thaw_finetune_result_free(&state.result);
@@ -300,6 +317,7 @@ const cli_command cli_command_finetune = {
         "far; a second one quits at once.\n"
         "Data is a folder for each class: DIR/<class>/<image>, or DIR/train/<class>/.. with DIR/val/<class>/..",
     .examples = "  thaw finetune --base resnet18.onnx --data flowers --output flowers.onnx\n"
+                "  thaw finetune --base resnet18.onnx --data flowers --plan\n"
                 "  thaw finetune --base mobilenet.onnx --preprocess tf --data signs --output signs.onnx \\\n"
                 "       --epochs 50 --lr 3e-4 --val-split 0.25 --early-stop 8\n"
                 "  thaw finetune --base resnet18.onnx --data flowers --output flowers.onnx --unfreeze 1 --lr 1e-4 \\\n"

@@ -10,14 +10,18 @@
 static const char *const recipes[] = {THAW_RECIPE_LIST(LIST_NAME) NULL};
 #undef LIST_NAME
 
-const cli_option cli_recipe_table[2] = {
+const cli_option cli_recipe_table[3] = {
     {"recipe", &cli_choice, offsetof(cli_recipe_options, recipe),
      .help = "probe: a new output layer by logistic regression, in seconds, with nothing to set; probe-then-finetune: "
              "then deeper from there, kept only if it is better on validation images beyond chance; finetune: steps of "
              "gradient descent, by the options below",
      .otherwise = "probe-then-finetune; finetune where an option says how or what to train", .choices = recipes},
     {"time-budget", &cli_text, offsetof(cli_recipe_options, time_budget), "DURATION",
-     .help = "what probe-then-finetune may take: 90s, 5m, 2h", .otherwise = "5m"},
+     .help = "what it may take: 90s, 5m, 2h; training is drawn in so that it ends by then",
+     .otherwise = "5m for probe-then-finetune, else none"},
+    {"plan", &cli_flag, offsetof(cli_recipe_options, plan),
+     .help = "trains nothing: measures on this device and says what each recipe and depth would take, and which is "
+             "taken"},
 };
 
 /* Only the recipe finetune looks at these. */
@@ -67,7 +71,7 @@ thaw_status cli_recipe_resolve(cli_state *cli, const cli_recipe_options *options
     if (options->recipe >= 0)
         train->recipe = (thaw_recipe)options->recipe;
     else if (options->time_budget)
-        train->recipe = THAW_RECIPE_PROBE_THEN_FINETUNE;
+        train->recipe = only ? THAW_RECIPE_FINETUNE : THAW_RECIPE_PROBE_THEN_FINETUNE;
     else
         train->recipe = only || other ? THAW_RECIPE_FINETUNE : THAW_RECIPE_PROBE_THEN_FINETUNE;
     if (train->recipe == THAW_RECIPE_FINETUNE)
@@ -79,8 +83,8 @@ thaw_status cli_recipe_resolve(cli_state *cli, const cli_recipe_options *options
                               recipes[train->recipe]);
     if (!options->time_budget)
         return THAW_OK;
-    if (train->recipe != THAW_RECIPE_PROBE_THEN_FINETUNE)
-        return cli_fail_usage(cli, "--time-budget is for the recipe probe-then-finetune");
+    if (train->recipe == THAW_RECIPE_PROBE)
+        return cli_fail_usage(cli, "--time-budget is for recipes that train in steps, the probe takes seconds");
     return parse_duration(cli, options->time_budget, &train->time_budget_seconds);
 }
 
@@ -113,6 +117,9 @@ static void print_refinement(const thaw_finetune_result *result)
 
 void cli_recipe_print(const thaw_finetune_result *result)
 {
+    if (result->out_of_time)
+        printf("time    it allowed %llu of %llu steps, to which the schedule was drawn in\n",
+               (unsigned long long)result->steps, (unsigned long long)result->planned_steps);
     if (result->recipe == THAW_RECIPE_FINETUNE)
         return;
     print_probe(&result->probe);

@@ -8,9 +8,10 @@
 typedef struct cli_recipe_options {
     int recipe; /* -1: not given */
     const char *time_budget;
+    bool plan;
 } cli_recipe_options;
 
-extern const cli_option cli_recipe_table[2];
+extern const cli_option cli_recipe_table[3];
 
 void cli_recipe_defaults(cli_recipe_options *options);
 /* Sets train->recipe and its time budget: what --recipe says; else finetune where an option was given that only that

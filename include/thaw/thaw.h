@@ -15,6 +15,7 @@
 #include <thaw/check.h>
 #include <thaw/data.h>
 #include <thaw/device.h>
+#include <thaw/forecast.h>
 #include <thaw/model.h>
 #include <thaw/profile.h>
 #include <thaw/status.h>

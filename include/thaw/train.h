@@ -93,7 +93,9 @@ typedef void (*thaw_plan_callback)(void *user, const thaw_plan *plan);
 
 typedef struct thaw_finetune_options {
     thaw_recipe recipe;         /* default finetune */
-    double time_budget_seconds; /* of probe-then-finetune, from the start; default 300 */
+    double time_budget_seconds; /* from the start; default 0: none, for probe-then-finetune 300. Where it comes to an
+                                 * end, so does training: steps and schedule are drawn in so that validation is done by
+                                 * then. A run that this shortens does not give the same bits twice */
     thaw_job job;
     thaw_preprocess preprocess;
     thaw_freeze_options freeze;    /* default: all frozen but the new head */
@@ -192,6 +194,8 @@ typedef struct thaw_finetune_result {
     bool features_kept;           /* they were computed once; false: in every epoch */
     bool head_kept;               /* the model's own head was trained on, not a fresh one */
     uint64_t steps;               /* of the optimizer */
+    uint64_t planned_steps;       /* that all epochs would have come to */
+    bool out_of_time;             /* the time allowed fewer */
     uint64_t resumed_step;        /* the step after which a resumed run went on; 0: it began at the beginning */
     bool frozen_unchanged; /* every frozen tensor, statistics included, is what it was, bit for bit: in the model,
                             * and in what the device trained with */
@@ -310,7 +314,8 @@ THAW_API THAW_MUST_CHECK thaw_status thaw_predict(thaw_model *model, thaw_device
 THAW_API void thaw_predictions_free(thaw_prediction **predictions, size_t count);
 
 /* The frozen part's output for each image: *features is float32 [count, ...]; index[i] is the place in `paths` of row
- * i (bad images have no row). `at` names a value or a node; NULL: where a new head would read. */
+ * i (bad images have no row). `at` names a value or a node; NULL: where a new head would read. What the feature cache
+ * has of them is taken from there, and what it lacks put into it, in float32, unless the job says otherwise. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_features(thaw_model *model, thaw_device *device, const char *const *paths,
                                                    size_t count, const char *at, const thaw_preprocess *preprocess,
                                                    const thaw_job *job, thaw_tensor **features, size_t *index);

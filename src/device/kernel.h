@@ -80,5 +80,8 @@ size_t thaw_kernel_max_group(const thaw_kernel *kernel);
 
 /* Waits until all that was queued is done. THAW_ERR_DEVICE if any of it failed. */
 THAW_MUST_CHECK thaw_status thaw_device_finish(thaw_device *device);
+/* The same, and gives back idle memory and every kernel, none of which may be in use: what comes next finds the device
+ * as if it had just been opened, for measuring what a fresh start costs. */
+THAW_MUST_CHECK thaw_status thaw_device_forget(thaw_device *device);
 
 #endif

@@ -194,6 +194,14 @@ void thaw_programs_release(thaw_device *device)
     }
 }
 
+thaw_status thaw_device_forget(thaw_device *device)
+{
+    THAW_TRY(thaw_device_finish(device));
+    thaw_programs_release(device);
+    thaw_buffer_pool_trim(device);
+    return THAW_OK;
+}
+
 thaw_status thaw_program_get(thaw_device *device, const char *name, const char *options, const char *kernel,
                              thaw_program **program)
 {

@@ -35,11 +35,14 @@ typedef struct run {
     double epoch_start;      /* on the clock */
     double learning_rate;    /* of the last step */
     double checkpoint_start; /* when the last checkpoint was written */
-    thaw_reporter reporter;  /* of steps */
+    size_t planned, steps;   /* of all epochs, as planned; as the time allows */
+    size_t timed;            /* steps of this process that took step_seconds in all */
+    double step_seconds, judge_seconds; /* the latter of the last validation */
+    thaw_reporter reporter;             /* of steps */
 } run;
 
 /* Few images make short epochs: a head needs steps, not epochs. */
-static int32_t enough_epochs(size_t steps_per_epoch)
+int32_t thaw_epochs_enough(size_t steps_per_epoch)
 {
     const size_t enough_steps = 600, epochs = (enough_steps + steps_per_epoch - 1) / steps_per_epoch;
     return epochs < 30 ? 30 : epochs > 200 ? 200 : (int32_t)epochs;
@@ -225,17 +228,53 @@ static thaw_status keep_parameters(const run *r)
     return THAW_OK;
 }
 
+/* What validation takes, as long as it was not seen: forward is a third of a step. */
+static double judge_seconds(const run *r, double step_seconds)
+{
+    const size_t batches = (r->training->validation_count + r->trainer->batch - 1) / r->trainer->batch;
+    return r->judge_seconds > 0 ? r->judge_seconds : (double)batches * step_seconds / 3;
+}
+
+/* The steps that all epochs come to where those to come take as long as those before. The schedule ends with the last
+ * one, so that training that has to be short still ends with low rates. */
+static void fit_to_time(run *r, size_t done)
+{
+    enum { LEAST_TIMED = 3 };
+    if (!(r->training->deadline > 0) || r->timed < LEAST_TIMED || done >= r->planned)
+        return;
+    const double each = r->step_seconds / (double)r->timed, judging = judge_seconds(r, each);
+    const double per_epoch = (double)r->trainer->steps_per_epoch;
+    const double left = r->training->deadline - thaw_clock_seconds() - judging;
+    const double affordable = fmax(left, 0.0) / (each + judging / per_epoch);
+    r->steps = affordable < (double)(r->planned - done) ? done + (size_t)affordable : r->planned;
+}
+
+/* A step, timed unless it is the first, which waits for images and kernels. */
+static thaw_status take_step(run *r, size_t step)
+{
+    const thaw_finetune_options *o = r->options;
+    const size_t steps = r->steps > step ? r->steps : step + 1;
+    const double start = thaw_clock_seconds();
+    r->learning_rate = o->learning_rate * thaw_schedule_rate(o->schedule, step, steps, (size_t)o->warmup_steps);
+    THAW_TRY(thaw_trainer_step(r->trainer, r->learning_rate, &r->train));
+    if (step > r->result->resumed_step) {
+        r->timed++;
+        r->step_seconds += thaw_clock_seconds() - start;
+    }
+    return THAW_OK;
+}
+
 /* The steps that the epoch has left; stops between two of them when asked to. */
 static thaw_status train_epoch(run *r, bool *stopped)
 {
     thaw_trainer *t = r->trainer;
-    const thaw_finetune_options *o = r->options;
-    const size_t steps = (size_t)r->epochs * t->steps_per_epoch;
     *stopped = false;
     while (t->position < t->epoch_rows) {
         const size_t step = (size_t)thaw_optimizer_steps(t->optimizer);
-        r->learning_rate = o->learning_rate * thaw_schedule_rate(o->schedule, step, steps, (size_t)o->warmup_steps);
-        THAW_TRY(thaw_trainer_step(t, r->learning_rate, &r->train));
+        fit_to_time(r, step);
+        if (step >= r->steps && r->train.count > 0)
+            return THAW_OK;
+        THAW_TRY(take_step(r, step));
         thaw_reporter_update(&r->reporter, step + 1, 0.0);
         *stopped = thaw_context_interrupted(r->training->context) && t->position < t->epoch_rows;
         if (*stopped)
@@ -263,7 +302,10 @@ static thaw_status finish_epoch(run *r)
 {
     thaw_finetune_result *result = r->result;
     thaw_loss_sums held_out = {0};
+    const double judge_start = thaw_clock_seconds();
     THAW_TRY(thaw_trainer_validate(r->trainer, &held_out));
+    r->judge_seconds = thaw_clock_seconds() - judge_start;
+    fit_to_time(r, (size_t)thaw_optimizer_steps(r->trainer->optimizer));
     const double seconds = thaw_clock_seconds() - r->epoch_start;
     thaw_epoch *epoch = &result->epochs[result->epoch_count];
     *epoch = (thaw_epoch){.epoch = (int32_t)result->epoch_count + 1,
@@ -299,7 +341,8 @@ static thaw_status close_epoch(run *r)
 static bool is_over(const run *r)
 {
     const int32_t done = (int32_t)r->result->epoch_count, patience = r->options->early_stop;
-    return done >= r->epochs || (patience && done - r->result->best_epoch >= patience);
+    return done >= r->epochs || thaw_optimizer_steps(r->trainer->optimizer) >= r->steps ||
+           (patience && done - r->result->best_epoch >= patience);
 }
 
 static thaw_status run_epochs(run *r, bool resumed)
@@ -323,6 +366,8 @@ static thaw_status run_epochs(run *r, bool resumed)
         result->interrupted = thaw_context_interrupted(r->training->context);
     }
     result->steps = thaw_optimizer_steps(r->trainer->optimizer);
+    result->planned_steps = r->planned;
+    result->out_of_time = r->steps < r->planned && !result->interrupted;
     if (!result->epoch_count)
         return thaw_fail(r->training->context, THAW_ERR_INTERRUPTED, "stopped in the first epoch, after step %llu",
                          (unsigned long long)result->steps);
@@ -334,7 +379,8 @@ static thaw_status run_epochs(run *r, bool resumed)
 static thaw_status open_run(run *r)
 {
     thaw_context *context = r->training->context;
-    r->epochs = r->options->epochs ? r->options->epochs : enough_epochs(r->trainer->steps_per_epoch);
+    r->epochs = r->options->epochs ? r->options->epochs : thaw_epochs_enough(r->trainer->steps_per_epoch);
+    r->planned = r->steps = (size_t)r->epochs * r->trainer->steps_per_epoch;
     r->epoch_start = r->checkpoint_start = thaw_clock_seconds();
     r->start_loss = r->result->start_validation_top1 = NAN;
     r->rows = thaw_rows_hash(r->training->rows);

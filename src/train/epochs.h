@@ -4,6 +4,9 @@
 
 #include "train/trainer.h"
 
+/* As many as there are where nobody says how many. */
+int32_t thaw_epochs_enough(size_t steps_per_epoch);
+
 /* Runs all epochs. A head that is kept is validated before the first step, and is the best as long as no epoch is
  * better. Afterwards best[i] (of trainer->parameters.items[i], made here, released by the caller) holds the best one;
  * result has epochs, best_epoch, best_validation_top1, start_validation_top1, steps and resumed_step. `identity` tells

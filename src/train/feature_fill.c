@@ -420,7 +420,8 @@ static thaw_status allocate(filling *f)
     return thaw_allocate(s->context, o->count, sizeof *f->places, &f->places);
 }
 
-static thaw_status fill(filling *f, bool *kept, size_t *bad_count)
+/* Up to where something would be computed. */
+static thaw_status find(filling *f, bool *kept)
 {
     thaw_feature_store *s = f->store;
     THAW_TRY(allocate(f));
@@ -429,9 +430,16 @@ static thaw_status fill(filling *f, bool *kept, size_t *bad_count)
         THAW_TRY(thaw_image_contents_read(s->context, f->options->paths, f->options->count, &f->contents));
     THAW_TRY(choose_precision(f));
     THAW_TRY(allocate_items(f, f->item_count, kept));
+    s->found_count = *kept ? look_up(f, false) : 0;
+    return THAW_OK;
+}
+
+static thaw_status fill(filling *f, bool *kept, size_t *bad_count)
+{
+    thaw_feature_store *s = f->store;
+    THAW_TRY(find(f, kept));
     if (!*kept)
         return THAW_OK;
-    s->found_count = look_up(f, false);
     if (s->found_count)
         thaw_log(s->context, THAW_LOG_INFO, "the features of %zu of %zu images were kept from earlier runs",
                  s->found_count, f->item_count);
@@ -442,6 +450,20 @@ static thaw_status fill(filling *f, bool *kept, size_t *bad_count)
     return THAW_OK;
 }
 
+static void close_filling(filling *f)
+{
+    thaw_image_stage_close(&f->stage);
+    thaw_image_contents_free(&f->contents);
+    free(f->first_extra);
+    free(f->state);
+    free(f->numbers);
+    free(f->halves);
+    free(f->paths);
+    free(f->places);
+    free(f->sample);
+    free(f->sampled);
+}
+
 thaw_status thaw_feature_store_open(thaw_device *device, const thaw_feature_store_options *options,
                                     thaw_feature_store *store, bool *kept, size_t *bad_count)
 {
@@ -449,18 +471,27 @@ thaw_status thaw_feature_store_open(thaw_device *device, const thaw_feature_stor
     *bad_count = 0;
     filling f = {.device = device, .store = store, .options = options};
     const thaw_status status = fill(&f, kept, bad_count);
-    thaw_image_stage_close(&f.stage);
-    thaw_image_contents_free(&f.contents);
-    free(f.first_extra);
-    free(f.state);
-    free(f.numbers);
-    free(f.halves);
-    free(f.paths);
-    free(f.places);
-    free(f.sample);
-    free(f.sampled);
+    close_filling(&f);
     store->options.single = NULL;
     if (status != THAW_OK || !*kept)
         thaw_feature_store_close(store);
+    return status;
+}
+
+thaw_status thaw_feature_store_survey(thaw_device *device, const thaw_feature_store_options *options,
+                                      thaw_feature_survey *survey)
+{
+    thaw_feature_store store = {.context = thaw_device_context(device), .options = *options};
+    filling f = {.device = device, .store = &store, .options = options};
+    *survey = (thaw_feature_survey){0};
+    const thaw_status status = find(&f, &survey->kept);
+    survey->item_count = f.item_count;
+    survey->found_count = store.found_count;
+    survey->in_memory = store.values || store.memory;
+    survey->stored_bytes = survey->kept ? store.stored_bytes : 0;
+    if (store.cache && survey->kept)
+        survey->added_bytes = (uint64_t)(f.item_count - store.found_count) * store.row_bytes;
+    close_filling(&f);
+    thaw_feature_store_close(&store);
     return status;
 }

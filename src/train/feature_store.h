@@ -44,6 +44,19 @@ typedef struct thaw_feature_store {
  * sample. *bad_count counts images that don't decode, which job->on_bad_image was told of. */
 THAW_MUST_CHECK thaw_status thaw_feature_store_open(thaw_device *device, const thaw_feature_store_options *options,
                                                     thaw_feature_store *store, bool *kept, size_t *bad_count);
+
+/* What a store would take. */
+typedef struct thaw_feature_survey {
+    size_t item_count, found_count; /* views of images, and those of them that the cache has */
+    bool kept;                      /* false: they fit neither into memory nor into the cache */
+    bool in_memory;
+    uint64_t stored_bytes; /* in memory or mapped */
+    uint64_t added_bytes;  /* on the disk, for those that are missing; 0 without a cache */
+} thaw_feature_survey;
+
+/* Looks as thaw_feature_store_open() would, and computes no more than the sample that decides about 16 bits. */
+THAW_MUST_CHECK thaw_status thaw_feature_store_survey(thaw_device *device, const thaw_feature_store_options *options,
+                                                      thaw_feature_survey *survey);
 /* {0} is fine. */
 void thaw_feature_store_close(thaw_feature_store *store);
 

@@ -31,7 +31,6 @@ thaw_finetune_options thaw_finetune_defaults(void)
                                      .momentum = 0.9,
                                      .weight_decay = 1e-2,
                                      .schedule = THAW_SCHEDULE_COSINE,
-                                     .time_budget_seconds = 300,
                                      .seed = 1};
     thaw_preprocess_named("imagenet", 224, 224, &options.preprocess);
     return options;
@@ -149,6 +148,8 @@ thaw_status thaw_finetune(thaw_model *model, thaw_device *device, const thaw_dat
     const double start = thaw_clock_seconds();
     thaw_training training = {
         .context = model->context, .model = model, .device = device, .dataset = dataset, .options = options};
+    if (options->time_budget_seconds > 0)
+        training.deadline = start + options->time_budget_seconds;
     *result =
         (thaw_finetune_result){.recipe = options->recipe, .best_validation_top1 = NAN, .best_validation_high = 1.0};
     const thaw_status status = finetune(&training, result);

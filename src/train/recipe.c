@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "model/freeze.h"
+#include "train/candidates.h"
 #include "train/descent.h"
 #include "train/finetune.h"
 #include "train/metrics.h"
@@ -18,17 +19,8 @@
 /* Fine-tuning is better if chance would not have made it so in 95 of 100 cases. */
 static const double level = 0.05;
 
-enum {
-    STEPS = 500,
-    FEW_STEPS = 200,   /* fewer are not taken as long as something cheaper is left to try */
-    LEAST_STEPS = 100, /* fewer are not worth it */
-    WARMUP_STEPS = 25,
-    UNTIMED_STEPS = 2, /* in which kernels are compiled and images are fetched ahead */
-    TIMED_STEPS = 3
-};
-
-/* What runs beside the steps: validation, writing things down. */
-static const double overhead = 1.15;
+/* Where nobody says how long it may take. */
+static const double budget_seconds = 300;
 
 typedef struct recipe {
     const thaw_training *given;
@@ -39,14 +31,8 @@ typedef struct recipe {
     bool *held_out;   /* [images] */
     bool *right[2];   /* [images], of those held out */
     double deadline;
+    double image_seconds; /* of the probe's features; 0: too few were computed to tell */
 } recipe;
-
-/* A way to fine-tune. */
-typedef struct candidate {
-    thaw_freeze_options freeze;
-    thaw_augment_kind augment;
-    int32_t least_steps;
-} candidate;
 
 static void explain(recipe *r, const char *format, ...) THAW_PRINTF(2, 3);
 
@@ -66,7 +52,8 @@ static void open_training(recipe *r, size_t part)
                                   .device = g->device,
                                   .dataset = g->dataset,
                                   .options = &r->options[part],
-                                  .keeps_last = part == 1};
+                                  .keeps_last = part == 1,
+                                  .deadline = r->deadline};
 }
 
 /* --- the probe ---------------------------------------------------------------------------------------------------- */
@@ -82,10 +69,20 @@ static void set_probe_options(recipe *r)
     o->checkpoint = NULL;
 }
 
+static void note_image_time(recipe *r, double seconds)
+{
+    enum { ENOUGH = 32 };
+    const thaw_feature_store *store = thaw_rows_store(r->training.rows);
+    const size_t computed = store ? store->item_count - store->found_count : 0;
+    r->image_seconds = computed >= ENOUGH ? seconds / (double)computed : 0.0;
+}
+
 static thaw_status run_probe(recipe *r)
 {
     thaw_training *t = &r->training;
+    const double start = thaw_clock_seconds();
     THAW_TRY(thaw_finetune_prepare(t, r->result, &r->frozen));
+    note_image_time(r, thaw_clock_seconds() - start);
     if (!thaw_probe_is_possible(t)) {
         thaw_log(
             t->context, THAW_LOG_WARNING,
@@ -120,121 +117,38 @@ static bool can_be_beaten(recipe *r)
     return all && wrong >= needed;
 }
 
-static thaw_status count_stages(const recipe *r, int32_t *stages)
-{
-    const thaw_preprocess *p = &r->given->options->preprocess;
-    thaw_layer_list *layers;
-    THAW_TRY(thaw_model_layers(r->given->model, p->height, p->width, &layers));
-    *stages = 0;
-    for (size_t i = 0; i < layers->count; i++)
-        *stages =
-            layers->layers[i].stage > *stages && layers->layers[i].parameters > 0 ? layers->layers[i].stage : *stages;
-    thaw_layer_list_free(&layers);
-    return THAW_OK;
-}
-
-/* What so many images allow, without learning them by heart. */
-static int32_t depth_for(size_t images, int32_t stages)
-{
-    const int32_t wanted = images < 1000 ? 1 : images < 5000 ? 2 : images < 20000 ? 3 : stages;
-    return wanted < stages ? wanted : stages;
-}
-
-/* From the one that is likely to be best to what is cheapest. The number of them. */
-static size_t list_candidates(const recipe *r, int32_t stages, candidate list[3])
-{
-    const thaw_freeze_options *wish = &r->given->options->freeze;
-    const bool wished = wish->until || wish->unfreeze || wish->trainable;
-    thaw_freeze_options deep = wished ? *wish : thaw_freeze_defaults(), shallow = thaw_freeze_defaults();
-    if (!wished)
-        deep.unfreeze = depth_for(r->result->train_count, stages);
-    deep.update_batch_norm = false;
-    shallow.unfreeze = 1;
-    list[0] = (candidate){deep, THAW_AUGMENT_BASIC, FEW_STEPS};
-    list[1] = (candidate){deep, THAW_AUGMENT_NONE, FEW_STEPS};
-    list[2] = (candidate){shallow, THAW_AUGMENT_NONE, LEAST_STEPS};
-    if (!wished && deep.unfreeze > 1)
-        return 3;
-    list[1].least_steps = LEAST_STEPS;
-    return 2;
-}
-
-static void set_options(recipe *r, const candidate *c)
-{
-    thaw_finetune_options *o = &r->options[1];
-    const thaw_finetune_options defaults = thaw_finetune_defaults();
-    *o = r->options[0];
-    o->recipe = THAW_RECIPE_FINETUNE;
-    o->freeze = c->freeze;
-    o->augment = c->augment;
-    o->accumulate = 1;
-    o->optimizer = THAW_OPTIMIZER_ADAMW;
-    o->learning_rate = 3e-4;
-    o->head_learning_rate = 0;
-    o->depth_decay = 0.5;
-    o->weight_decay = defaults.weight_decay;
-    o->clip_norm = 1.0;
-    o->schedule = THAW_SCHEDULE_COSINE;
-    o->warmup_steps = WARMUP_STEPS;
-    o->ema = 0;
-    o->early_stop = 0;
-    o->epochs = 0;
-    o->new_head = false; /* the probe's */
-    o->head_at = NULL;
-    o->on_plan = NULL; /* until one is chosen */
-}
-
 /* --- how long it takes -------------------------------------------------------------------------------------------- */
 
-/* Steps that change nothing. Their mean time. */
-static thaw_status time_steps(thaw_trainer *t, double *seconds)
-{
-    double start = 0.0;
-    THAW_TRY(thaw_trainer_begin_epoch(t, 0));
-    for (int i = 0; i < UNTIMED_STEPS + TIMED_STEPS; i++) {
-        thaw_loss_sums sums = {0};
-        if (i == UNTIMED_STEPS)
-            start = thaw_clock_seconds();
-        if (t->position >= t->epoch_rows)
-            THAW_TRY(thaw_trainer_begin_epoch(t, 0));
-        THAW_TRY(thaw_trainer_step(t, 0.0, &sums));
-    }
-    *seconds = (thaw_clock_seconds() - start) / TIMED_STEPS;
-    return THAW_OK;
-}
-
-/* Epochs that the time that is left allows; 0: too few for this candidate. */
-static thaw_status plan_epochs(recipe *r, const candidate *c, int32_t *epochs)
+/* Epochs that the time that is left allows, by a few steps; 0: too few for this candidate. */
+static thaw_status plan_epochs(recipe *r, const thaw_candidate *c, int32_t *epochs)
 {
     thaw_trainer trainer;
     double seconds;
     *epochs = 0;
     THAW_TRY(thaw_trainer_open(&trainer, &r->training));
     const size_t steps = trainer.steps_per_epoch;
-    const thaw_status status = time_steps(&trainer, &seconds);
+    const thaw_status status =
+        thaw_trainer_time(&trainer, THAW_RECIPE_UNTIMED_STEPS, THAW_RECIPE_TIMED_STEPS, &seconds);
     thaw_trainer_close(&trainer);
     THAW_TRY(status);
-    const double affordable = (r->deadline - thaw_clock_seconds()) / (seconds * overhead * (double)steps);
-    const size_t wanted = (STEPS + steps - 1) / steps;
-    if (affordable >= 1.0)
-        *epochs = affordable < (double)wanted ? (int32_t)affordable : (int32_t)wanted;
-    if ((size_t)*epochs < wanted && (size_t)*epochs * steps < (size_t)c->least_steps)
-        *epochs = 0;
+    *epochs = thaw_candidate_epochs(c, r->deadline - thaw_clock_seconds(), seconds, steps);
     return THAW_OK;
 }
 
 /* Makes the training ready that is to run. *epochs is 0 where the time is too short for any. */
 static thaw_status choose(recipe *r, int32_t stages, int32_t *epochs)
 {
-    candidate list[3];
-    const size_t count = list_candidates(r, stages, list);
+    thaw_candidate list[THAW_MOST_CANDIDATES];
+    const size_t count = thaw_candidates_list(&r->given->options->freeze, r->result->train_count, stages, list);
+    /* Images come to any cut in the time that they take to the head, or less. */
+    const double ready_seconds = r->image_seconds * (double)thaw_dataset_count(r->given->dataset);
     *epochs = 0;
     for (size_t i = 0; i < count && !*epochs; i++) {
         thaw_hash frozen;
         thaw_training_close(&r->training);
-        if (thaw_clock_seconds() >= r->deadline)
+        if (thaw_clock_seconds() + ready_seconds >= r->deadline)
             break;
-        set_options(r, &list[i]);
+        r->options[1] = thaw_candidate_options(&list[i], &r->options[0]);
         open_training(r, 1);
         r->second = (thaw_finetune_result){0};
         THAW_TRY(thaw_finetune_prepare(&r->training, &r->second, &frozen));
@@ -294,6 +208,8 @@ static thaw_status join_epochs(recipe *r)
     a->epochs = all;
     a->epoch_count = 1 + b->epoch_count;
     a->steps = b->steps;
+    a->planned_steps = b->planned_steps;
+    a->out_of_time = b->out_of_time;
     if (a->refinement.kept) {
         a->best_epoch = (int32_t)a->epoch_count;
         a->best_validation_top1 = a->refinement.top1;
@@ -332,14 +248,14 @@ static thaw_status try_refining(recipe *r)
 {
     thaw_refinement *refinement = &r->result->refinement;
     int32_t stages, epochs;
-    THAW_TRY(count_stages(r, &stages));
+    THAW_TRY(thaw_candidates_stages(r->given->model, &r->given->options->preprocess, &stages));
     if (stages == 0) {
         explain(r, "the model has no layers with weights below its head");
         return THAW_OK;
     }
     THAW_TRY(choose(r, stages, &epochs));
     if (!epochs) {
-        explain(r, "%.0f s are too short to fine-tune in", r->given->options->time_budget_seconds);
+        explain(r, "%.0f s are too short to fine-tune in", thaw_recipe_budget(r->given->options));
         return THAW_OK;
     }
     refinement->tried = true;
@@ -379,10 +295,15 @@ static thaw_status run(recipe *r)
     return r->result->refinement.kept ? THAW_OK : return_to_probe(r);
 }
 
+double thaw_recipe_budget(const thaw_finetune_options *options)
+{
+    return options->time_budget_seconds > 0 ? options->time_budget_seconds : budget_seconds;
+}
+
 thaw_status thaw_recipe_run(thaw_training *training, thaw_finetune_result *result)
 {
     recipe r = {
-        .given = training, .result = result, .deadline = thaw_clock_seconds() + training->options->time_budget_seconds};
+        .given = training, .result = result, .deadline = thaw_clock_seconds() + thaw_recipe_budget(training->options)};
     result->refinement.p = 1.0;
     result->refinement.top1 = NAN;
     result->refinement.top1_high = 1.0;

@@ -30,6 +30,10 @@ typedef struct thaw_rows_options {
  * in every epoch those held out come last. *bad_count counts images that don't decode: these have no row. */
 THAW_MUST_CHECK thaw_status thaw_rows_create(thaw_device *device, const thaw_rows_options *options, thaw_rows **rows,
                                              size_t *bad_count);
+/* Rows of noise, with a little in it of what labels[count], below `classes`, say: for measuring what training costs,
+ * without any image. The cut must outlive them. */
+THAW_MUST_CHECK thaw_status thaw_rows_create_noise(thaw_context *context, const thaw_cut *cut, const int32_t *labels,
+                                                   size_t count, size_t classes, thaw_rows **rows);
 void thaw_rows_destroy(thaw_rows **rows);
 size_t thaw_rows_count(const thaw_rows *rows);
 /* The place in paths of each row. */

@@ -1,4 +1,5 @@
 #include "train/trainer.h"
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -228,6 +229,23 @@ thaw_status thaw_trainer_step(thaw_trainer *t, double learning_rate, thaw_loss_s
     }
     THAW_TRY(thaw_optimizer_step(t->optimizer, learning_rate));
     return t->average ? thaw_average_update(t->average, thaw_optimizer_steps(t->optimizer)) : THAW_OK;
+}
+
+thaw_status thaw_trainer_time(thaw_trainer *t, int untimed, int timed, double *seconds)
+{
+    double start = thaw_clock_seconds();
+    THAW_TRY(thaw_trainer_begin_epoch(t, 0));
+    for (int i = 0; i < untimed + timed; i++) {
+        thaw_loss_sums sums = {0};
+        if (i == untimed)
+            start = thaw_clock_seconds();
+        if (t->position >= t->epoch_rows)
+            THAW_TRY(thaw_trainer_begin_epoch(t, 0));
+        THAW_TRY(thaw_trainer_step(t, 0.0, &sums));
+    }
+    THAW_TRY(thaw_device_finish(t->training->device));
+    *seconds = (thaw_clock_seconds() - start) / timed;
+    return THAW_OK;
 }
 
 thaw_status thaw_trainer_judge(thaw_trainer *t, thaw_loss_sums *sums, bool *right)

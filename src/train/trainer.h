@@ -38,6 +38,9 @@ THAW_MUST_CHECK thaw_status thaw_trainer_begin_epoch(thaw_trainer *trainer, size
 /* One step, of as many batches as are to be accumulated, or of what the epoch has left. THAW_ERR_DIVERGED, naming the
  * first tensor that went bad. */
 THAW_MUST_CHECK thaw_status thaw_trainer_step(thaw_trainer *trainer, double learning_rate, thaw_loss_sums *sums);
+/* Steps that change no weight (but running statistics), from the epoch's beginning: the mean time of the last `timed`.
+ */
+THAW_MUST_CHECK thaw_status thaw_trainer_time(thaw_trainer *trainer, int untimed, int timed, double *seconds);
 /* The held-out rows, with the averaged weights where there are some; ends the epoch's run through its rows.
  * THAW_ERR_DIVERGED as above. */
 THAW_MUST_CHECK thaw_status thaw_trainer_validate(thaw_trainer *trainer, thaw_loss_sums *sums);

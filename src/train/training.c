@@ -207,6 +207,11 @@ static thaw_status standardise(thaw_training *t)
     return t->head_kept ? standardise_head(t) : THAW_OK;
 }
 
+thaw_status thaw_training_standardise(thaw_training *t)
+{
+    return thaw_rows_store(t->rows) && thaw_training_linear_head(t) ? standardise(t) : THAW_OK;
+}
+
 thaw_status thaw_training_prepare_rows(thaw_training *t)
 {
     THAW_TRY(read_images(t));
@@ -214,9 +219,7 @@ thaw_status thaw_training_prepare_rows(thaw_training *t)
     weigh_rows(t);
     if (updates_batch_norms(t->options) && t->train_count < 2)
         return thaw_fail(t->context, THAW_ERR_USAGE, "batch norms can't be updated on a single image");
-    if (thaw_rows_store(t->rows) && thaw_training_linear_head(t))
-        return standardise(t);
-    return THAW_OK;
+    return thaw_training_standardise(t);
 }
 
 void thaw_training_close(thaw_training *t)

@@ -23,6 +23,7 @@ typedef struct thaw_training {
     size_t *class_count;                  /* [classes]: training images */
     bool head_kept;                       /* the model's own is trained on */
     bool keeps_last; /* epoch, not the best: held-out images then say without bias how good it is */
+    double deadline; /* on thaw_clock_seconds(): training ends in time for validation by then; 0: none */
     size_t classes, train_count, validation_count, bad_count;
 } thaw_training;
 
@@ -30,6 +31,8 @@ typedef struct thaw_training {
 THAW_MUST_CHECK thaw_status thaw_training_prepare_model(thaw_training *training);
 /* Reads the images, runs the frozen part over them where its output fits into memory, labels and weighs the rows. */
 THAW_MUST_CHECK thaw_status thaw_training_prepare_rows(thaw_training *training);
+/* The last of that: the features of a linear head are standardised, where they are kept. */
+THAW_MUST_CHECK thaw_status thaw_training_standardise(thaw_training *training);
 void thaw_training_close(thaw_training *training);
 
 /* The node that makes the logits if it is all that is trained and reads the cut, a list of features, itself; else NULL:
