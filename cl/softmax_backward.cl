@@ -1,6 +1,9 @@
 /* Along the middle of [outer, length, inner], row-major, any sizes:
  *
  *     dx += y * (dy - the sum of dy * y)            LOG: dx += dy - exp(y) * the sum of dy */
+#ifndef LANES
+#define LANES 1
+#endif
 #define RUN 32
 
 #ifdef LOG
