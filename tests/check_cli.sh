@@ -395,6 +395,16 @@ check "lr-find: a suggestion" grep -q '^suggested: --lr [0-9]' stdout
 thaw_exits 1 finetune --base "$base" --data data --output o.onnx -q --optimizer sgd --lr 1000 --clip-norm 0 --weight-decay 10
 one_error "step .* first tensor with NaN or infinities"
 
+diverging() {
+    thaw_exits 1 finetune --base "$base" --data data --output o.onnx -q --freeze-until none --optimizer sgd --lr 50 \
+        --warmup 60 --clip-norm 0 --epochs 40 --checkpoint diverged "$@"
+    one_error "at step 4: the first tensor with NaN or infinities is"
+}
+diverging
+check "divergence: the last good checkpoint is kept" [ -e diverged/checkpoint-000000000003.safetensors ]
+check "divergence: nothing bad is kept" [ ! -e diverged/checkpoint-000000000004.safetensors ]
+diverging --resume # from a checkpoint that can be read
+
 # --- checkpoints -------------------------------------------------------------------------------------------------------
 thaw_exits 0 finetune --base "$base" --data data --output one.onnx --epochs 3 --checkpoint state -q
 check "checkpoints: the last two" [ "$(find state -type f | wc -l)" = 2 ]

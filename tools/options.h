@@ -61,7 +61,7 @@ typedef struct cli_group {
     }
 
 /* Options bound to the fields that they fill. */
-#define CLI_OPTIONS_MAX 64
+#define CLI_OPTIONS_MAX 128
 typedef struct cli_parser {
     const cli_option *options[CLI_OPTIONS_MAX];
     void *fields[CLI_OPTIONS_MAX];
