@@ -9,4 +9,4 @@ if ! command -v "$python" >/dev/null; then
     exit 77
 fi
 exec "$python" "$(dirname "$0")/compare_architectures.py" --thaw "$1" --only \
-    resnet18,mobilenet_v1,mobilenet_v2,mobilenet_v3_small,efficientnet_b0,squeezenet1_1,vgg11,densenet121,convnext_tiny,vit_tiny
+    "resnet18;mobilenet_v1;mobilenet_v2;mobilenet_v3_small;efficientnet_b0;squeezenet1_1;vgg11;densenet121;convnext_tiny;vit_tiny"

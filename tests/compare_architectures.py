@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do the architectures that Thaw builds from safetensors give PyTorch's numbers?
 
-usage: compare_architectures.py --thaw THAW [--only NAME,..] [--names torchvision,timm] [--keep FOLDER]
+usage: compare_architectures.py --thaw THAW [--only "NAME;.."] [--names torchvision,timm] [--keep FOLDER]
 
 Every architecture of torchvision and of timm that Thaw has gets random weights from a seed, batch norms with statistics
 that matter, and is written as safetensors; then `thaw run` computes it, and it is converted to ONNX and back, twice, for
@@ -61,6 +61,10 @@ ARCHITECTURES = {
     "convnext_base": ("convnext_base", "convnext_base", 96),
     "vit_tiny": (None, "vit_tiny_patch16_224", 224),
     "vit_small": (None, "vit_small_patch16_224", 224),
+    "vit_tiny, larger": (None, "vit_tiny_patch16_384", 384),
+    "vit_small, patches of 32": (None, "vit_small_patch32_224", 224),
+    "vit_tiny, deit": (None, "deit_tiny_patch16_224", 224),
+    "vit_b_32": ("vit_b_32", None, 224),
     "vit_b_16": ("vit_b_16", "vit_base_patch16_224", 224),
 }
 
@@ -68,7 +72,7 @@ ARCHITECTURES = {
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--thaw", required=True, help="the thaw command")
-    parser.add_argument("--only", help="these of Thaw's names, with commas")
+    parser.add_argument("--only", help="these of Thaw's names, with semicolons")
     parser.add_argument("--names", default="torchvision,timm", help="whose tensor names")
     parser.add_argument("--keep", help="a folder for the files, instead of one that is deleted")
     return parser.parse_args()
@@ -181,7 +185,7 @@ def main():
     libraries = [library for library in arguments.names.split(",") if available(library)]
     if not libraries:
         sys.exit(77)
-    wanted = arguments.only.split(",") if arguments.only else list(ARCHITECTURES)
+    wanted = arguments.only.split(";") if arguments.only else list(ARCHITECTURES)
     passed, failed = 0, 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or temporary

@@ -91,6 +91,13 @@ void thaw_hub_config_free(thaw_hub_config **config)
 
 /* --- architecture ------------------------------------------------------------------------------------------------- */
 
+/* timm writes down how it pools: means over the map, or the class token, which is what the architectures here do. */
+static bool is_usual_pool(const char *name, json_t *value)
+{
+    const char *text = json_string_value(value);
+    return strcmp(name, "global_pool") == 0 && text && (strcmp(text, "avg") == 0 || strcmp(text, "token") == 0);
+}
+
 /* Arguments of timm's constructors that leave the tensors' names alone and change what is computed all the same would
  * go unnoticed: only these are known to be harmless. */
 static thaw_status check_arguments(const thaw_hub_config *config)
@@ -103,7 +110,7 @@ static thaw_status check_arguments(const thaw_hub_config *config)
         size_t i = 0;
         while (harmless[i] && strcmp(harmless[i], name) != 0)
             i++;
-        if (!harmless[i])
+        if (!harmless[i] && !is_usual_pool(name, value))
             return fail(config, THAW_ERR_UNSUPPORTED,
                         "model_args has '%s', which may change the architecture: name it (--architecture) if not",
                         name);

@@ -16,7 +16,7 @@ typedef enum thaw_scheme {
 
 typedef struct thaw_architecture {
     const char *name;    /* torchvision's where it has one */
-    const char *alias;   /* timm's, where that is another; NULL */
+    const char *aliases; /* "NAME NAME": others, timm's mostly, for the same but for sizes that tensors tell; NULL */
     const void *details; /* the family's own */
 } thaw_architecture;
 
@@ -30,16 +30,15 @@ typedef struct thaw_family {
 
 #define THAW_FAMILY_LIST(X)                                                                                            \
     X(resnet)                                                                                                          \
-    X(mobilenet_v1) X(mobilenet_v2) X(mobilenet_v3) X(efficientnet) X(squeezenet) X(vgg) X(densenet) X(convnext)       \
-        X(vit)
+    X(mobilenet_v1) X(mobilenet_v2) X(mobilenet_v3) X(efficientnet) X(squeezenet) X(vgg) X(densenet) X(convnext) X(vit)
 #define THAW_FAMILY_EXTERN(name) extern const thaw_family thaw_family_##name;
 THAW_FAMILY_LIST(THAW_FAMILY_EXTERN)
 #undef THAW_FAMILY_EXTERN
 
-/* Builds the graph for the weights: that of `name` (or of its alias), else of whichever architecture has exactly these
- * tensors. *found and *scheme tell which it was. The graph's constants borrow the weights' memory. THAW_ERR_USAGE for
- * a name that does not exist, with all that do; THAW_ERR_MODEL where the tensors fit nothing, with all that are
- * missing, unexpected or of another shape for the architecture that comes nearest. */
+/* Builds the graph for the weights: that of `name` (or of which it is an alias), else of whichever architecture has
+ * exactly these tensors. *found and *scheme tell which it was. The graph's constants borrow the weights' memory.
+ * THAW_ERR_USAGE for a name that does not exist, with all that do; THAW_ERR_MODEL where the tensors fit nothing, with
+ * all that are missing, unexpected or of another shape for the architecture that comes nearest. */
 THAW_MUST_CHECK thaw_status thaw_architecture_build(thaw_context *context, const thaw_weights *weights,
                                                     const char *name, thaw_graph **graph,
                                                     const thaw_architecture **found, thaw_scheme *scheme);

@@ -66,6 +66,6 @@ static thaw_status build(thaw_builder *b, const void *details, thaw_scheme schem
     return thaw_build_flatten(b, x, x->channels);
 }
 
-static const thaw_architecture rows[] = {{"mobilenet_v1", "mobilenetv1_100", NULL}};
+static const thaw_architecture rows[] = {{"mobilenet_v1", "mobilenetv1_100 mobilenetv1_125", NULL}};
 const thaw_family thaw_family_mobilenet_v1 = {
     rows, sizeof rows / sizeof rows[0], {[THAW_SCHEME_timm] = true, [THAW_SCHEME_keras] = true}, build};

@@ -37,7 +37,13 @@ const char *thaw_scheme_text(thaw_scheme scheme)
 
 static bool is_named(const thaw_architecture *architecture, const char *name)
 {
-    return strcmp(architecture->name, name) == 0 || (architecture->alias && strcmp(architecture->alias, name) == 0);
+    const size_t length = strlen(name);
+    for (const char *alias = architecture->aliases; alias && length; alias = strchr(alias, ' ')) {
+        alias += *alias == ' ';
+        if (strcspn(alias, " ") == length && strncmp(alias, name, length) == 0)
+            return true;
+    }
+    return strcmp(architecture->name, name) == 0;
 }
 
 const thaw_architecture *thaw_architecture_find(const char *name)

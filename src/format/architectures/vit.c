@@ -159,9 +159,14 @@ static thaw_status build(thaw_builder *b, const void *details, thaw_scheme schem
 
 static const vit tiny = {192}, small = {384}, base = {768};
 static const thaw_architecture rows[] = {
-    {"vit_tiny", "vit_tiny_patch16_224", &tiny},
-    {"vit_small", "vit_small_patch16_224", &small},
-    {"vit_b_16", "vit_base_patch16_224", &base},
+    {"vit_tiny", "vit_tiny_patch16_224 vit_tiny_patch16_384 deit_tiny_patch16_224", &tiny},
+    {"vit_small",
+     "vit_small_patch16_224 vit_small_patch16_384 vit_small_patch32_224 vit_small_patch32_384 deit_small_patch16_224",
+     &small},
+    {"vit_b_16",
+     "vit_base_patch16_224 vit_base_patch16_384 vit_b_32 vit_base_patch32_224 vit_base_patch32_384 "
+     "deit_base_patch16_224 deit_base_patch16_384",
+     &base},
 };
 const thaw_family thaw_family_vit = {
     rows, sizeof rows / sizeof rows[0], {[THAW_SCHEME_torchvision] = true, [THAW_SCHEME_timm] = true}, build};
