@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -178,6 +179,40 @@ thaw_status cli_load_model(cli_state *cli, const char *path, thaw_model **model)
 {
     const thaw_status status = thaw_model_load_as(cli->context, path, cli->globals.architecture, model);
     return status == THAW_ERR_IO ? THAW_ERR_MODEL : status;
+}
+
+/* What goes wrong here is found again, and told, when a device is opened. */
+static void *wake_drivers(void *unused)
+{
+    thaw_context *context = NULL;
+    thaw_device_info *list = NULL;
+    size_t count;
+    if (thaw_context_create(&context) == THAW_OK && thaw_devices_list(context, NULL, &list, &count) == THAW_OK)
+        thaw_devices_free(&list);
+    thaw_context_destroy(&context);
+    return unused;
+}
+
+/* Signals are for the caller's thread. */
+static bool start_waking(pthread_t *thread)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        return false;
+    const bool started = pthread_create(thread, NULL, wake_drivers, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+thaw_status cli_load_model_to_run(cli_state *cli, const char *path, thaw_model **model)
+{
+    pthread_t thread;
+    const bool waking = start_waking(&thread);
+    const thaw_status status = cli_load_model(cli, path, model);
+    if (waking)
+        pthread_join(thread, NULL);
+    return status;
 }
 
 thaw_status cli_open_device(cli_state *cli)

@@ -59,7 +59,7 @@ static void defaults(void *all_options)
 
 static thaw_status use_model(cli_state *cli, const check_options *options, thaw_check_options *library)
 {
-    thaw_status status = cli_load_model(cli, options->base, &library->model);
+    thaw_status status = cli_load_model_to_run(cli, options->base, &library->model);
     if (status == THAW_OK)
         status = cli_preprocess_resolve(cli, &options->preprocess, library->model, &library->preprocess);
     if (status == THAW_OK)

@@ -206,7 +206,7 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
     if (status == THAW_OK)
         status = cli_open_dataset(cli, &options->data, true, &dataset);
     if (status == THAW_OK)
-        status = cli_load_model(cli, arguments[0], &model);
+        status = cli_load_model_to_run(cli, arguments[0], &model);
     if (status == THAW_OK)
         status = evaluate(cli, options, model, dataset);
     thaw_model_close(&model);

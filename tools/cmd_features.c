@@ -160,7 +160,7 @@ static thaw_status prepare(cli_state *cli, const features_options *options, cons
     if (status == THAW_OK)
         status = open_dataset(cli, options, state);
     if (status == THAW_OK)
-        status = cli_load_model(cli, path, &state->model);
+        status = cli_load_model_to_run(cli, path, &state->model);
     return status;
 }
 

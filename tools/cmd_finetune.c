@@ -154,7 +154,7 @@ static thaw_status prepare(cli_state *cli, const finetune_options *options, fine
     if (status == THAW_OK)
         status = cli_open_dataset(cli, &options->data, false, &state->dataset);
     if (status == THAW_OK)
-        status = cli_load_model(cli, options->base, &state->model);
+        status = cli_load_model_to_run(cli, options->base, &state->model);
     if (status == THAW_OK)
         status = cli_preprocess_resolve(cli, &options->preprocess, state->model, &state->preprocess);
     if (status == THAW_OK)

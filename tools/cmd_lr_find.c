@@ -60,7 +60,7 @@ static thaw_status prepare(cli_state *cli, const lr_find_options *options, lr_fi
     if (status == THAW_OK)
         status = cli_open_dataset(cli, &options->data, false, &state->dataset);
     if (status == THAW_OK)
-        status = cli_load_model(cli, options->base, &state->model);
+        status = cli_load_model_to_run(cli, options->base, &state->model);
     if (status == THAW_OK)
         status = cli_preprocess_resolve(cli, &options->preprocess, state->model, &state->train.preprocess);
     if (status == THAW_OK)

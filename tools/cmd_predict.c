@@ -168,7 +168,7 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
     if (status == THAW_OK)
         status = gather(cli, arguments + 1, argument_count - 1, &paths);
     if (status == THAW_OK)
-        status = cli_load_model(cli, arguments[0], &model);
+        status = cli_load_model_to_run(cli, arguments[0], &model);
     if (status == THAW_OK)
         status = predict(cli, options, model, &paths);
     thaw_model_close(&model);

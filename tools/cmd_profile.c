@@ -136,7 +136,7 @@ static thaw_status run(cli_state *cli, const void *all_options, const char *cons
     wanted.checkpoint_activations = options->checkpoint_activations;
     thaw_model *model = NULL;
     thaw_profile profile = {0};
-    thaw_status status = cli_load_model(cli, arguments[0], &model);
+    thaw_status status = cli_load_model_to_run(cli, arguments[0], &model);
     if (status == THAW_OK)
         status = cli_open_device(cli);
     if (status == THAW_OK)

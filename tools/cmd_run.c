@@ -46,7 +46,7 @@ static void release(run_state *state)
 
 static thaw_status load(cli_state *cli, const run_options *options, const char *path, run_state *state)
 {
-    thaw_status status = cli_load_model(cli, path, &state->model);
+    thaw_status status = cli_load_model_to_run(cli, path, &state->model);
     if (status != THAW_OK)
         return status;
     state->output_count = thaw_model_output_count(state->model);

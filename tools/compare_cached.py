@@ -128,7 +128,7 @@ def main():
     print("| Thaw: one forward pass over all images (`features`) | %.2f | |" % forward)
     print("| Thaw: all | %.2f | %.2f x the forward pass |" % (first, first / forward))
     print("| Thaw: epoch 1, with features | %.2f | |" % first_epoch)
-    print("| Thaw: each epoch after it | %.4f | %.0f x faster than epoch 1 |" % (mean(later), first_epoch / mean(later)))
+    print("| Thaw: each epoch after it | %.4f | %.1f x faster than epoch 1 |" % (mean(later), first_epoch / mean(later)))
     print("| Thaw: all, a second time | %.2f | %.1f x faster; %s |" %
           (second, first / second, "the same file" if same else "ANOTHER FILE"), flush=True)
     torch_seconds, torch_epochs = run_torch(arguments)
