@@ -2,6 +2,9 @@
  * logarithm of that. The largest element is taken off first, so that nothing overflows; a line with NaN, +inf or
  * nothing but -inf becomes NaN. */
 #define RUN 32
+#ifndef LANES
+#define LANES 1
+#endif
 
 /* Any inner. Work-item (place in inner, place in outer). */
 kernel void softmax(global float *y, global const float *x, long length)

@@ -2,6 +2,9 @@
  *
  *     dx += y * (dy - the sum of dy * y)            LOG: dx += dy - exp(y) * the sum of dy */
 #define RUN 32
+#ifndef LANES
+#define LANES 1
+#endif
 
 #ifdef LOG
 #define SUMMED(dy, y)      (dy)
