@@ -5,6 +5,9 @@
 #define LANES 1
 #endif
 #define RUN 32
+#ifndef LANES
+#define LANES 1
+#endif
 
 #ifdef LOG
 #define SUMMED(dy, y)      (dy)
