@@ -216,45 +216,32 @@ static void add_probe(const thaw_costs *c, const thaw_forecast_row *probe, doubl
     snprintf(row->reason, sizeof row->reason, "%.0f s are too short for it", thaw_recipe_budget(c->options));
 }
 
-/* As deep as that: augmented if there is time, else not. */
-static thaw_forecast_row recipe_row(const thaw_costs *c, const thaw_cut_costs *cut, const thaw_forecast_row *probe)
-{
-    thaw_candidate list[THAW_MOST_CANDIDATES];
-    thaw_forecast_row row = begin_row(cut, THAW_RECIPE_PROBE_THEN_FINETUNE);
-    double seconds, spent = probe->seconds;
-    if (!row.possible || !probe->possible) {
-        row.possible = false;
-        if (!*row.reason)
-            memcpy(row.reason, probe->reason, sizeof row.reason);
-        return row;
-    }
-    const size_t count = thaw_candidates_list(&cut->freeze, c->train_count, c->stages, list);
-    for (size_t i = 0; i < count && !row.epochs; i++) {
-        row = refine(c, cut, &list[i], spent, &seconds);
-        spent += seconds;
-    }
-    add_probe(c, probe, spent - probe->seconds, &row);
-    return row;
-}
-
 static const thaw_cut_costs *cut_of(const thaw_costs *c, const thaw_freeze_options *freeze)
 {
     return freeze->until || freeze->trainable ? &c->cuts[c->cut_count - 1] : &c->cuts[freeze->unfreeze];
 }
 
-/* What the recipe itself would try, in its order: a row that replaces the one of that depth. */
-static thaw_forecast_row taken_row(const thaw_costs *c, const thaw_forecast_row *probe)
+/* What the recipe does for that wish: one way after the other until there is time for one. What was tried in vain took
+ * time and memory too. */
+static thaw_forecast_row recipe_row(const thaw_costs *c, const thaw_freeze_options *wish,
+                                    const thaw_forecast_row *probe)
 {
     thaw_candidate list[THAW_MOST_CANDIDATES];
-    const size_t count = thaw_candidates_list(&c->options->freeze, c->train_count, c->stages, list);
+    const size_t count = thaw_candidates_list(wish, c->train_count, c->stages, list);
     thaw_forecast_row row = {0};
     double seconds, spent = probe->seconds;
     for (size_t i = 0; i < count && !row.epochs; i++) {
         const thaw_cut_costs *cut = cut_of(c, &list[i].freeze);
+        const uint64_t on_device = row.device_bytes, in_process = row.process_bytes;
         row = begin_row(cut, THAW_RECIPE_PROBE_THEN_FINETUNE);
-        if (!row.possible)
-            break;
+        if (!row.possible || !probe->possible) {
+            memcpy(row.reason, row.possible ? probe->reason : cut->reason, sizeof row.reason);
+            row.possible = false;
+            return row;
+        }
         row = refine(c, cut, &list[i], spent, &seconds);
+        row.device_bytes = larger(row.device_bytes, on_device);
+        row.process_bytes = larger(row.process_bytes, in_process);
         spent += seconds;
     }
     add_probe(c, probe, spent - probe->seconds, &row);
@@ -285,7 +272,7 @@ static void mark_taken(const thaw_costs *c, thaw_forecast *f)
     if (recipe == THAW_RECIPE_PROBE_THEN_FINETUNE && !probe->possible)
         recipe = THAW_RECIPE_FINETUNE;
     else if (recipe == THAW_RECIPE_PROBE_THEN_FINETUNE && c->stages > 0) {
-        const thaw_forecast_row taken = taken_row(c, probe);
+        const thaw_forecast_row taken = recipe_row(c, &c->options->freeze, probe);
         row = find_row(f, recipe, taken.unfreeze);
         if (row)
             *row = taken;
@@ -306,6 +293,6 @@ void thaw_forecast_fill(const thaw_costs *c, thaw_forecast *f)
     for (size_t i = 0; i < c->cut_count; i++)
         f->rows[f->count++] = finetune_row(c, &c->cuts[i]);
     for (size_t i = 1; i < c->cut_count; i++)
-        f->rows[f->count++] = recipe_row(c, &c->cuts[i], &f->rows[0]);
+        f->rows[f->count++] = recipe_row(c, &c->cuts[i].freeze, &f->rows[0]);
     mark_taken(c, f);
 }
