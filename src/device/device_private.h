@@ -41,7 +41,7 @@ struct thaw_device {
     thaw_quirks quirks;
     thaw_pool pool;
     thaw_program *programs;     /* all that were built, linked */
-    cl_mem tickets;             /* one int, which numbers the pieces that kernels take */
+    cl_mem tickets;             /* one uint, which numbers the pieces that kernels take */
     uint32_t next_ticket;       /* what it is when all that was queued is done */
     struct thaw_tuning *tuning; /* NULL until it is asked for */
     bool limited;               /* the environment allows less of something than the device has */

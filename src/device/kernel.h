@@ -42,8 +42,8 @@ typedef struct thaw_range {
 THAW_MUST_CHECK thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_argument *arguments,
                                             size_t count);
 
-/* The same for a kernel of pieces (PIECES in cl/common.clh): global[] counts them, and one work-item for each compute
- * unit takes one after another. Fewer than 2^31 pieces, else THAW_ERR_DEVICE. */
+/* The same for a kernel of pieces (PIECES in cl/common.clh), which are passed behind `arguments`: one work-item for each
+ * compute unit takes some after others. Fewer than 2^31 pieces, else THAW_ERR_DEVICE. */
 THAW_MUST_CHECK thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const size_t pieces[3],
                                                    const thaw_argument *arguments, size_t count);
 
