@@ -218,7 +218,7 @@ static void test_types(void)
     thaw_model *model = load(path_of("types.safetensors"));
     for (size_t i = 0; i + 1 < s.count; i++) {
         const thaw_value *value = thaw_graph_find_value(model->graph, s.tensors[i].name);
-        thaw_tensor stored = {.dtype = s.tensors[i].dtype, .data = (void *)(uintptr_t)s.tensors[i].data};
+        thaw_tensor stored = {.dtype = s.tensors[i].dtype, .count = 1, .data = (void *)(uintptr_t)s.tensors[i].data};
         CU_ASSERT_FATAL(value && value->constant && value->constant->dtype == THAW_FLOAT32);
         CU_ASSERT_EQUAL(thaw_tensor_get(value->constant, 0), thaw_tensor_get(&stored, 0));
     }
