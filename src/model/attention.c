@@ -24,10 +24,10 @@ typedef struct pattern {
     int32_t mask_count;
 } pattern;
 
-static bool is_type(const thaw_node *node, const char *onnx_type)
+/* Of that type, and nothing joined it. */
+static bool is_plain(const thaw_node *node, const char *onnx_type)
 {
-    return node && !node->removed && node->op->onnx_type && strcmp(node->op->onnx_type, onnx_type) == 0 &&
-           node->epilogue.activation == THAW_LINEAR && !node->epilogue.residual;
+    return thaw_node_is(node, onnx_type) && node->epilogue.activation == THAW_LINEAR && !node->epilogue.residual;
 }
 
 static bool is_fixed(const thaw_value *value)
@@ -39,8 +39,8 @@ static bool is_fixed(const thaw_value *value)
 static thaw_value *unscale(thaw_value *value, double *scale)
 {
     const thaw_node *node = value->uses == 1 ? value->producer : NULL;
-    const bool divides = is_type(node, "Div");
-    for (size_t side = divides; node && (divides || is_type(node, "Mul")) && side < 2; side++) {
+    const bool divides = is_plain(node, "Div");
+    for (size_t side = divides; node && (divides || is_plain(node, "Mul")) && side < 2; side++) {
         const thaw_value *number = node->inputs[side];
         if (!is_fixed(number) || number->constant->count != 1 || node->inputs[1 - side]->constant ||
             !thaw_shape_equal(&node->inputs[1 - side]->shape, &value->shape))
@@ -62,7 +62,7 @@ static bool same_matrices(const thaw_shape *a, const thaw_shape *b)
 static thaw_value *unmask(const thaw_value *value, pattern *p)
 {
     const thaw_node *node = value->producer;
-    for (size_t side = 0; is_type(node, "Add") && side < 2 && p->mask_count < MOST_MASKS; side++) {
+    for (size_t side = 0; is_plain(node, "Add") && side < 2 && p->mask_count < MOST_MASKS; side++) {
         if (!is_fixed(node->inputs[side]) || node->inputs[1 - side]->constant ||
             !thaw_shape_equal(&node->inputs[1 - side]->shape, &value->shape))
             continue;
@@ -77,7 +77,7 @@ static bool find_product(pattern *p)
 {
     thaw_value *value = p->softmax->inputs[0], *next = value;
     while (next && value->uses == 1 && value->producer) {
-        next = is_type(value->producer, "Reshape") && same_matrices(&value->producer->inputs[0]->shape, &value->shape)
+        next = is_plain(value->producer, "Reshape") && same_matrices(&value->producer->inputs[0]->shape, &value->shape)
                    ? value->producer->inputs[0]
                    : unmask(value, p);
         value = next ? next : value;
@@ -86,7 +86,7 @@ static bool find_product(pattern *p)
         before = value;
         value = unscale(value, &p->scale);
     }
-    if (value->uses != 1 || !is_type(value->producer, "MatMul"))
+    if (value->uses != 1 || !is_plain(value->producer, "MatMul"))
         return false;
     p->q = unscale(value->producer->inputs[0], &p->scale);
     p->k = unscale(value->producer->inputs[1], &p->scale);
@@ -113,7 +113,7 @@ static bool read_pattern(thaw_node *last, pattern *p, thaw_attention *attention)
 {
     const thaw_value *scores = last->inputs[0];
     *p = (pattern){.last = last, .v = last->inputs[1], .softmax = scores->producer, .scale = 1};
-    if (scores->uses != 1 || !is_type(p->softmax, "Softmax") || !is_over_rows(p->softmax) || !find_product(p))
+    if (scores->uses != 1 || !is_plain(p->softmax, "Softmax") || !is_over_rows(p->softmax) || !find_product(p))
         return false;
     const thaw_shape *q = &p->q->shape, *k = &p->k->shape, *v = &p->v->shape;
     if (!same_stack(q, k) || !same_stack(&scores->shape, v) || p->q->constant || p->k->constant || p->v->constant)
@@ -211,7 +211,7 @@ thaw_status thaw_graph_attend(thaw_graph *graph, int32_t width)
         thaw_attention attention;
         thaw_value *bias;
         pattern p;
-        if (!is_type(graph->nodes[i], "MatMul") || !read_pattern(graph->nodes[i], &p, &attention) ||
+        if (!is_plain(graph->nodes[i], "MatMul") || !read_pattern(graph->nodes[i], &p, &attention) ||
             !thaw_attention_fits(&attention, width))
             continue;
         THAW_TRY(make_bias(graph, &p, &attention, &bias));

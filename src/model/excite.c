@@ -10,11 +10,6 @@
 #include "ops/shared/conv_variants.h"
 #include "ops/shared/reduce.h"
 
-static bool is_type(const thaw_node *node, const char *onnx_type)
-{
-    return node && !node->removed && node->op->onnx_type && strcmp(node->op->onnx_type, onnx_type) == 0;
-}
-
 static bool is_fixed(const thaw_value *value)
 {
     return value && value->constant && !value->trainable;
@@ -23,7 +18,7 @@ static bool is_fixed(const thaw_value *value)
 /* A convolution of known weights over [n, c, h, w]; its geometry with everything in blocks. */
 static bool is_fixed_convolution(const thaw_node *node, int32_t block, thaw_conv_geometry *geometry)
 {
-    if (!is_type(node, "Conv") || node->inputs[0]->shape.rank != 4 || node->scaled || node->sums ||
+    if (!thaw_node_is(node, "Conv") || node->inputs[0]->shape.rank != 4 || node->scaled || node->sums ||
         !is_fixed(node->inputs[1]))
         return false;
     const thaw_value *bias = thaw_epilogue_own_input(node, 2);
@@ -33,16 +28,6 @@ static bool is_fixed_convolution(const thaw_node *node, int32_t block, thaw_conv
 }
 
 /* --- the multiplication: by the convolution behind it --- */
-
-/* The one node that reads `value`, or NULL. */
-static thaw_node *sole_reader(const thaw_graph *graph, const thaw_value *value)
-{
-    for (size_t i = 0; i < graph->node_count && value->uses == 1; i++)
-        for (size_t j = 0; j < graph->nodes[i]->input_count && !graph->nodes[i]->removed; j++)
-            if (graph->nodes[i]->inputs[j] == value)
-                return graph->nodes[i];
-    return NULL;
-}
 
 /* Makes `factors` input 3; a residual stays the last. */
 static thaw_status insert_factors(thaw_node *conv, thaw_value *factors)
@@ -67,7 +52,7 @@ static thaw_status scale_reader(thaw_node *multiply, thaw_value *x, thaw_value *
 {
     thaw_conv_geometry geometry;
     thaw_value *y = multiply->outputs[0];
-    thaw_node *conv = sole_reader(multiply->graph, y);
+    thaw_node *conv = thaw_graph_sole_reader(multiply->graph, y);
     if (multiply->epilogue.activation != THAW_LINEAR || !is_fixed_convolution(conv, block, &geometry) ||
         conv->inputs[0] != y || conv->epilogue.residual == y || !thaw_conv_takes_factors(&geometry))
         return THAW_OK;
@@ -112,7 +97,7 @@ static bool read_layer(const thaw_node *node, thaw_gate_layer *layer)
         return geometry.groups == 1 && thaw_shape_span(&node->inputs[0]->shape, 2, 4) == 1 &&
                thaw_conv_pixels(&geometry) == 1 && thaw_conv_depth(&geometry) == geometry.in_channels;
     }
-    if (!is_type(node, "Gemm") || !is_fixed(node->inputs[1]) || thaw_node_int(node, "transA", 0) ||
+    if (!thaw_node_is(node, "Gemm") || !is_fixed(node->inputs[1]) || thaw_node_int(node, "transA", 0) ||
         thaw_node_float(node, "alpha", 1) != 1 || thaw_node_float(node, "beta", 1) != 1)
         return false;
     layer->transposed = thaw_node_int(node, "transB", 0) != 0;
@@ -123,7 +108,7 @@ static bool read_layer(const thaw_node *node, thaw_gate_layer *layer)
 
 static bool is_mean(const thaw_node *node)
 {
-    return (is_type(node, "GlobalAveragePool") || is_type(node, "ReduceMean")) &&
+    return (thaw_node_is(node, "GlobalAveragePool") || thaw_node_is(node, "ReduceMean")) &&
            ((const thaw_reduce *)node->state)->spatial;
 }
 
@@ -233,7 +218,7 @@ thaw_status thaw_graph_excite(thaw_graph *graph, int32_t block)
     const size_t count = graph->node_count;
     thaw_graph_count_uses(graph);
     for (size_t i = 0; i < count; i++)
-        if (is_type(graph->nodes[i], "Mul"))
+        if (thaw_node_is(graph->nodes[i], "Mul"))
             THAW_TRY(excite_node(graph->nodes[i], block));
     thaw_graph_sweep(graph);
     return THAW_OK;

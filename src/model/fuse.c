@@ -6,11 +6,6 @@
 
 #include "ops/shared/activation.h"
 
-static bool is_type(const thaw_node *node, const char *onnx_type)
-{
-    return node && !node->removed && strcmp(node->op->onnx_type, onnx_type) == 0;
-}
-
 /* The node that makes `value`, if this one reader is all that it has. */
 static thaw_node *sole_producer(const thaw_value *value)
 {
@@ -43,7 +38,7 @@ static void bypass_identities(thaw_graph *graph)
 {
     for (size_t i = 0; i < graph->node_count; i++) {
         thaw_node *node = graph->nodes[i];
-        if ((!is_type(node, "Identity") && !is_type(node, "Dropout")) || node->inputs[0]->is_input)
+        if ((!thaw_node_is(node, "Identity") && !thaw_node_is(node, "Dropout")) || node->inputs[0]->is_input)
             continue;
         thaw_graph_redirect(graph, node->outputs[0], node->inputs[0]);
         if (node->output_count < 2 || !node->outputs[1])
@@ -174,7 +169,7 @@ static thaw_status fold_batch_norm(thaw_node *norm, bool *folded)
 {
     *folded = false;
     thaw_node *conv = sole_producer(norm->inputs[0]);
-    if (!is_type(conv, "Conv") || has_epilogue(conv) || norm->output_count > 1)
+    if (!thaw_node_is(conv, "Conv") || has_epilogue(conv) || norm->output_count > 1)
         return THAW_OK;
     affine a;
     THAW_TRY(affine_of(norm, &a));
@@ -221,7 +216,7 @@ static thaw_status fold_addition(thaw_node *add)
     for (size_t side = 0; side < 2; side++) {
         thaw_node *conv = sole_producer(add->inputs[side]);
         thaw_value *residual = add->inputs[1 - side];
-        if (!is_type(conv, "Conv") || has_epilogue(conv) || residual->constant ||
+        if (!thaw_node_is(conv, "Conv") || has_epilogue(conv) || residual->constant ||
             !thaw_shape_equal(&residual->shape, &add->inputs[side]->shape) ||
             !ready_before(graph, residual, position_of(graph, conv)))
             continue;
@@ -285,8 +280,8 @@ static void join_activation(thaw_node *node)
     if (!thaw_activation_of(node, &epilogue) || !isfinite(epilogue.alpha) || !isfinite(epilogue.beta) ||
         (epilogue.activation != THAW_RELU && epilogue.activation != THAW_CLAMP))
         return;
-    const bool conv = is_type(maker, "Conv") && !is_output(node->outputs[0]);
-    if ((!conv && !is_type(maker, "BatchNormalization")) || has_epilogue(maker))
+    const bool conv = thaw_node_is(maker, "Conv") && !is_output(node->outputs[0]);
+    if ((!conv && !thaw_node_is(maker, "BatchNormalization")) || has_epilogue(maker))
         return;
     maker->epilogue = epilogue;
     maker->keeps_output = conv && node->outputs[0]->needs_gradient;
@@ -304,11 +299,11 @@ void thaw_graph_join_activations(thaw_graph *graph)
 static thaw_status fuse_node(thaw_node *node)
 {
     bool folded = false;
-    if (is_type(node, "BatchNormalization"))
+    if (thaw_node_is(node, "BatchNormalization"))
         THAW_TRY(fold_batch_norm(node, &folded));
-    if (!folded && is_type(node, "Add"))
+    if (!folded && thaw_node_is(node, "Add"))
         THAW_TRY(fold_addition(node));
-    if (is_type(node, "Mul"))
+    if (thaw_node_is(node, "Mul"))
         fold_gate(node);
     if (!node->removed)
         fold_activation(node);

@@ -4,11 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static bool is_type(const thaw_node *node, const char *onnx_type)
-{
-    return node && !node->removed && node->op->onnx_type && strcmp(node->op->onnx_type, onnx_type) == 0;
-}
-
 static bool is_number(const thaw_value *value, double wanted)
 {
     return value->constant && !value->trainable && !value->updated && value->constant->count == 1 &&
@@ -19,14 +14,8 @@ static bool is_number(const thaw_value *value, double wanted)
 /* The node that reads `value`, if it is one alone and of that type. */
 static thaw_node *sole_reader(const thaw_value *value, const char *onnx_type)
 {
-    const thaw_graph *graph = value->producer->graph;
-    if (value->uses != 1)
-        return NULL;
-    for (size_t i = 0; i < graph->node_count; i++)
-        for (size_t j = 0; j < graph->nodes[i]->input_count; j++)
-            if (graph->nodes[i]->inputs[j] == value)
-                return is_type(graph->nodes[i], onnx_type) ? graph->nodes[i] : NULL;
-    return NULL;
+    thaw_node *reader = thaw_graph_sole_reader(value->producer->graph, value);
+    return thaw_node_is(reader, onnx_type) ? reader : NULL;
 }
 
 /* What a node of two inputs reads besides `one`. */
@@ -39,9 +28,9 @@ static thaw_value *other_input(const thaw_node *node, const thaw_value *one)
 static thaw_value *find_x(const thaw_value *value)
 {
     const thaw_node *node = value->producer;
-    if (is_type(node, "Div") && is_number(node->inputs[1], sqrt(2)))
+    if (thaw_node_is(node, "Div") && is_number(node->inputs[1], sqrt(2)))
         return node->inputs[0];
-    for (size_t side = 0; is_type(node, "Mul") && side < 2; side++)
+    for (size_t side = 0; thaw_node_is(node, "Mul") && side < 2; side++)
         if (is_number(node->inputs[side], sqrt(0.5)))
             return node->inputs[1 - side];
     return NULL;
@@ -51,7 +40,7 @@ static thaw_value *find_x(const thaw_value *value)
 static bool is_half(const thaw_value *value, const thaw_value *x)
 {
     const thaw_node *node = value->producer;
-    return is_type(node, "Mul") && (node->inputs[0] == x || node->inputs[1] == x) &&
+    return thaw_node_is(node, "Mul") && (node->inputs[0] == x || node->inputs[1] == x) &&
            is_number(other_input(node, x), 0.5);
 }
 
@@ -98,7 +87,7 @@ thaw_status thaw_graph_join_gelu(thaw_graph *graph)
     const size_t count = graph->node_count;
     thaw_graph_count_uses(graph);
     for (size_t i = 0; i < count; i++)
-        if (is_type(graph->nodes[i], "Erf"))
+        if (thaw_node_is(graph->nodes[i], "Erf"))
             THAW_TRY(join(graph, graph->nodes[i]));
     thaw_graph_sweep(graph);
     return THAW_OK;

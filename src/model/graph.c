@@ -245,6 +245,20 @@ void thaw_graph_count_uses(thaw_graph *graph)
                 graph->nodes[i]->inputs[j]->uses++;
 }
 
+bool thaw_node_is(const thaw_node *node, const char *onnx_type)
+{
+    return node && !node->removed && node->op->onnx_type && strcmp(node->op->onnx_type, onnx_type) == 0;
+}
+
+thaw_node *thaw_graph_sole_reader(const thaw_graph *graph, const thaw_value *value)
+{
+    for (size_t i = 0; i < graph->node_count && value->uses == 1; i++)
+        for (size_t j = 0; j < graph->nodes[i]->input_count && !graph->nodes[i]->removed; j++)
+            if (graph->nodes[i]->inputs[j] == value)
+                return graph->nodes[i];
+    return NULL;
+}
+
 void thaw_graph_redirect(thaw_graph *graph, const thaw_value *from, thaw_value *to)
 {
     for (size_t i = 0; i < graph->node_count; i++)

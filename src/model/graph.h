@@ -36,6 +36,10 @@ THAW_MUST_CHECK thaw_status thaw_graph_finish(thaw_graph *graph);
 
 /* Sets every value's `uses`: how many nodes and graph outputs read it. */
 void thaw_graph_count_uses(thaw_graph *graph);
+/* Is there a node (NULL: no), not removed, and of that type in ONNX? */
+bool thaw_node_is(const thaw_node *node, const char *onnx_type);
+/* The one node that reads `value`, as uses were counted; NULL where there are more, or the graph's output is it. */
+thaw_node *thaw_graph_sole_reader(const thaw_graph *graph, const thaw_value *value);
 /* Lets whoever reads `from` read `to` instead, graph outputs included. */
 void thaw_graph_redirect(thaw_graph *graph, const thaw_value *from, thaw_value *to);
 /* Marks nodes as removed whose outputs nobody reads, back to front, then frees removed nodes and values that are

@@ -13,8 +13,8 @@ static bool is_fixed(const thaw_value *value)
 /* A convolution of known weights over [n, c, h, w] without a residual; its geometry with everything in blocks. */
 static bool is_plain_convolution(const thaw_node *node, int32_t block, thaw_conv_geometry *geometry)
 {
-    if (!node || node->removed || !node->op->onnx_type || strcmp(node->op->onnx_type, "Conv") != 0 ||
-        node->inputs[0]->shape.rank != 4 || node->scaled || node->epilogue.residual || !is_fixed(node->inputs[1]))
+    if (!thaw_node_is(node, "Conv") || node->inputs[0]->shape.rank != 4 || node->scaled || node->epilogue.residual ||
+        !is_fixed(node->inputs[1]))
         return false;
     const thaw_value *bias = thaw_node_input(node, 2);
     *geometry = ((const thaw_conv *)node->state)->geometry;
