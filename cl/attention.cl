@@ -16,33 +16,16 @@
 #define STEP (VECTORS * BLOCK)
 
 /* sum[r][j] += rows[r][p] * vector j at b: a step of a product's ROWS rows, STEP columns. */
-inline void add_step(floatb sum[ROWS][VECTORS], global const float *const rows[ROWS], int p, global const float *b)
-{
-    floatb factor[VECTORS];
-#pragma unroll
-    for (int j = 0; j < VECTORS; j++)
-        factor[j] = load_block(j, b);
-#pragma unroll
-    for (int r = 0; r < ROWS; r++)
-#pragma unroll
-        for (int j = 0; j < VECTORS; j++)
-            sum[r][j] = fma((floatb)(rows[r][p]), factor[j], sum[r][j]);
-}
-
-/* The same for scores. */
-inline void add_score_step(floatb sum[ROWS][VECTORS], private const float *const rows[ROWS], int p,
-                           global const float *b)
-{
-    floatb factor[VECTORS];
-#pragma unroll
-    for (int j = 0; j < VECTORS; j++)
-        factor[j] = load_block(j, b);
-#pragma unroll
-    for (int r = 0; r < ROWS; r++)
-#pragma unroll
-        for (int j = 0; j < VECTORS; j++)
-            sum[r][j] = fma((floatb)(rows[r][p]), factor[j], sum[r][j]);
-}
+#define DEFINE_STEP(name, space)                                                                                       \
+    inline void name(floatb sum[ROWS][VECTORS], space const float *const rows[ROWS], int p, global const float *b)     \
+    {                                                                                                                  \
+        floatb factor[VECTORS];                                                                                        \
+        _Pragma("unroll") for (int j = 0; j < VECTORS; j++) factor[j] = load_block(j, b);                              \
+        _Pragma("unroll") for (int r = 0; r < ROWS; r++) _Pragma("unroll") for (int j = 0; j < VECTORS; j++)           \
+            sum[r][j] = fma((floatb)(rows[r][p]), factor[j], sum[r][j]);                                               \
+    }
+DEFINE_STEP(add_step, global)
+DEFINE_STEP(add_score_step, private)
 
 inline void clear(floatb sum[ROWS][VECTORS])
 {
@@ -82,7 +65,6 @@ kernel void attention(global float *y, global const float *q, global const float
 {
     float scores[ROWS * KEYS], inverse[ROWS];
     global const float *rows_of_q[ROWS];
-  private
     const float *rows_of_scores[ROWS];
     const long matrix = get_global_id(1);
     const int first = (int)get_global_id(0) * ROWS;
