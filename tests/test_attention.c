@@ -1,8 +1,8 @@
 /* Attention in one kernel, against the same nodes one by one. */
+#include "graph_parts.h"
 #include "op_subject.h"
 #include "op_trial.h"
 #include "test.h"
-#include "base/random.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,34 +17,11 @@ struct attention {
     bool fused;
 };
 
-static thaw_random random_state;
-
-static thaw_value *add_value(thaw_graph *graph, const thaw_shape *shape)
-{
-    thaw_value *value;
-    test_must(thaw_graph_add_value(graph, "", &value));
-    if (shape) {
-        value->dtype = THAW_FLOAT32;
-        value->shape = *shape;
-        value->shape_known = true;
-    }
-    return value;
-}
-
-static thaw_tensor *random_tensor(const thaw_shape *shape)
-{
-    thaw_tensor *tensor;
-    test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, shape, &tensor));
-    for (int64_t i = 0; i < tensor->count; i++)
-        thaw_tensor_set(tensor, i, 4 * thaw_random_uniform(&random_state) - 2);
-    return tensor;
-}
+static graph_numbers random_numbers = {.low = -2, .high = 2};
 
 static thaw_value *add_constant(thaw_graph *graph, thaw_shape shape)
 {
-    thaw_value *value = add_value(graph, &shape);
-    value->constant = random_tensor(&shape);
-    return value;
+    return graph_add_constant(graph, &random_numbers, shape);
 }
 
 static thaw_value *add_number(thaw_graph *graph, double number)
@@ -54,21 +31,10 @@ static thaw_value *add_number(thaw_graph *graph, double number)
     return value;
 }
 
-static thaw_value *add_integers(thaw_graph *graph, const thaw_shape *numbers)
-{
-    const thaw_shape shape = {1, {numbers->rank}};
-    thaw_value *value = add_value(graph, &shape);
-    value->dtype = THAW_INT64;
-    test_must(thaw_tensor_create(test_context(), THAW_INT64, &shape, &value->constant));
-    for (int32_t i = 0; i < numbers->rank; i++)
-        thaw_tensor_set_int(value->constant, i, numbers->dims[i]);
-    return value;
-}
-
 static thaw_value *add_node(thaw_graph *graph, const char *type, thaw_value *a, thaw_value *b)
 {
     thaw_node *node;
-    thaw_value *output = add_value(graph, NULL);
+    thaw_value *output = graph_add_value(graph, "", NULL);
     test_must(thaw_graph_add_node(graph, thaw_op_find(type), "", b ? 2 : 1, 1, &node));
     thaw_node_set_input(node, 0, a);
     if (b)
@@ -98,22 +64,22 @@ static thaw_value *add_masks(thaw_graph *graph, const struct attention *a, thaw_
         return scores;
     const int64_t windows = a->stack.dims[0] / 2;
     const thaw_shape seen = {5, {2, windows, a->stack.dims[1], a->rows, a->keys}};
-    scores = add_node(graph, "Reshape", scores, add_integers(graph, &seen));
+    scores = add_node(graph, "Reshape", scores, graph_add_integers(graph, seen.dims, seen.rank));
     scores = add_node(graph, "Add", add_constant(graph, (thaw_shape){5, {1, windows, 1, a->rows, a->keys}}), scores);
-    return add_node(graph, "Reshape", scores, add_integers(graph, &whole));
+    return add_node(graph, "Reshape", scores, graph_add_integers(graph, whole.dims, whole.rank));
 }
 
 static thaw_graph *build(const struct attention *a)
 {
     thaw_graph *graph;
-    random_state = (thaw_random){29};
+    random_numbers.random = (thaw_random){29};
     test_must(thaw_graph_create(test_context(), &graph));
     graph->opset = 13;
     const thaw_shape shapes[] = {matrices(a, a->rows, a->depth), matrices(a, a->depth, a->keys),
                                  matrices(a, a->keys, a->width)};
     thaw_value *inputs[3];
     for (size_t i = 0; i < 3; i++) {
-        inputs[i] = add_value(graph, &shapes[i]);
+        inputs[i] = graph_add_value(graph, "", &shapes[i]);
         test_must(thaw_graph_add_input(graph, inputs[i]));
     }
     thaw_value *q = inputs[0], *k = inputs[1];
@@ -141,10 +107,10 @@ static thaw_tensor *run(const thaw_graph *graph, bool fuse, thaw_program **progr
     for (size_t i = 0; i < 3; i++)
         shapes[i] = graph->inputs[i]->shape;
     const thaw_program_options options = {.shapes = shapes, .fuse = fuse};
-    random_state = (thaw_random){31};
+    random_numbers.random = (thaw_random){31};
     test_must(thaw_program_create(graph, test_device(), &options, program));
     for (size_t i = 0; i < 3; i++) {
-        thaw_tensor *numbers = random_tensor(&shapes[i]);
+        thaw_tensor *numbers = graph_random_tensor(&random_numbers, &shapes[i]);
         test_must(thaw_program_write(*program, i, numbers));
         thaw_tensor_release(&numbers);
     }

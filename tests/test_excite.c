@@ -1,8 +1,8 @@
 /* Inverted residuals and squeeze-and-excite blocks in few kernels, against the same nodes one by one. */
+#include "graph_parts.h"
 #include "op_subject.h"
 #include "op_trial.h"
 #include "test.h"
-#include "base/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,45 +21,11 @@ struct block {
     bool has_gate, has_sums, scales; /* what became of the block */
 };
 
-static thaw_random random_state;
-
-static thaw_value *add_value(thaw_graph *graph, const char *name, const thaw_shape *shape)
-{
-    thaw_value *value;
-    test_must(thaw_graph_add_value(graph, name, &value));
-    if (shape) {
-        value->dtype = THAW_FLOAT32;
-        value->shape = *shape;
-        value->shape_known = true;
-    }
-    return value;
-}
-
-static thaw_tensor *random_tensor(const thaw_shape *shape)
-{
-    thaw_tensor *tensor;
-    test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, shape, &tensor));
-    for (int64_t i = 0; i < tensor->count; i++)
-        thaw_tensor_set(tensor, i, 2 * thaw_random_uniform(&random_state) - 0.9);
-    return tensor;
-}
+static graph_numbers random_numbers = {.low = -0.9, .high = 1.1};
 
 static thaw_value *add_constant(thaw_graph *graph, thaw_shape shape)
 {
-    thaw_value *value = add_value(graph, "", &shape);
-    value->constant = random_tensor(&shape);
-    return value;
-}
-
-static thaw_value *add_integers(thaw_graph *graph, const int64_t *numbers, int64_t count)
-{
-    const thaw_shape shape = {1, {count}};
-    thaw_value *value = add_value(graph, "", &shape);
-    value->dtype = THAW_INT64;
-    test_must(thaw_tensor_create(test_context(), THAW_INT64, &shape, &value->constant));
-    for (int64_t i = 0; i < count; i++)
-        thaw_tensor_set_int(value->constant, i, numbers[i]);
-    return value;
+    return graph_add_constant(graph, &random_numbers, shape);
 }
 
 /* A node over x and up to two more inputs; the value that it makes. */
@@ -67,7 +33,7 @@ static thaw_value *add_node(thaw_graph *graph, const char *type, const char *att
                             thaw_value *b)
 {
     thaw_node *node;
-    thaw_value *inputs[] = {x, a, b}, *output = add_value(graph, "", NULL);
+    thaw_value *inputs[] = {x, a, b}, *output = graph_add_value(graph, "", NULL);
     const size_t count = b ? 3 : a ? 2 : 1;
     test_must(thaw_graph_add_node(graph, thaw_op_find(type), "", count, 1, &node));
     op_subject_attributes(node, attributes);
@@ -109,7 +75,7 @@ static thaw_value *add_gate(thaw_graph *graph, const struct block *block, thaw_v
         y = add_node(graph, block->activation, "", y, NULL, NULL);
     y = add_layer(graph, gemm, y, block->hidden, channels);
     y = add_node(graph, block->gate, block->attributes, y, NULL, NULL);
-    return gemm ? add_node(graph, "Reshape", "", y, add_integers(graph, shape, 4), NULL) : y;
+    return gemm ? add_node(graph, "Reshape", "", y, graph_add_integers(graph, shape, 4), NULL) : y;
 }
 
 static thaw_graph *build(const struct block *block)
@@ -117,10 +83,10 @@ static thaw_graph *build(const struct block *block)
     thaw_graph *graph;
     const int64_t channels = block->source_weight.dims[0];
     const thaw_shape last = {4, {block->width, channels, 1, 1}};
-    random_state = (thaw_random){21};
+    random_numbers.random = (thaw_random){21};
     test_must(thaw_graph_create(test_context(), &graph));
     graph->opset = 13;
-    thaw_value *x = add_value(graph, "x", &block->input), *y;
+    thaw_value *x = graph_add_value(graph, "x", &block->input), *y;
     test_must(thaw_graph_add_input(graph, x));
     x = add_convolution(graph, block->source_attributes, x, &block->source_weight);
     x = add_node(graph, "Relu", "", x, NULL, NULL);
@@ -139,9 +105,9 @@ static thaw_graph *build(const struct block *block)
 static thaw_tensor *run(const thaw_graph *graph, const thaw_program_options *options, thaw_program **program)
 {
     thaw_tensor *result, *tensor;
-    random_state = (thaw_random){22};
+    random_numbers.random = (thaw_random){22};
     test_must(thaw_program_create(graph, test_device(), options, program));
-    tensor = random_tensor(&(*program)->graph->inputs[0]->shape);
+    tensor = graph_random_tensor(&random_numbers, &(*program)->graph->inputs[0]->shape);
     test_must(thaw_program_write(*program, 0, tensor));
     thaw_tensor_release(&tensor);
     test_must(thaw_program_forward(*program));
@@ -219,10 +185,10 @@ static thaw_graph *build_pair(const struct pair *pair)
     thaw_graph *graph;
     const int64_t channels = pair->weight.dims[0];
     const thaw_shape expansion = {4, {channels, pair->input.dims[1], 1, 1}};
-    random_state = (thaw_random){23};
+    random_numbers.random = (thaw_random){23};
     test_must(thaw_graph_create(test_context(), &graph));
     graph->opset = 13;
-    thaw_value *x = add_value(graph, "x", &pair->input), *y;
+    thaw_value *x = graph_add_value(graph, "x", &pair->input), *y;
     test_must(thaw_graph_add_input(graph, x));
     if (pair->bias)
         y = add_inner(graph, pair, add_convolution(graph, "", x, &expansion));
