@@ -84,6 +84,10 @@ static thaw_status open_entry(thaw_context *context, const thaw_device_entry *en
                                      sizeof opened->next_ticket, &opened->next_ticket, &code);
     if (code != CL_SUCCESS)
         return thaw_opencl_fail(opened, code, "no memory on the device");
+    if (opened->quirks.loops_end)
+        thaw_log(context, THAW_LOG_WARNING,
+                 "%s ends long loops in kernels without an error: what large layers give there can be wrong",
+                 opened->info.name);
     return THAW_OK;
 }
 

@@ -121,11 +121,17 @@ thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_ar
     return enqueue(kernel, range);
 }
 
+bool thaw_device_ends_loops(const thaw_device *device)
+{
+    return device->quirks.loops_end;
+}
+
 thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const size_t pieces[3], const thaw_argument *arguments,
                                    size_t count)
 {
     thaw_device *device = kernel->device;
-    const size_t total = pieces[0] * pieces[1] * pieces[2], takers = device->info.compute_units;
+    const size_t total = pieces[0] * pieces[1] * pieces[2];
+    const size_t takers = thaw_device_ends_loops(device) ? total : device->info.compute_units;
     if (total == 0)
         return THAW_OK;
     if (total > (size_t)INT32_MAX)

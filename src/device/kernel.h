@@ -47,6 +47,10 @@ THAW_MUST_CHECK thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range rang
 THAW_MUST_CHECK thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const size_t pieces[3],
                                                    const thaw_argument *arguments, size_t count);
 
+/* Whether the driver ends a work-item's loops after some ten thousand iterations, without an error: a work-item must do
+ * as little as it can. thaw_kernel_run_pieces() sees to that itself. */
+bool thaw_device_ends_loops(const thaw_device *device);
+
 /* thaw_kernel_launch(kernel, range, THAW_BUFFER(x), THAW_INT(n), ...) */
 #define thaw_kernel_launch(kernel, range, ...)                                                                         \
     thaw_kernel_run((kernel), (range), (const thaw_argument[]){__VA_ARGS__},                                           \

@@ -120,6 +120,9 @@ static thaw_status load_or_build(thaw_device *device, const char *const *texts, 
 /* Declared by cl/builtins.clh, the functions need not be by clang's header, which looks at this guard. */
 #define NO_HEADER "-D_OPENCL_H_"
 
+/* A work-item takes one piece of the work: see FOR_EACH_PIECE in cl/common.clh. */
+#define ONE_PIECE "-DONE_PIECE"
+
 typedef struct sources {
     char *builtins, *common, *own; /* builtins: "" where the driver declares its functions itself */
     char line[300];                /* gives the program its own line numbers in messages */
@@ -142,7 +145,8 @@ static thaw_status prepare_with(thaw_device *device, const sources *read, bool b
 {
     const char *const texts[] = {builtins ? read->builtins : "", read->common, read->line, read->own};
     thaw_text options = {0};
-    thaw_text_append(&options, "%s%s %s", COMMON_OPTIONS, builtins ? " " NO_HEADER : "", program->options);
+    thaw_text_append(&options, "%s%s%s %s", COMMON_OPTIONS, builtins ? " " NO_HEADER : "",
+                     device->quirks.loops_end ? " " ONE_PIECE : "", program->options);
     const thaw_status status =
         options.failed ? thaw_fail(device->context, THAW_ERR_MEMORY, "program %s.cl", program->name)
                        : load_or_build(device, texts, sizeof texts / sizeof texts[0], options.data, kernel, program);

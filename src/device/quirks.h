@@ -13,6 +13,7 @@ typedef struct thaw_quirks {
     bool exact_buffers;    /* buffers of exactly the size asked for, never reused: every stray access shows */
     bool host_memory;      /* buffers in memory of ours cost no copy, so that it may lie on huge pages */
     bool group_unknown;    /* what it says about a kernel's largest work-group is too little */
+    bool loops_end;        /* after 65,535 iterations of a work-item's loops in all, without an error: short ones only */
     size_t max_auto_group; /* where Thaw picks the work-group size: its limit, a power of two; 0: the driver picks */
     double score_factor;   /* of the device's score; below 1 for what computes right but slowly */
 } thaw_quirks;
