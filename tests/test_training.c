@@ -34,6 +34,9 @@ static void layer(onnx_subject *subject, const char *name, const char *input, co
     subject_attribute(subject, subject_node(subject, "Gemm", name, inputs, output), "transB", 1);
 }
 
+/* Whether half of what `first` makes is dropped, in training. */
+static bool with_dropout;
+
 /* image -> Flatten -> first -> second -> third (the old classifier). The batch is computed as exporters do it: the
  * Flatten is a Reshape to [Shape(image)[0], -1], so that the cut must not contain the shape. */
 static thaw_model *make_model(void)
@@ -53,7 +56,9 @@ static thaw_model *make_model(void)
     subject_attribute(&subject, subject_node(&subject, "Concat", "concat", "n,rest", "target"), "axis", 0);
     subject_node(&subject, "Reshape", "flatten", "image,target", "flat");
     layer(&subject, "first", "flat", "a", INPUTS, WIDE, &random);
-    layer(&subject, "second", "a", "b", WIDE, NARROW, &random);
+    if (with_dropout)
+        subject_node(&subject, "Dropout", "dropout", "a", "dropped"); /* without a ratio: 0.5 */
+    layer(&subject, "second", with_dropout ? "dropped" : "a", "b", WIDE, NARROW, &random);
     layer(&subject, "third", "b", "scores", NARROW, OLD_CLASSES, &random);
     subject_output(&subject, "scores", (thaw_shape){2, {-1, OLD_CLASSES}});
     CU_ASSERT_EQUAL_FATAL(subject_load(&subject, &model), THAW_OK);
@@ -463,10 +468,11 @@ static size_t count_files(const char *folder)
 }
 
 /* Interrupted after every epoch, and resumed. */
-static void check_resumed(thaw_augment_kind augment)
+static void check_resumed(const char *frozen_until, thaw_augment_kind augment)
 {
     thaw_finetune_result result;
     thaw_finetune_options options = all_at_once(NULL);
+    options.freeze.until = frozen_until;
     options.augment = augment;
     thaw_model *whole = run(&options, &result);
     const int32_t best = result.best_epoch;
@@ -474,6 +480,7 @@ static void check_resumed(thaw_augment_kind augment)
     thaw_finetune_result_free(&result);
     const char *folder = fresh_folder();
     options = all_at_once(folder);
+    options.freeze.until = frozen_until;
     options.augment = augment;
     options.resume = true; /* begins at the beginning */
     options.on_epoch = interrupt_at;
@@ -498,8 +505,30 @@ static void check_resumed(thaw_augment_kind augment)
 
 static void resumed(void)
 {
-    check_resumed(THAW_AUGMENT_NONE);
-    check_resumed(THAW_AUGMENT_STRONG);
+    check_resumed("first", THAW_AUGMENT_NONE);
+    check_resumed("first", THAW_AUGMENT_STRONG);
+}
+
+/* Dropout's numbers go on where the checkpoint was made; below the cut nothing is ever dropped. */
+static void dropped(void)
+{
+    thaw_finetune_result result;
+    thaw_finetune_options options = all_at_once(NULL);
+    thaw_model *models[2][2]; /* [with dropout][it lies in the trained part] */
+    with_dropout = true;
+    check_resumed("none", THAW_AUGMENT_NONE);
+    for (int dropout = 0; dropout < 2; dropout++)
+        for (int trained = 0; trained < 2; trained++) {
+            with_dropout = dropout;
+            options.freeze.until = trained ? "none" : "second";
+            models[dropout][trained] = run(&options, &result);
+            thaw_finetune_result_free(&result);
+        }
+    with_dropout = false;
+    CU_ASSERT(all_same(models[0][0], models[1][0]));
+    CU_ASSERT_FALSE(all_same(models[0][1], models[1][1]));
+    for (int i = 0; i < 4; i++)
+        thaw_model_close(&models[i / 2][i % 2]);
 }
 
 static thaw_status try_run(const thaw_finetune_options *options, thaw_dataset *dataset)
@@ -562,6 +591,7 @@ void suite_training(void)
         {"divergence at the end", divergence_at_the_end},
         {"learning rates", learning_rates},
         {"resumed", resumed},
+        {"dropped", dropped},
         {"other runs", other_runs},
     };
     TEST_SUITE("training", tests);
