@@ -22,6 +22,7 @@ typedef struct incoming {
     const char *path;
     int descriptor;
     int64_t have;   /* bytes in it */
+    int64_t most;   /* that it ever had: only more is progress */
     bool inherited; /* some of them are from an earlier run */
 } incoming;
 
@@ -148,7 +149,10 @@ static thaw_status on_bytes(void *user, const void *bytes, size_t size)
             move_to(file, file->have + written);
         }
     }
-    pull->failures = 0;
+    if (file->have > file->most) {
+        file->most = file->have;
+        pull->failures = 0;
+    }
     thaw_pull_tell(pull, false);
     return THAW_OK;
 }
