@@ -8,24 +8,25 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/context.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "hub/address.h"
 
-#define MOST_REDIRECTS      10
-#define MOST_HEADER_BYTES   262144
-#define CONNECT_SECONDS     30L
-#define LOCATION_MOST       8192
-#define ADDRESS_TEXT_BYTES  512
-#define LEAST_BYTES_SECONDS 1L /* bytes a second below which a connection counts as stalled */
+#define MOST_REDIRECTS     10
+#define MOST_HEADER_BYTES  262144
+#define CONNECT_SECONDS    30L
+#define LOCATION_MOST      8192
+#define ADDRESS_TEXT_BYTES 512
 
 struct thaw_hub_session {
     thaw_context *context;
     CURL *curl;
     CURLU *base;
     char *authorization; /* the header, or NULL */
-    long stall_seconds;
+    double stall_seconds;
+    bool answered; /* it, or where it sent us, has said anything so far */
 };
 
 /* One answer on its way in: a redirect, or the last. */
@@ -36,7 +37,8 @@ typedef struct hop {
     CURLU *address;
     bool at_hub; /* asks the hub's own host */
     bool plain;  /* over http */
-    bool begun, ignored, refused_address;
+    bool begun, ignored, refused_address, stalled;
+    double heard_seconds; /* the clock's, when something last came */
     size_t header_bytes;
     char location[LOCATION_MOST];
     thaw_status status; /* of begin() and write() */
@@ -97,7 +99,7 @@ thaw_status thaw_hub_session_open(thaw_context *context, const char *hub, const 
     pthread_once(&library_once, start_library);
     THAW_TRY(thaw_allocate(context, 1, sizeof **session, session));
     (*session)->context = context;
-    (*session)->stall_seconds = stall_seconds < 1 ? 1 : (long)stall_seconds;
+    (*session)->stall_seconds = stall_seconds;
     (*session)->curl = library_ready ? curl_easy_init() : NULL;
     thaw_status status = THAW_OK;
     if (!(*session)->curl)
@@ -220,6 +222,8 @@ static size_t on_header(char *line, size_t one, size_t length, void *user)
     hop *now = user;
     char value[THAW_ETAG_MOST];
     (void)one;
+    now->session->answered = true;
+    now->heard_seconds = thaw_clock_seconds();
     now->header_bytes += length;
     if (now->header_bytes > MOST_HEADER_BYTES)
         return 0;
@@ -272,13 +276,16 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *user)
     }
     if (now->status == THAW_OK)
         now->status = now->request->write(now->request->user, bytes, size);
+    now->heard_seconds = thaw_clock_seconds(); /* the disk may have taken its time */
     return now->status == THAW_OK ? size : 0;
 }
 
 static int on_moment(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
+    hop *now = user;
     (void)a, (void)b, (void)c, (void)d;
-    return thaw_context_interrupted(((hop *)user)->session->context);
+    now->stalled = thaw_clock_seconds() - now->heard_seconds > now->session->stall_seconds;
+    return now->stalled || thaw_context_interrupted(now->session->context);
 }
 
 static curl_socket_t on_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
@@ -328,8 +335,6 @@ static void set_options(hop *now, const struct curl_slist *headers, char *reason
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, LEAST_BYTES_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, now->session->stall_seconds);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, now);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
@@ -350,7 +355,8 @@ static void set_options(hop *now, const struct curl_slist *headers, char *reason
         curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
 }
 
-static bool is_transient(CURLcode code)
+/* A host that never answered is not there, rather than away for a moment. */
+static bool is_transient(const thaw_hub_session *session, CURLcode code)
 {
     static const CURLcode codes[] = {
         CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_PARTIAL_FILE, CURLE_RECV_ERROR,
@@ -358,7 +364,7 @@ static bool is_transient(CURLcode code)
         CURLE_HTTP2_STREAM};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         if (codes[i] == code)
-            return true;
+            return session->answered;
     return false;
 }
 
@@ -373,7 +379,9 @@ static thaw_status fail_transfer(hop *now, CURLcode code, const char *reason)
         return thaw_fail(context, THAW_ERR_IO, "%s: plain http, and the name does not stand for this machine", address);
     if (now->header_bytes > MOST_HEADER_BYTES)
         return thaw_fail(context, THAW_ERR_IO, "%s: more headers than an answer has", address);
-    now->reply->transient = is_transient(code);
+    now->reply->transient = now->stalled || is_transient(now->session, code);
+    if (now->stalled)
+        return thaw_fail(context, THAW_ERR_IO, "%s: nothing has come for %.0f s", address, now->session->stall_seconds);
     return thaw_fail(context, THAW_ERR_IO, "%s: %s", address, reason[0] ? reason : curl_easy_strerror(code));
 }
 
@@ -384,6 +392,7 @@ static thaw_status ask(hop *now)
     if (!headers)
         return thaw_fail(now->session->context, THAW_ERR_MEMORY, "out of memory");
     forget_body(now);
+    now->heard_seconds = thaw_clock_seconds();
     set_options(now, headers, reason, range);
     const CURLcode code = curl_easy_perform(now->session->curl);
     curl_slist_free_all(headers);
