@@ -199,7 +199,7 @@ static void answer(client *to, hub_page *page, const char *head)
                                  status, length, range, page->etag ? "ETag: " : "", page->etag ? page->etag : "",
                                  page->etag ? "\r\n" : "", page->headers ? page->headers : "");
     MUST(written > 0 && (size_t)written < sizeof text);
-    if (send_bytes(to, text, (size_t)written) && strncmp(head, "HEAD", 4) != 0)
+    if (send_bytes(to, text, (size_t)written) && strncmp(head, "HEAD", 4) != 0 && size > 0)
         send_body(to, page, (const char *)page->body + start, size);
 }
 
