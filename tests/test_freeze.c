@@ -260,6 +260,37 @@ static void marks(void)
     thaw_model_close(&model);
 }
 
+/* Layer norms are trained with the layers around them, and are no weights, which decay. */
+static void layer_norms(void)
+{
+    static const struct {
+        thaw_freeze_options options;
+        const char *trainable;
+    } cases[] = {
+        {{NULL, 0, NULL, false}, "fc.w"},
+        {{NULL, 2, NULL, false}, "merge.w bq bw bn bm hidden.w fc.w"},
+        {{"b.norm", 0, NULL, false}, "bq bw hidden.w fc.w"},
+        {{NULL, 0, "?n", false}, "an bn fc.w"},
+    };
+    thaw_model *model = make_transformer();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CU_ASSERT_EQUAL(thaw_model_freeze(model, &cases[i].options, 0, 0), THAW_OK);
+        check_marks(model, cases[i].trainable, "");
+    }
+    thaw_value **origins = calloc(model->graph->value_count, sizeof *origins);
+    CU_ASSERT_FATAL(origins != NULL);
+    thaw_roles_trace(model->graph, origins);
+    static const struct {
+        const char *name;
+        thaw_role role;
+    } roles[] = {{"an", THAW_ROLE_SCALE}, {"am", THAW_ROLE_BIAS}, {"aw", THAW_ROLE_WEIGHT}, {"half", THAW_ROLE_NONE}};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        CU_ASSERT_EQUAL(thaw_role_of_value(model->graph, thaw_graph_find_value(model->graph, roles[i].name), origins),
+                        roles[i].role);
+    free(origins);
+    thaw_model_close(&model);
+}
+
 /* A weight that a frozen layer reads too stays frozen. */
 static void shared(void)
 {
@@ -354,6 +385,7 @@ void suite_freeze(void)
                                        {"stages with norms", stages_with_norms},
                                        {"stages of blocks", stages_of_blocks},
                                        {"marks", marks},
+                                       {"layer norms", layer_norms},
                                        {"shared weights", shared},
                                        {"from scratch", reinitialised},
                                        {"written", written}};

@@ -63,8 +63,9 @@ typedef struct thaw_freeze_options {
 THAW_API thaw_freeze_options thaw_freeze_defaults(void);
 
 /* Sets what is trained, stages being counted for images of the given size (0: the model's own, or 224). Parameters are
- * weights and biases of Conv, Gemm and MatMul, scales and shifts of BatchNormalization, and what Add and Mul read where
- * it has more than one element. A parameter that several layers share is trained if all of them are. THAW_ERR_USAGE: a
+ * weights and biases of Conv, Gemm and MatMul, scales and shifts of BatchNormalization, LayerNormalization,
+ * GroupNormalization and InstanceNormalization, and what Add and Mul read where it has more than one element. Only
+ * weights decay. A parameter that several layers share is trained if all of them are. THAW_ERR_USAGE: a
  * name that does not exist, with near ones; more stages than there are; nothing left to be trained; options that
  * exclude each other. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_model_freeze(thaw_model *model, const thaw_freeze_options *options,
