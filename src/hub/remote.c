@@ -24,7 +24,7 @@ thaw_status thaw_pull_wait(thaw_pull *pull, thaw_status failure)
     for (int32_t i = 0; i < pull->failures; i++)
         seconds *= 2;
     pull->failures++;
-    thaw_log(pull->context, THAW_LOG_INFO, "%s; trying again in %.0f s", thaw_error_message(pull->context), seconds);
+    thaw_log(pull->context, THAW_LOG_WARNING, "%s; trying again in %.0f s", thaw_error_message(pull->context), seconds);
     return thaw_hub_sleep(pull->context, seconds);
 }
 

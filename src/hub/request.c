@@ -241,19 +241,19 @@ static size_t on_header(char *line, size_t one, size_t length, void *user)
 
 /* --- one answer --------------------------------------------------------------------------------------------------- */
 
-/* The status, and what only the hub's own host may say. */
+static bool has_body(const thaw_reply *reply)
+{
+    return reply->status == 200 || reply->status == 206;
+}
+
+/* The status, and what only the hub's own host may say of a file that it hands out itself. */
 static void take_status(hop *now)
 {
     long code = 0;
     curl_easy_getinfo(now->session->curl, CURLINFO_RESPONSE_CODE, &code);
     now->reply->status = (int32_t)code;
-    if (now->at_hub && now->reply->commit[0])
+    if (now->at_hub && now->reply->commit[0] && has_body(now->reply))
         strip_etag(now->reply->etag, now->reply->etag_of_hub);
-}
-
-static bool has_body(const thaw_reply *reply)
-{
-    return reply->status == 200 || reply->status == 206;
 }
 
 static thaw_status begin_body(hop *now)
