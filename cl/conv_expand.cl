@@ -102,64 +102,66 @@ __attribute__((always_inline)) static inline void add_row(floatb sum[OUT_TILE], 
     }
 }
 
-/* Work-item (run of `run` rows of the output, stack, image). */
+/* Piece (run of `run` rows of the output, stack, image). */
 kernel void conv_expand(global float *restrict y, global const float *restrict x, global const float *restrict w1,
                         global const float *restrict b1, global const float *restrict w2,
                         global const float *restrict b2, float inner_alpha, float inner_beta, float alpha, float beta,
                         int run, int pitch, int in_blocks, int blocks, int in_h, int in_w, int out_h, int out_w,
-                        int kernel_h, int stride_h, int pad_h, int pad_w SUMS_ARGUMENT)
+                        int kernel_h, int stride_h, int pad_h, int pad_w SUMS_ARGUMENT, PIECES)
 {
     floatb ring[RING];
-    const int stack = (int)get_global_id(1), first_block = stack * STACK, mine = min(STACK, blocks - first_block);
-    const int first = (int)get_global_id(0) * run, end = min(first + run, out_h);
     const int in_plane = in_h * in_w * BLOCK, out_plane = out_h * out_w * BLOCK;
-    x += (long)get_global_id(2) * in_blocks * in_plane;
-    y += ((long)get_global_id(2) * blocks + first_block) * out_plane;
-    w1 += stack * in_blocks * (STACK * BLOCK * BLOCK);
-    b1 += stack * (STACK * BLOCK);
-    w2 += stack * STACK * kernel_h * KERNEL_W * BLOCK;
-    b2 += stack * (STACK * BLOCK);
     for (int i = 0; i < kernel_h * pitch * STACK; i++)
-        ring[i] = 0.0f;
+        ring[i] = 0.0f; /* only columns inside the image are ever written */
+    FOR_EACH_PIECE(piece)
+    {
+        const int first_block = piece.y * STACK, mine = min(STACK, blocks - first_block);
+        const int first = piece.x * run, end = min(first + run, out_h);
+        global const float *const image = x + (long)piece.z * in_blocks * in_plane;
+        global float *const to = y + ((long)piece.z * blocks + first_block) * out_plane;
+        global const float *const pointwise = w1 + piece.y * in_blocks * (STACK * BLOCK * BLOCK);
+        global const float *const depthwise = w2 + piece.y * STACK * kernel_h * KERNEL_W * BLOCK;
+        global const float *const pointwise_bias = b1 + piece.y * (STACK * BLOCK);
+        global const float *const depthwise_bias = b2 + piece.y * (STACK * BLOCK);
 #ifdef SUMS
-    floatb total[STACK];
-    for (int k = 0; k < STACK; k++)
-        total[k] = 0.0f;
+        floatb total[STACK];
+        for (int k = 0; k < STACK; k++)
+            total[k] = 0.0f;
 #endif
-    int next = max(first * stride_h - pad_h, 0);
-    for (int h = first; h < end; h++) {
-        const int top = h * stride_h - pad_h;
-        for (next = max(next, top); next < min(top + kernel_h, in_h); next++)
-            expand_row(ring + (next % kernel_h * pitch + pad_w) * STACK, x + next * in_w * BLOCK, w1, b1, in_w,
-                       in_blocks, in_plane, inner_alpha, inner_beta);
-        for (int k = 0; k < mine; k++) {
-            global const float *const weight = w2 + k * kernel_h * KERNEL_W * BLOCK;
-            floatb row_total = 0.0f;
-            for (int w = 0; w < out_w; w += OUT_TILE) {
-                floatb sum[OUT_TILE];
+        int next = max(first * stride_h - pad_h, 0);
+        for (int h = first; h < end; h++) {
+            const int top = h * stride_h - pad_h;
+            for (next = max(next, top); next < min(top + kernel_h, in_h); next++)
+                expand_row(ring + (next % kernel_h * pitch + pad_w) * STACK, image + next * in_w * BLOCK, pointwise,
+                           pointwise_bias, in_w, in_blocks, in_plane, inner_alpha, inner_beta);
+            for (int k = 0; k < mine; k++) {
+                global const float *const weight = depthwise + k * kernel_h * KERNEL_W * BLOCK;
+                floatb row_total = 0.0f;
+                for (int w = 0; w < out_w; w += OUT_TILE) {
+                    floatb sum[OUT_TILE];
 #pragma unroll
-                for (int i = 0; i < OUT_TILE; i++)
-                    sum[i] = load_block(k, b2);
-                for (int r = max(0, -top); r < min(kernel_h, in_h - top); r++)
-                    add_row(sum, ring + ((top + r) % kernel_h * pitch + w * STRIDE_W) * STACK + k,
-                            weight + r * KERNEL_W * BLOCK);
+                    for (int i = 0; i < OUT_TILE; i++)
+                        sum[i] = load_block(k, depthwise_bias);
+                    for (int r = max(0, -top); r < min(kernel_h, in_h - top); r++)
+                        add_row(sum, ring + ((top + r) % kernel_h * pitch + w * STRIDE_W) * STACK + k,
+                                weight + r * KERNEL_W * BLOCK);
 #pragma unroll
-                for (int i = 0; i < OUT_TILE; i++) {
-                    if (w + i == out_w)
-                        break;
-                    sum[i] = activate_v(sum[i], alpha, beta);
-                    store_block(sum[i], h * out_w + w + i, y + k * out_plane);
-                    row_total += sum[i];
+                    for (int i = 0; i < OUT_TILE; i++) {
+                        if (w + i == out_w)
+                            break;
+                        sum[i] = activate_v(sum[i], alpha, beta);
+                        store_block(sum[i], h * out_w + w + i, to + k * out_plane);
+                        row_total += sum[i];
+                    }
                 }
+#ifdef SUMS
+                total[k] += row_total;
+#endif
             }
-#ifdef SUMS
-            total[k] += row_total;
-#endif
         }
-    }
 #ifdef SUMS
-    sums += ((get_global_id(2) * get_global_size(0) + get_global_id(0)) * blocks + first_block) * BLOCK;
-    for (int k = 0; k < mine; k++)
-        store_block(total[k], k, sums);
+        for (int k = 0; k < mine; k++)
+            store_block(total[k], ((long)piece.z * wide + piece.x) * blocks + first_block + k, sums);
 #endif
+    }
 }

@@ -211,17 +211,19 @@ static inline void transform_window(TRANSFORMED_INPUT floatb *v, size_t pitch, g
 }
 
 #ifndef FUSED
-/* v of the groups from first_group on. Work-item (input block, group). */
+/* v of the groups from first_group on. Piece (input block, group). */
 kernel void winograd_input(global floatb *restrict v, global const float *restrict x, int first_group, int tiles,
-                           int tile_rows, int tile_columns, int in_h, int in_w, int pad_h, int pad_w)
+                           int tile_rows, int tile_columns, int in_h, int in_w, int pad_h, int pad_w, PIECES)
 {
-    const size_t block = get_global_id(0), blocks = get_global_size(0);
-    const int first = (first_group + (int)get_global_id(1)) * TILES;
-    v += (get_global_id(1) * blocks + block) * PRODUCTS * TILES;
-    for (int t = 0; t < TILES; t++) {
-        const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
-        transform_window(v + t, TILES, x + (at.image * blocks + block) * in_h * in_w * BLOCK, at.h - pad_h,
-                         at.w - pad_w, in_h, in_w);
+    FOR_EACH_PIECE(piece)
+    {
+        const int first = (first_group + piece.y) * TILES;
+        global floatb *const to = v + ((size_t)piece.y * wide + piece.x) * PRODUCTS * TILES;
+        for (int t = 0; t < TILES; t++) {
+            const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
+            transform_window(to + t, TILES, x + ((size_t)at.image * wide + piece.x) * in_h * in_w * BLOCK,
+                             at.h - pad_h, at.w - pad_w, in_h, in_w);
+        }
     }
 }
 #endif

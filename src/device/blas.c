@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/device_private.h"
+#include "device/chain.h"
 #include "device/gemm_packed.h"
 
 /* As in cl/gemm.cl. */
@@ -90,6 +90,7 @@ static CLBlastStatusCode call_clblast(thaw_device *device, const thaw_gemm *g)
 
 static thaw_status run_clblast(thaw_device *device, const thaw_gemm *g)
 {
+    THAW_TRY(thaw_chain_flush(device));
     CLBlastStatusCode code = call_clblast(device, g);
     if (thaw_opencl_lacks_memory(code)) {
         thaw_buffer_pool_trim(device);

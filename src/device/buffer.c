@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/pages.h"
+#include "device/chain.h"
 
 #define SMALLEST_BYTES 256
 
@@ -123,6 +124,8 @@ thaw_status thaw_buffer_create(thaw_device *device, size_t bytes, thaw_buffer **
 
 static void release(thaw_buffer *buffer)
 {
+    if (thaw_chain_flush(buffer->device) != THAW_OK)
+        thaw_log(buffer->device->context, THAW_LOG_WARNING, "%s", thaw_error_message(buffer->device->context));
     if (buffer->host)
         clFinish(buffer->device->queue); /* the driver waits with its own memory, ours it leaves to us */
     clReleaseMemObject(buffer->memory);
@@ -177,6 +180,7 @@ thaw_status thaw_buffer_write(thaw_buffer *buffer, size_t offset_bytes, const vo
     ASSERT_INSIDE(buffer, offset_bytes, size);
     if (size == 0)
         return THAW_OK;
+    THAW_TRY(thaw_chain_flush(buffer->device));
     return check(
         buffer,
         clEnqueueWriteBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset_bytes, size, bytes, 0, NULL, NULL),
@@ -188,6 +192,7 @@ thaw_status thaw_buffer_read(thaw_buffer *buffer, size_t offset_bytes, void *byt
     ASSERT_INSIDE(buffer, offset_bytes, size);
     if (size == 0)
         return THAW_OK;
+    THAW_TRY(thaw_chain_flush(buffer->device));
     return check(
         buffer,
         clEnqueueReadBuffer(buffer->device->queue, buffer->memory, CL_TRUE, offset_bytes, size, bytes, 0, NULL, NULL),
@@ -201,6 +206,7 @@ thaw_status thaw_buffer_copy(thaw_buffer *from, size_t from_bytes, thaw_buffer *
     ASSERT_INSIDE(to, to_bytes, size);
     if (size == 0)
         return THAW_OK;
+    THAW_TRY(thaw_chain_flush(from->device));
     return check(
         from,
         clEnqueueCopyBuffer(from->device->queue, from->memory, to->memory, from_bytes, to_bytes, size, 0, NULL, NULL),
@@ -227,6 +233,7 @@ thaw_status thaw_buffer_fill(thaw_buffer *buffer, size_t offset_bytes, uint32_t 
         return THAW_OK;
     if (buffer->device->quirks.fill_by_writing)
         return fill_by_writing(buffer, offset_bytes, pattern, size);
+    THAW_TRY(thaw_chain_flush(buffer->device));
     return check(buffer,
                  clEnqueueFillBuffer(buffer->device->queue, buffer->memory, &pattern, sizeof pattern, offset_bytes,
                                      size, 0, NULL, NULL),

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "device/chain.h"
 #include "device/tuning.h"
 
 static const char no_device[] = "no OpenCL device found; install a driver, e.g. pocl-opencl-icd (any CPU), "
@@ -80,10 +81,15 @@ static thaw_status open_entry(thaw_context *context, const thaw_device_entry *en
     opened->queue = clCreateCommandQueue(opened->opencl, opened->id, 0, &code);
     if (code != CL_SUCCESS)
         return thaw_opencl_fail(opened, code, "no queue on the device");
-    opened->tickets = clCreateBuffer(opened->opencl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR,
-                                     sizeof opened->next_ticket, &opened->next_ticket, &code);
+    uint32_t tickets[2] = {0, 0};
+    opened->tickets =
+        clCreateBuffer(opened->opencl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, sizeof tickets, tickets, &code);
     if (code != CL_SUCCESS)
         return thaw_opencl_fail(opened, code, "no memory on the device");
+    if (opened->quirks.loops_end)
+        thaw_log(context, THAW_LOG_WARNING,
+                 "%s ends long loops in kernels without an error: what large layers give there can be wrong",
+                 opened->info.name);
     return THAW_OK;
 }
 
@@ -111,6 +117,7 @@ void thaw_device_close(thaw_device **device)
         clFinish(closed->queue);
     if (closed->pool.live_count > 0)
         thaw_log(closed->context, THAW_LOG_WARNING, "device closed with %zu buffers in use", closed->pool.live_count);
+    thaw_chains_release(closed);
     thaw_tuning_release(closed);
     thaw_programs_release(closed);
     thaw_buffer_pool_trim(closed);
@@ -126,6 +133,7 @@ void thaw_device_close(thaw_device **device)
 
 thaw_status thaw_device_finish(thaw_device *device)
 {
+    THAW_TRY(thaw_chain_flush(device));
     const cl_int code = clFinish(device->queue);
     return code == CL_SUCCESS ? THAW_OK : thaw_opencl_fail(device, code, "waiting for the device");
 }

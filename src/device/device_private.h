@@ -41,7 +41,8 @@ struct thaw_device {
     thaw_quirks quirks;
     thaw_pool pool;
     thaw_program *programs;     /* all that were built, linked */
-    cl_mem tickets;             /* one uint, which numbers the pieces that kernels take */
+    cl_mem tickets;             /* two uints, which number the pieces that kernels take, and those that are done */
+    struct thaw_chains *chains; /* NULL until one is begun */
     uint32_t next_ticket;       /* what it is when all that was queued is done */
     struct thaw_tuning *tuning; /* NULL until it is asked for */
     bool limited;               /* the environment allows less of something than the device has */
@@ -58,6 +59,7 @@ struct thaw_buffer {
 
 struct thaw_kernel {
     thaw_device *device;
+    const thaw_program *program;
     char *name;
     cl_kernel opencl;
     size_t max_work_group;
@@ -70,6 +72,15 @@ const char *thaw_opencl_text(cl_int code);
 bool thaw_opencl_lacks_memory(cl_int code);
 /* Records "<what>: CL_... (code)"; THAW_ERR_DEVICE_MEMORY or THAW_ERR_DEVICE, by the code. */
 thaw_status thaw_opencl_fail(thaw_device *device, cl_int code, const char *format, ...) THAW_PRINTF(3, 4);
+
+/* kernel.c: a kernel of pieces in a launch of its own. */
+THAW_MUST_CHECK thaw_status thaw_kernel_run_alone(thaw_kernel *kernel, const size_t pieces[3],
+                                                  const thaw_argument *arguments, size_t count);
+/* Sets one argument after the other from number `first` on. */
+THAW_MUST_CHECK thaw_status thaw_kernel_set(thaw_kernel *kernel, size_t first, const thaw_argument *arguments,
+                                            size_t count);
+/* One work-item for each compute unit. */
+THAW_MUST_CHECK thaw_status thaw_kernel_queue_takers(thaw_kernel *kernel, size_t takers);
 
 /* Releases every program and kernel of the device. */
 void thaw_programs_release(thaw_device *device);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "device/chain.h"
 #include "device/program.h"
 
 static thaw_status create(thaw_device *device, thaw_program *program, const char *name, thaw_kernel **kernel)
@@ -23,6 +24,7 @@ static thaw_status create(thaw_device *device, thaw_program *program, const char
         return status;
     }
     made->device = device;
+    made->program = program;
     if (clGetKernelWorkGroupInfo(made->opencl, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof made->max_work_group,
                                  &made->max_work_group, NULL) != CL_SUCCESS)
         made->max_work_group = 1;
@@ -84,7 +86,7 @@ static bool pick_local(const thaw_kernel *kernel, const size_t global[3], size_t
     return true;
 }
 
-static thaw_status set_arguments(thaw_kernel *kernel, size_t first, const thaw_argument *arguments, size_t count)
+thaw_status thaw_kernel_set(thaw_kernel *kernel, size_t first, const thaw_argument *arguments, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const cl_int code = set_argument(kernel->opencl, (cl_uint)(first + i), &arguments[i]);
@@ -117,28 +119,49 @@ thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_ar
     for (int i = 1; i < 3; i++)
         if (range.global[i] == 0)
             range.global[i] = 1;
-    THAW_TRY(set_arguments(kernel, 0, arguments, count));
+    THAW_TRY(thaw_chain_flush(kernel->device));
+    THAW_TRY(thaw_kernel_set(kernel, 0, arguments, count));
     return enqueue(kernel, range);
 }
 
-thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const size_t pieces[3], const thaw_argument *arguments,
-                                   size_t count)
+bool thaw_device_ends_loops(const thaw_device *device)
+{
+    return device->quirks.loops_end;
+}
+
+thaw_status thaw_kernel_queue_takers(thaw_kernel *kernel, size_t takers)
+{
+    return enqueue(kernel, (thaw_range){{takers, 1, 1}, {1, 1, 1}});
+}
+
+thaw_status thaw_kernel_run_alone(thaw_kernel *kernel, const size_t pieces[3], const thaw_argument *arguments,
+                                  size_t count)
 {
     thaw_device *device = kernel->device;
-    const size_t total = pieces[0] * pieces[1] * pieces[2], takers = device->info.compute_units;
-    if (total == 0)
-        return THAW_OK;
-    if (total > (size_t)INT32_MAX)
-        return thaw_fail(device->context, THAW_ERR_DEVICE, "kernel %s: %zu pieces of work are too many", kernel->name,
-                         total);
-    THAW_TRY(set_arguments(kernel, 0, arguments, count));
+    const size_t total = pieces[0] * pieces[1] * pieces[2];
+    THAW_TRY(thaw_kernel_set(kernel, 0, arguments, count));
     const cl_int code = clSetKernelArg(kernel->opencl, (cl_uint)count, sizeof device->tickets, &device->tickets);
     if (code != CL_SUCCESS)
         return thaw_opencl_fail(device, code, "argument %zu of kernel %s", count, kernel->name);
     const thaw_argument rest[] = {THAW_INT(device->next_ticket), THAW_INT(pieces[0]), THAW_INT(pieces[1]),
                                   THAW_INT(pieces[2])};
-    THAW_TRY(set_arguments(kernel, count + 1, rest, sizeof rest / sizeof *rest));
-    THAW_TRY(enqueue(kernel, (thaw_range){{takers, 1, 1}, {1, 1, 1}}));
+    THAW_TRY(thaw_kernel_set(kernel, count + 1, rest, sizeof rest / sizeof *rest));
+    THAW_TRY(thaw_kernel_queue_takers(kernel, thaw_device_ends_loops(device) ? total : device->info.compute_units));
     device->next_ticket += (uint32_t)total;
     return THAW_OK;
+}
+
+thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const size_t pieces[3], const thaw_argument *arguments,
+                                   size_t count)
+{
+    const size_t total = pieces[0] * pieces[1] * pieces[2];
+    if (total == 0)
+        return THAW_OK;
+    if (total > (size_t)INT32_MAX)
+        return thaw_fail(kernel->device->context, THAW_ERR_DEVICE, "kernel %s: %zu pieces of work are too many",
+                         kernel->name, total);
+    if (thaw_chain_take(kernel, pieces, arguments, count))
+        return THAW_OK;
+    THAW_TRY(thaw_chain_flush(kernel->device));
+    return thaw_kernel_run_alone(kernel, pieces, arguments, count);
 }

@@ -42,10 +42,25 @@ typedef struct thaw_range {
 THAW_MUST_CHECK thaw_status thaw_kernel_run(thaw_kernel *kernel, thaw_range range, const thaw_argument *arguments,
                                             size_t count);
 
-/* The same for a kernel of pieces (PIECES in cl/common.clh), which are passed behind `arguments`: one work-item for each
- * compute unit takes some after others. Fewer than 2^31 pieces, else THAW_ERR_DEVICE. */
+/* The same for a kernel of pieces (PIECES in cl/common.clh), which are passed behind `arguments`: one work-item for
+ * each compute unit takes some after others. Fewer than 2^31 pieces, else THAW_ERR_DEVICE. */
 THAW_MUST_CHECK thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const size_t pieces[3],
                                                    const thaw_argument *arguments, size_t count);
+
+/* Between these two, kernels of pieces may wait until others can be queued with them in one launch, a chain; other work
+ * stays in order with them. For whatever runs often in the same way: the program for a chain is built when it has run
+ * some hundred times, or at once if it was built on this device before (then it is in the driver's cache), or if it is
+ * known to be worth it: thaw_chains_expect(). THAW_CHAINS=off never builds one, =on always. */
+void thaw_chains_begin(thaw_device *device);
+THAW_MUST_CHECK thaw_status thaw_chains_end(thaw_device *device);
+/* Chains are built when they run for the second time from here on. */
+void thaw_chains_expect(thaw_device *device);
+/* How many were queued since the device was opened. */
+size_t thaw_chains_queued(const thaw_device *device);
+
+/* Whether the driver ends a work-item's loops after some ten thousand iterations, without an error: a work-item must do
+ * as little as it can. thaw_kernel_run_pieces() sees to that itself. */
+bool thaw_device_ends_loops(const thaw_device *device);
 
 /* thaw_kernel_launch(kernel, range, THAW_BUFFER(x), THAW_INT(n), ...) */
 #define thaw_kernel_launch(kernel, range, ...)                                                                         \

@@ -19,9 +19,9 @@
  * would make a CPU a hundred times slower. No warnings: drivers write how many there were to the program's stderr. */
 #define COMMON_OPTIONS "-cl-std=CL1.2 -cl-mad-enable -cl-denorms-are-zero -w"
 
-/* The text of a file of cl/, to be freed: from THAW_KERNEL_DIR where that has it, else as embedded. */
-static thaw_status read_source(thaw_context *context, const char *file, char **text)
+thaw_status thaw_program_source(thaw_device *device, const char *file, char **text)
 {
+    thaw_context *context = device->context;
     *text = NULL;
     const char *folder = getenv("THAW_KERNEL_DIR");
     if (folder) {
@@ -120,20 +120,24 @@ static thaw_status load_or_build(thaw_device *device, const char *const *texts, 
 /* Declared by cl/builtins.clh, the functions need not be by clang's header, which looks at this guard. */
 #define NO_HEADER "-D_OPENCL_H_"
 
+/* A work-item takes one piece of the work: see FOR_EACH_PIECE in cl/common.clh. */
+#define ONE_PIECE "-DONE_PIECE"
+
 typedef struct sources {
     char *builtins, *common, *own; /* builtins: "" where the driver declares its functions itself */
     char line[300];                /* gives the program its own line numbers in messages */
 } sources;
 
-static thaw_status read_sources(thaw_device *device, const thaw_program *program, sources *read)
+/* text: what stands for the program's file, or NULL. */
+static thaw_status read_sources(thaw_device *device, const thaw_program *program, const char *text, sources *read)
 {
     char file[256];
     snprintf(file, sizeof file, "%s.cl", program->name);
     snprintf(read->line, sizeof read->line, "\n#line 1 \"%s\"\n", file);
     if (device->quirks.slow_header)
-        THAW_TRY(read_source(device->context, "builtins.clh", &read->builtins));
-    THAW_TRY(read_source(device->context, "common.clh", &read->common));
-    return read_source(device->context, file, &read->own);
+        THAW_TRY(thaw_program_source(device, "builtins.clh", &read->builtins));
+    THAW_TRY(thaw_program_source(device, "common.clh", &read->common));
+    return text ? thaw_copy_text(device->context, text, &read->own) : thaw_program_source(device, file, &read->own);
 }
 
 /* The program from its sources, with functions declared by us or by the driver. */
@@ -142,7 +146,8 @@ static thaw_status prepare_with(thaw_device *device, const sources *read, bool b
 {
     const char *const texts[] = {builtins ? read->builtins : "", read->common, read->line, read->own};
     thaw_text options = {0};
-    thaw_text_append(&options, "%s%s %s", COMMON_OPTIONS, builtins ? " " NO_HEADER : "", program->options);
+    thaw_text_append(&options, "%s%s%s %s", COMMON_OPTIONS, builtins ? " " NO_HEADER : "",
+                     device->quirks.loops_end ? " " ONE_PIECE : "", program->options);
     const thaw_status status =
         options.failed ? thaw_fail(device->context, THAW_ERR_MEMORY, "program %s.cl", program->name)
                        : load_or_build(device, texts, sizeof texts / sizeof texts[0], options.data, kernel, program);
@@ -150,10 +155,10 @@ static thaw_status prepare_with(thaw_device *device, const sources *read, bool b
     return status;
 }
 
-static thaw_status prepare(thaw_device *device, const char *kernel, thaw_program *program)
+static thaw_status prepare(thaw_device *device, const char *text, const char *kernel, thaw_program *program)
 {
     sources read = {0};
-    thaw_status status = read_sources(device, program, &read);
+    thaw_status status = read_sources(device, program, text, &read);
     if (status == THAW_OK) {
         status = prepare_with(device, &read, read.builtins != NULL, kernel, program);
         if (status == THAW_ERR_COMPILE && read.builtins) { /* perhaps it calls what only the driver declares */
@@ -205,6 +210,12 @@ thaw_status thaw_device_forget(thaw_device *device)
 thaw_status thaw_program_get(thaw_device *device, const char *name, const char *options, const char *kernel,
                              thaw_program **program)
 {
+    return thaw_program_make(device, name, options, NULL, kernel, program);
+}
+
+thaw_status thaw_program_make(thaw_device *device, const char *name, const char *options, const char *text,
+                              const char *kernel, thaw_program **program)
+{
     for (thaw_program *built = device->programs; built; built = built->next)
         if (strcmp(built->name, name) == 0 && strcmp(built->options, options) == 0) {
             *program = built;
@@ -216,7 +227,7 @@ thaw_status thaw_program_get(thaw_device *device, const char *name, const char *
     if (status == THAW_OK)
         status = thaw_copy_text(device->context, options, &made->options);
     if (status == THAW_OK)
-        status = prepare(device, kernel, made);
+        status = prepare(device, text, kernel, made);
     if (status != THAW_OK) {
         release(made);
         return status;

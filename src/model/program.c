@@ -107,18 +107,28 @@ static thaw_status note_first_run(thaw_program *program, const thaw_node *node)
     return thaw_device_finish(node->graph->device);
 }
 
-thaw_status thaw_program_forward(thaw_program *program)
+static thaw_status run_nodes(thaw_program *program)
 {
-    thaw_graph *graph = program->graph;
-    if (!program->ran)
-        thaw_prepare_begin(graph->context, "first-run", graph->node_count);
+    const thaw_graph *graph = program->graph;
     for (size_t i = 0; i < graph->node_count; i++)
         if (graph->nodes[i]->op->forward && !(graph->nodes[i]->op->flags & THAW_OP_VIEW)) {
             THAW_TRY(graph->nodes[i]->op->forward(graph->nodes[i]));
             THAW_TRY(note_first_run(program, graph->nodes[i]));
         }
-    if (!program->ran)
-        thaw_prepare_end(graph->context);
+    return THAW_OK;
+}
+
+thaw_status thaw_program_forward(thaw_program *program)
+{
+    thaw_graph *graph = program->graph;
+    if (program->ran) {
+        thaw_chains_begin(graph->device);
+        const thaw_status status = run_nodes(program), ended = thaw_chains_end(graph->device);
+        return status == THAW_OK ? ended : status;
+    }
+    thaw_prepare_begin(graph->context, "first-run", graph->node_count);
+    THAW_TRY(run_nodes(program));
+    thaw_prepare_end(graph->context);
     program->ran = true;
     return THAW_OK;
 }

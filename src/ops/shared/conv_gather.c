@@ -143,7 +143,7 @@ static thaw_status gather_run(const thaw_node *node, const thaw_conv_gradient *g
     THAW_TRY(refresh_packed(node, gradient, &packing, &order, &packed));
     const int64_t phase = geometry->n * divide_up(geometry->in[1], geometry->stride[1]) *
                           divide_up(geometry->in[2], geometry->stride[2]); /* the largest one's elements */
-    const int64_t run = t.tile * TILES_AT_ONCE;
+    const int64_t run = t.tile * (thaw_device_ends_loops(thaw_node_device(node)) ? 1 : TILES_AT_ONCE);
     thaw_range range =
         THAW_RANGE_3(geometry->groups * t.stacks, divide_up(phase, run), geometry->stride[1] * geometry->stride[2]);
     range.local[0] = 1;

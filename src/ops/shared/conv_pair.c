@@ -132,8 +132,6 @@ thaw_status thaw_conv_pair_run(const thaw_node *node, const thaw_conv_pair *pair
     const thaw_conv_geometry *depthwise = &pair->depthwise;
     const thaw_epilogue epilogue = thaw_epilogue_few(node);
     const int64_t rows = rows_at_once(node, pair);
-    thaw_range range = THAW_RANGE_3(divide_up(depthwise->out[1], rows), c.stacks, depthwise->n);
-    range.local[0] = 1;
     const thaw_argument arguments[] = {
         THAW_BUFFER(node->outputs[0]->buffer),
         THAW_BUFFER(node->inputs[0]->buffer),
@@ -160,5 +158,6 @@ thaw_status thaw_conv_pair_run(const thaw_node *node, const thaw_conv_pair *pair
         THAW_BUFFER(node->sums ? node->outputs[1]->buffer : NULL),
     };
     const size_t count = sizeof arguments / sizeof *arguments;
-    return thaw_kernel_run(pair->kernel, range, arguments, node->sums ? count : count - 1);
+    return thaw_kernel_run_pieces(pair->kernel, THAW_PIECES(divide_up(depthwise->out[1], rows), c.stacks, depthwise->n),
+                                  arguments, node->sums ? count : count - 1);
 }

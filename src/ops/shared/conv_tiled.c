@@ -166,6 +166,8 @@ static int64_t pieces_at_once(const thaw_node *node, const thaw_conv_geometry *g
     enum { INPUT_FLOATS = 32 << 10, FEWEST_ITEMS_PER_CORE = 8 };
     const int64_t cores = (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
     const int64_t stacks = geometry->groups * t->stacks;
+    if (thaw_device_ends_loops(thaw_node_device(node)))
+        return 1;
     const int64_t weights = geometry->out_channels * thaw_conv_depth(geometry);
     if (weights > count * floats_per_piece * geometry->groups && stacks >= FEWEST_ITEMS_PER_CORE * cores)
         return count;

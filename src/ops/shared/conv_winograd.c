@@ -141,12 +141,12 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const
     const int64_t pairs = divide_up(out_blocks, 2), step = groups_at_once(node, count, pairs);
     thaw_buffer *scratch = thaw_node_scratch(node);
     int64_t y_offset, y_image;
-    const thaw_range input = {{(size_t)in_blocks, (size_t)count, 1}, {1, 1, 1}};
     thaw_value_place(node->outputs[0], &y_offset, &y_image);
-    THAW_TRY(thaw_kernel_launch(conv->kernel, input, THAW_BUFFER(scratch), THAW_BUFFER(node->inputs[0]->buffer),
-                                THAW_INT(first), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns),
-                                THAW_INT(geometry->in[1]), THAW_INT(geometry->in[2]), THAW_INT(geometry->pad[1]),
-                                THAW_INT(geometry->pad[2])));
+    THAW_TRY(thaw_kernel_launch_pieces(conv->kernel, THAW_PIECES(in_blocks, count, 1), THAW_BUFFER(scratch),
+                                       THAW_BUFFER(node->inputs[0]->buffer), THAW_INT(first), THAW_INT(t->tiles),
+                                       THAW_INT(t->rows), THAW_INT(t->columns), THAW_INT(geometry->in[1]),
+                                       THAW_INT(geometry->in[2]), THAW_INT(geometry->pad[1]),
+                                       THAW_INT(geometry->pad[2])));
     return thaw_kernel_launch_pieces(
         conv->second_kernel, THAW_PIECES(pairs, divide_up(count, step), 1), THAW_BUFFER(node->outputs[0]->buffer),
         THAW_BUFFER(scratch), THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias),
