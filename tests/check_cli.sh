@@ -170,7 +170,7 @@ one_error "empty"
 # --- help --------------------------------------------------------------------------------------------------------------
 thaw_exits 0 --help
 cp stdout general
-for command in finetune lr-find evaluate predict features inspect profile run convert devices; do
+for command in finetune lr-find evaluate predict features inspect profile run convert pull devices; do
     check "thaw --help lists $command" grep -q "^  $command " general
     thaw_exits 0 $command --help
     check "$command: usage line" grep -q "^Usage: thaw $command" stdout

@@ -4,7 +4,7 @@
 
 #include "format/onnx.h"
 
-#define SUBJECT_MOST 16 /* nodes, initializers, ... */
+#define SUBJECT_MOST 32 /* nodes, initializers, ... */
 
 /* Starts as {0}. Everything in the model may be changed until it is packed; the arena owns it. */
 typedef struct onnx_subject {

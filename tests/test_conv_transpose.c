@@ -1,5 +1,9 @@
 #include "op_harness.h"
+#include "op_subject.h"
 #include "test.h"
+
+#include "model/graph.h"
+#include "model/program.h"
 
 #include <string.h>
 
@@ -95,6 +99,53 @@ static void test_forward(void)
     op_check_amid_blocks("ConvTranspose", cases, 2, reference, 2e-6);
 }
 
+/* With constant weights, in frozen programs: as a convolution, where that needs no cropping and leaves no rows over. */
+static const struct {
+    op_case row;
+    bool turned;
+} frozen[] = {
+    {{"strides=2,2", "2x5x4x3 c:5x3x2x2 c:3", 0, 0, NULL}, true},
+    {{"strides=2,2 pads=1,1,1,1 output_padding=1,1", "2x3x5x7 c:3x4x3x3 c:4", 0, 0, NULL}, true},
+    {{"strides=2,2 pads=1,1,1,1", "1x17x4x5 c:17x8x4x4", 0, 0, NULL}, true},
+    {{"strides=3,3 pads=0,1,1,0 output_padding=1,1", "1x2x3x4 c:2x3x3x3 c:3", 0, 0, NULL}, true},
+    {{"strides=4,4", "1x3x3x2 c:3x2x4x4 c:2", 0, 0, NULL}, true},
+    {{"strides=3,3 output_padding=2,2", "1x3x4x4 c:3x4x1x1", 0, 0, NULL}, true},
+    {{"group=2 strides=2,2", "2x6x3x4 c:6x3x2x2 c:6", 0, 0, NULL}, true},
+    {{"group=5 strides=2,2 pads=0,0,1,1", "1x5x4x4 c:5x1x3x3", 0, 0, NULL}, true},
+    {{"pads=1,1,1,1", "2x7x6x5 c:7x9x3x3 c:9", 0, 0, NULL}, true},
+    {{"pads=0,2,1,1 dilations=1,2 group=2", "1x4x6x5 c:4x3x2x3", 0, 0, NULL}, true},
+    {{"auto_pad=SAME_UPPER strides=2,2", "1x2x3x4 c:2x2x3x3", 0, 0, NULL}, true},
+    {{"strides=2,2", "1x3x5x5 c:3x2x3x3 c:2", 0, 0, NULL}, false},          /* 11 rows */
+    {{"strides=2,1 pads=0,1,0,1", "1x3x5x5 c:3x2x2x3", 0, 0, NULL}, false}, /* no square */
+    {{"strides=2,2 dilations=3,3", "1x3x4x4 c:3x2x2x2", 0, 0, NULL}, false},
+    {{"pads=2,2,2,2", "1x3x7x7 c:3x2x2x2", 0, 0, NULL}, false}, /* crops */
+    {{"strides=2,2 pads=4,4,0,0", "1x3x7x7 c:3x2x2x2", 0, 0, NULL}, false},
+    {{"strides=2,2", "2x5x4x3 5x3x2x2 c:3", 0, 0, NULL}, false}, /* weights that are computed */
+};
+
+static bool has_transposed(const thaw_graph *graph)
+{
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (thaw_node_is(graph->nodes[i], "ConvTranspose"))
+            return true;
+    return false;
+}
+
+static void test_turned(void)
+{
+    for (size_t i = 0; i < sizeof frozen / sizeof frozen[0]; i++) {
+        op_subject subject;
+        thaw_program *program;
+        const thaw_program_options options = {.fuse = true};
+        op_check_amid_blocks("ConvTranspose", &frozen[i].row, 1, reference, 3e-6);
+        CU_ASSERT_EQUAL_FATAL(op_subject_build("ConvTranspose", &frozen[i].row, 1, &subject), THAW_OK);
+        CU_ASSERT_EQUAL_FATAL(thaw_program_create(subject.graph, NULL, &options, &program), THAW_OK);
+        CU_ASSERT_EQUAL(has_transposed(program->graph), !frozen[i].turned);
+        thaw_program_destroy(&program);
+        op_subject_free(&subject);
+    }
+}
+
 static void test_gradient(void)
 {
     op_check_gradient("ConvTranspose", OP_CASES(cases), reference, 1e-4);
@@ -121,7 +172,9 @@ static void test_refused(void)
 
 void suite_conv_transpose(void)
 {
-    static const test_entry tests[] = {
-        {"forward", test_forward}, {"gradients", test_gradient}, {"refused", test_refused}};
+    static const test_entry tests[] = {{"forward", test_forward},
+                                       {"as convolutions", test_turned},
+                                       {"gradients", test_gradient},
+                                       {"refused", test_refused}};
     TEST_SUITE("conv_transpose", tests);
 }

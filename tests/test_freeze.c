@@ -12,6 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void integers(onnx_subject *s, onnx_node *node, const char *name, const int64_t *values, size_t count)
+{
+    onnx_attribute *attribute;
+    CU_ASSERT_EQUAL_FATAL(thaw_onnx_allocate(&s->arena, 1, sizeof *attribute, &attribute), THAW_OK);
+    onnx__attribute_proto__init(attribute);
+    attribute->name = subject_text(s, name);
+    attribute->has_type = 1;
+    attribute->type = ONNX_INTS;
+    attribute->n_ints = count;
+    CU_ASSERT_EQUAL_FATAL(thaw_onnx_allocate(&s->arena, count, sizeof(int64_t), &attribute->ints), THAW_OK);
+    memcpy(attribute->ints, values, count * sizeof *values);
+    node->attribute[node->n_attribute++] = attribute;
+}
+
 static void conv(onnx_subject *s, const char *name, const char *input, const char *output, int64_t in, int64_t out,
                  int64_t size, int64_t stride)
 {
@@ -20,23 +34,8 @@ static void conv(onnx_subject *s, const char *name, const char *input, const cha
     snprintf(inputs, sizeof inputs, "%s,%s", input, weight);
     subject_initializer(s, subject_text(s, weight), THAW_FLOAT32, (thaw_shape){4, {out, in, size, size}});
     onnx_node *node = subject_node(s, "Conv", name, inputs, output);
-    const struct {
-        const char *name;
-        int64_t values[4];
-        size_t count;
-    } lists[] = {{"strides", {stride, stride}, 2}, {"pads", {size / 2, size / 2, size / 2, size / 2}, 4}};
-    for (int i = 0; i < 2; i++) {
-        onnx_attribute *attribute;
-        CU_ASSERT_EQUAL_FATAL(thaw_onnx_allocate(&s->arena, 1, sizeof *attribute, &attribute), THAW_OK);
-        onnx__attribute_proto__init(attribute);
-        attribute->name = subject_text(s, lists[i].name);
-        attribute->has_type = 1;
-        attribute->type = ONNX_INTS;
-        attribute->n_ints = lists[i].count;
-        CU_ASSERT_EQUAL_FATAL(thaw_onnx_allocate(&s->arena, 4, sizeof(int64_t), &attribute->ints), THAW_OK);
-        memcpy(attribute->ints, lists[i].values, sizeof lists[i].values);
-        node->attribute[node->n_attribute++] = attribute;
-    }
+    integers(s, node, "strides", (const int64_t[]){stride, stride}, 2);
+    integers(s, node, "pads", (const int64_t[]){size / 2, size / 2, size / 2, size / 2}, 4);
 }
 
 static void norm(onnx_subject *s, const char *name, const char *input, const char *output, int64_t channels)
@@ -81,22 +80,135 @@ static thaw_model *make_net(void)
     return model;
 }
 
-static void stages(void)
+/* An encoder block of width 4: attention of one head, then a layer, each behind a norm and with a shortcut. */
+static void encoder(onnx_subject *s, const char *block, const char *from, const char *to)
 {
     static const struct {
-        const char *name;
-        int32_t stage;
-    } wanted[] = {{"stem", 3}, {"stem_norm", 3}, {"left", 2},   {"left_norm", 2},   {"right", 2},
-                  {"join", 2}, {"flatten", 2},   {"hidden", 1}, {"hidden_bias", 1}, {"fc", 0}};
-    thaw_model *model = make_net();
+        const char *type, *name, *inputs, *output;
+    } nodes[] = {{"LayerNormalization", "norm", "<,$n,$m", "1"},
+                 {"MatMul", "query", "$1,$q", "2"},
+                 {"Transpose", "turn", "$1", "3"},
+                 {"MatMul", "scores", "$2,$3", "4"},
+                 {"Mul", "scaled", "$4,half", "5"},
+                 {"Softmax", "shares", "$5", "6"},
+                 {"MatMul", "attended", "$6,$1", "7"},
+                 {"Add", "first", "<,$7", "8"},
+                 {"MatMul", "layer", "$8,$w", "9"},
+                 {"Add", "second", "$8,$9", ">"}};
+    char name[32], text[64];
+    for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
+        size_t length = 0;
+        for (const char *c = nodes[i].inputs; *c; c++)
+            length += (size_t)snprintf(text + length, sizeof text - length, "%.*s", *c == '$' || *c == '<' ? 31 : 1,
+                                       *c == '$'   ? block
+                                       : *c == '<' ? from
+                                                   : c);
+        snprintf(name, sizeof name, "%s%s", block, nodes[i].output);
+        const char *output = nodes[i].output[0] == '>' ? to : subject_text(s, name);
+        snprintf(name, sizeof name, "%s.%s", block, nodes[i].name);
+        onnx_node *node = subject_node(s, nodes[i].type, subject_text(s, name), subject_text(s, text), output);
+        if (strcmp(nodes[i].type, "Softmax") == 0)
+            subject_attribute(s, node, "axis", -1);
+        if (strcmp(nodes[i].type, "Transpose") == 0)
+            integers(s, node, "perm", (const int64_t[]){0, 2, 1}, 3);
+    }
+    static const char *const weights[] = {"q", "w", "n", "m"};
+    for (size_t i = 0; i < sizeof weights / sizeof weights[0]; i++) {
+        snprintf(name, sizeof name, "%s%s", block, weights[i]);
+        subject_initializer(s, subject_text(s, name), THAW_FLOAT32,
+                            i < 2 ? (thaw_shape){2, {4, 4}} : (thaw_shape){1, {4}});
+    }
+}
+
+/* Tokens made of an image, two encoder blocks a and b, something between them that merges tokens in a larger net, a
+ * layer of all tokens, the classifier. */
+static thaw_model *make_transformer(void)
+{
+    onnx_subject s = {0};
+    thaw_model *model;
+    subject_open(&s);
+    s.opset.version = 17;
+    subject_input(&s, "x", (thaw_shape){4, {-1, 3, 8, 8}});
+    conv(&s, "patches", "x", "p", 3, 4, 4, 4);
+    onnx_tensor *shape = subject_initializer(&s, "tokens.shape", THAW_INT64, (thaw_shape){1, {3}});
+    memcpy(shape->raw_data.data, (const int64_t[]){0, 9, 4}, 3 * sizeof(int64_t));
+    subject_node(&s, "Reshape", "tokens", "p,tokens.shape", "t");
+    subject_initializer(&s, "half", THAW_FLOAT32, (thaw_shape){0, {0}});
+    encoder(&s, "a", "t", "u");
+    subject_initializer(&s, "merge.w", THAW_FLOAT32, (thaw_shape){2, {4, 4}});
+    subject_node(&s, "MatMul", "merge", "u,merge.w", "v");
+    encoder(&s, "b", "v", "z");
+    subject_attribute(&s, subject_node(&s, "Flatten", "flatten", "z", "f"), "axis", 1);
+    subject_initializer(&s, "hidden.w", THAW_FLOAT32, (thaw_shape){2, {36, 5}});
+    subject_node(&s, "MatMul", "hidden", "f,hidden.w", "h");
+    subject_initializer(&s, "fc.w", THAW_FLOAT32, (thaw_shape){2, {5, 7}});
+    subject_node(&s, "MatMul", "fc", "h,fc.w", "y");
+    subject_output(&s, "y", (thaw_shape){2, {-1, 7}});
+    CU_ASSERT_EQUAL_FATAL(subject_load(&s, &model), THAW_OK);
+    subject_close(&s);
+    return model;
+}
+
+typedef struct placed {
+    const char *name;
+    int32_t stage;
+} placed;
+
+/* Closes the model. */
+static void check_stages(thaw_model *model, const placed *wanted, size_t count)
+{
     thaw_layer_list *list;
     CU_ASSERT_EQUAL_FATAL(thaw_model_layers(model, 0, 0, &list), THAW_OK);
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-        for (size_t k = 0; k < list->count; k++)
-            if (strcmp(list->layers[k].name, wanted[i].name) == 0)
-                CU_ASSERT_EQUAL(list->layers[k].stage, wanted[i].stage);
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+        while (k < list->count && strcmp(list->layers[k].name, wanted[i].name) != 0)
+            k++;
+        CU_ASSERT_FATAL(k < list->count);
+        CU_ASSERT_EQUAL(list->layers[k].stage, wanted[i].stage);
+    }
     thaw_layer_list_free(&list);
     thaw_model_close(&model);
+}
+
+static void stages(void)
+{
+    static const placed wanted[] = {{"stem", 3}, {"left", 2},   {"left_norm", 2},   {"right", 2},
+                                    {"join", 2}, {"hidden", 1}, {"hidden_bias", 1}, {"fc", 0}};
+    check_stages(make_net(), wanted, sizeof wanted / sizeof wanted[0]);
+}
+
+/* What is reduced is normalised first, with its channels turned to the end, as ConvNeXt does. */
+static void stages_with_norms(void)
+{
+    static const placed wanted[] = {{"stem", 2}, {"there", 1}, {"norm", 1}, {"back", 1}, {"down", 1}, {"fc", 0}};
+    onnx_subject s = {0};
+    thaw_model *model;
+    subject_open(&s);
+    s.opset.version = 17;
+    subject_input(&s, "x", (thaw_shape){4, {-1, 3, 8, 8}});
+    conv(&s, "stem", "x", "a", 3, 4, 3, 1);
+    integers(&s, subject_node(&s, "Transpose", "there", "a", "b"), "perm", (const int64_t[]){0, 2, 3, 1}, 4);
+    subject_initializer(&s, "scale", THAW_FLOAT32, (thaw_shape){1, {4}});
+    subject_node(&s, "LayerNormalization", "norm", "b,scale", "c");
+    integers(&s, subject_node(&s, "Transpose", "back", "c", "d"), "perm", (const int64_t[]){0, 3, 1, 2}, 4);
+    conv(&s, "down", "d", "e", 4, 6, 3, 2);
+    subject_node(&s, "GlobalAveragePool", "pool", "e", "p");
+    subject_attribute(&s, subject_node(&s, "Flatten", "flatten", "p", "f"), "axis", 1);
+    subject_initializer(&s, "fc.w", THAW_FLOAT32, (thaw_shape){2, {6, 7}});
+    subject_node(&s, "MatMul", "fc", "f,fc.w", "y");
+    subject_output(&s, "y", (thaw_shape){2, {-1, 7}});
+    CU_ASSERT_EQUAL_FATAL(subject_load(&s, &model), THAW_OK);
+    subject_close(&s);
+    check_stages(model, wanted, sizeof wanted / sizeof wanted[0]);
+}
+
+/* A transformer's stages are its encoder blocks, whatever shapes attention has. */
+static void stages_of_blocks(void)
+{
+    static const placed wanted[] = {{"patches", 4},  {"a.norm", 3},   {"a.scores", 3}, {"a.first", 3},
+                                    {"a.layer", 3},  {"a.second", 3}, {"merge", 2},    {"b.norm", 2},
+                                    {"b.shares", 2}, {"b.second", 2}, {"hidden", 1},   {"fc", 0}};
+    check_stages(make_transformer(), wanted, sizeof wanted / sizeof wanted[0]);
 }
 
 /* "a b c": the values that are marked so. */
@@ -145,6 +257,37 @@ static void marks(void)
     const thaw_freeze_options norms = {NULL, 0, "left_norm", false};
     CU_ASSERT_EQUAL(thaw_model_freeze(model, &norms, 0, 0), THAW_ERR_USAGE);
     CU_ASSERT_PTR_NOT_NULL(strstr(thaw_error_message(test_context()), "batch norms stay frozen"));
+    thaw_model_close(&model);
+}
+
+/* Layer norms are trained with the layers around them, and are no weights, which decay. */
+static void layer_norms(void)
+{
+    static const struct {
+        thaw_freeze_options options;
+        const char *trainable;
+    } cases[] = {
+        {{NULL, 0, NULL, false}, "fc.w"},
+        {{NULL, 2, NULL, false}, "merge.w bq bw bn bm hidden.w fc.w"},
+        {{"b.norm", 0, NULL, false}, "bq bw hidden.w fc.w"},
+        {{NULL, 0, "?n", false}, "an bn fc.w"},
+    };
+    thaw_model *model = make_transformer();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CU_ASSERT_EQUAL(thaw_model_freeze(model, &cases[i].options, 0, 0), THAW_OK);
+        check_marks(model, cases[i].trainable, "");
+    }
+    thaw_value **origins = calloc(model->graph->value_count, sizeof *origins);
+    CU_ASSERT_FATAL(origins != NULL);
+    thaw_roles_trace(model->graph, origins);
+    static const struct {
+        const char *name;
+        thaw_role role;
+    } roles[] = {{"an", THAW_ROLE_SCALE}, {"am", THAW_ROLE_BIAS}, {"aw", THAW_ROLE_WEIGHT}, {"half", THAW_ROLE_NONE}};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        CU_ASSERT_EQUAL(thaw_role_of_value(model->graph, thaw_graph_find_value(model->graph, roles[i].name), origins),
+                        roles[i].role);
+    free(origins);
     thaw_model_close(&model);
 }
 
@@ -239,7 +382,10 @@ static void written(void)
 void suite_freeze(void)
 {
     static const test_entry tests[] = {{"stages", stages},
+                                       {"stages with norms", stages_with_norms},
+                                       {"stages of blocks", stages_of_blocks},
                                        {"marks", marks},
+                                       {"layer norms", layer_norms},
                                        {"shared weights", shared},
                                        {"from scratch", reinitialised},
                                        {"written", written}};

@@ -1,7 +1,7 @@
-/* Models of bare weights: what is recognised, what is refused and how it is told, what is written. The subject is the
- * smallest net of an architecture that Thaw knows: a MobileNetV1 of a 32nd of its width, in timm's names. */
+/* Models of bare weights: what is recognised, what is refused and how it is told, what is written. */
 #include "op_harness.h"
 #include "test.h"
+#include "weights_subject.h"
 
 #include "base/file.h"
 #include "base/random.h"
@@ -13,17 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MOST_TENSORS = 160, NAME_BYTES = 48, CLASSES = 3, LAYERS = 13, WIDTH = 32, SIDE = 32 };
-enum { MOST_NUMBERS = 8192 };
-
-/* Names, shapes and numbers of a file that is yet to be written. */
-typedef struct subject {
-    thaw_safetensor tensors[MOST_TENSORS];
-    char names[MOST_TENSORS][NAME_BYTES];
-    size_t count;
-    float numbers[MOST_NUMBERS];
-    size_t used;
-} subject;
+enum { SIDE = 32 };
 
 static const char *path_of(const char *name)
 {
@@ -34,55 +24,7 @@ static const char *path_of(const char *name)
     return path;
 }
 
-/* A tensor of numbers around `centre`. */
-static void add(subject *s, thaw_shape shape, float centre, const char *layer, const char *part)
-{
-    const size_t elements = (size_t)thaw_shape_size(&shape);
-    thaw_random random = {s->count + 1};
-    CU_ASSERT_FATAL(s->count < MOST_TENSORS && s->used + elements <= MOST_NUMBERS);
-    snprintf(s->names[s->count], NAME_BYTES, "%s.%s", layer, part);
-    for (size_t i = 0; i < elements; i++)
-        s->numbers[s->used + i] = centre + (float)thaw_random_uniform(&random) - 0.5f;
-    s->tensors[s->count] =
-        (thaw_safetensor){s->names[s->count], THAW_FLOAT32, shape, s->numbers + s->used, 4 * elements};
-    s->used += elements;
-    s->count++;
-}
-
-static void add_norm(subject *s, int64_t channels, const char *layer)
-{
-    const thaw_shape shape = {1, {channels}};
-    add(s, shape, 1, layer, "weight");
-    add(s, shape, 0, layer, "bias");
-    add(s, shape, 0, layer, "running_mean");
-    add(s, shape, 1, layer, "running_var");
-}
-
-static void make_subject(subject *s)
-{
-    static const int64_t outs[LAYERS] = {2, 4, 4, 8, 8, 16, 16, 16, 16, 16, 16, 32, 32};
-    static const int stages[LAYERS] = {0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4},
-                     places[LAYERS] = {0, 0, 1, 0, 1, 0, 1, 2, 3, 4, 5, 0, 1};
-    memset(s, 0, sizeof *s);
-    add(s, (thaw_shape){4, {1, 3, 3, 3}}, 0, "conv_stem", "weight");
-    add_norm(s, 1, "bn1");
-    for (int i = 0, in = 1; i < LAYERS; in = (int)outs[i++]) {
-        char block[32], layer[NAME_BYTES];
-        snprintf(block, sizeof block, "blocks.%d.%d", stages[i], places[i]);
-        snprintf(layer, sizeof layer, "%s.conv_dw", block);
-        add(s, (thaw_shape){4, {in, 1, 3, 3}}, 0, layer, "weight");
-        snprintf(layer, sizeof layer, "%s.bn1", block);
-        add_norm(s, in, layer);
-        snprintf(layer, sizeof layer, "%s.conv_pw", block);
-        add(s, (thaw_shape){4, {outs[i], in, 1, 1}}, 0, layer, "weight");
-        snprintf(layer, sizeof layer, "%s.bn2", block);
-        add_norm(s, outs[i], layer);
-    }
-    add(s, (thaw_shape){2, {CLASSES, WIDTH}}, 0, "classifier", "weight");
-    add(s, (thaw_shape){1, {CLASSES}}, 0, "classifier", "bias");
-}
-
-static thaw_safetensor *find(subject *s, const char *name)
+static thaw_safetensor *find(weights_subject *s, const char *name)
 {
     size_t i = 0;
     while (i < s->count && strcmp(s->tensors[i].name, name) != 0)
@@ -91,7 +33,7 @@ static thaw_safetensor *find(subject *s, const char *name)
     return &s->tensors[i];
 }
 
-static void write_subject(const subject *s, const char *path)
+static void write_subject(const weights_subject *s, const char *path)
 {
     CU_ASSERT_EQUAL_FATAL(thaw_safetensors_write(test_context(), path, s->tensors, s->count, NULL, 0), THAW_OK);
 }
@@ -158,8 +100,8 @@ static bool same_bytes(const char *first, const char *second)
 /* Safetensors to ONNX to safetensors to ONNX: the same numbers, the same tensors, the same bytes. */
 static void test_there_and_back(void)
 {
-    subject s;
-    make_subject(&s);
+    weights_subject s;
+    weights_subject_make(&s);
     write_subject(&s, path_of("a.safetensors"));
     thaw_model *model = load(path_of("a.safetensors"));
     CU_ASSERT_STRING_EQUAL(thaw_model_metadata(model, "thaw.architecture"), "mobilenet_v1");
@@ -167,7 +109,7 @@ static void test_there_and_back(void)
     CU_ASSERT_EQUAL_FATAL(thaw_model_save(model, path_of("a.onnx")), THAW_OK);
     thaw_model *converted = load(path_of("a.onnx"));
     thaw_tensor *first = run(model), *second = run(converted);
-    CU_ASSERT(thaw_shape_equal(&first->shape, &(thaw_shape){2, {1, CLASSES}}));
+    CU_ASSERT(thaw_shape_equal(&first->shape, &(thaw_shape){2, {1, SUBJECT_CLASSES}}));
     CU_ASSERT(memcmp(first->data, second->data, first->bytes) == 0);
     CU_ASSERT_EQUAL(thaw_model_save_weights(converted, path_of("b.safetensors")), THAW_OK);
     thaw_model *back = load(path_of("b.safetensors"));
@@ -195,10 +137,10 @@ static void test_there_and_back(void)
 static void test_types(void)
 {
     static const thaw_dtype types[] = {THAW_FLOAT16, THAW_BFLOAT16, THAW_FLOAT64};
-    static uint8_t bytes[3][MOST_NUMBERS * 8];
+    static uint8_t bytes[3][SUBJECT_MOST_NUMBERS * 8];
     static const int64_t steps = 5;
-    subject s;
-    make_subject(&s);
+    weights_subject s;
+    weights_subject_make(&s);
     size_t used[3] = {0};
     for (size_t i = 0; i < s.count; i++) {
         const size_t t = i % 4;
@@ -230,8 +172,8 @@ static void test_types(void)
 static void test_new_head(void)
 {
     static const char *const names[] = {"one", "two", "three", "four", "five"};
-    subject s;
-    make_subject(&s);
+    weights_subject s;
+    weights_subject_make(&s);
     write_subject(&s, path_of("head.safetensors"));
     thaw_model *model = load(path_of("head.safetensors"));
     CU_ASSERT_EQUAL_FATAL(thaw_model_replace_head(model, 5, NULL, 1), THAW_OK);
@@ -253,47 +195,47 @@ static void test_new_head(void)
 
 /* --- what is refused ---------------------------------------------------------------------------------------------- */
 
-static void spoil_nothing(subject *s)
+static void spoil_nothing(weights_subject *s)
 {
     (void)s;
 }
-static void spoil_missing(subject *s)
+static void spoil_missing(weights_subject *s)
 {
     *find(s, "blocks.2.1.conv_pw.weight") = s->tensors[--s->count];
 }
-static void spoil_renamed(subject *s)
+static void spoil_renamed(weights_subject *s)
 {
     find(s, "blocks.3.4.bn2.bias")->name = "blocks.3.4.bn2.beta";
 }
-static void spoil_shape(subject *s)
+static void spoil_shape(weights_subject *s)
 {
     find(s, "blocks.4.1.conv_pw.weight")->shape = (thaw_shape){4, {16, 64, 1, 1}};
 }
-static void spoil_rank(subject *s)
+static void spoil_rank(weights_subject *s)
 {
-    find(s, "classifier.bias")->shape = (thaw_shape){2, {1, CLASSES}};
+    find(s, "classifier.bias")->shape = (thaw_shape){2, {1, SUBJECT_CLASSES}};
 }
-static void spoil_type(subject *s)
+static void spoil_type(weights_subject *s)
 {
     find(s, "bn1.weight")->dtype = THAW_INT32;
 }
-static void spoil_empty_head(subject *s)
+static void spoil_empty_head(weights_subject *s)
 {
     thaw_safetensor *head = find(s, "classifier.weight");
     head->shape = (thaw_shape){2, {INT64_C(1) << 40, 0}};
     head->bytes = 0;
 }
-static void spoil_all(subject *s)
+static void spoil_all(weights_subject *s)
 {
     spoil_renamed(s);
     spoil_shape(s);
 }
-static void spoil_names(subject *s)
+static void spoil_names(weights_subject *s)
 {
     for (size_t i = 0; i < s->count; i++)
         s->names[i][0] = 'x';
 }
-static void spoil_everything(subject *s)
+static void spoil_everything(weights_subject *s)
 {
     s->count = 0;
 }
@@ -301,7 +243,7 @@ static void spoil_everything(subject *s)
 static void test_misfits(void)
 {
     static const struct {
-        void (*spoil)(subject *);
+        void (*spoil)(weights_subject *);
         thaw_status status;
         const char *texts[5];
     } cases[] = {
@@ -321,8 +263,8 @@ static void test_misfits(void)
         {spoil_everything, THAW_ERR_MODEL, {"none of its 0 tensors", NULL}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        subject s;
-        make_subject(&s);
+        weights_subject s;
+        weights_subject_make(&s);
         cases[i].spoil(&s);
         write_subject(&s, path_of("misfit.safetensors"));
         check_refused(path_of("misfit.safetensors"), cases[i].status, cases[i].texts);
@@ -343,8 +285,8 @@ static void test_architecture(void)
         {"named.onnx", "mobilenet_v1", THAW_ERR_USAGE},
         {"named.onnx", NULL, THAW_OK},
     };
-    subject s;
-    make_subject(&s);
+    weights_subject s;
+    weights_subject_make(&s);
     write_subject(&s, path_of("named.safetensors"));
     thaw_model *model = load(path_of("named.safetensors"));
     CU_ASSERT_EQUAL_FATAL(thaw_model_save(model, path_of("named.onnx")), THAW_OK);
@@ -359,10 +301,10 @@ static void test_architecture(void)
 /* Every byte of the header spoilt in turn: whatever comes of it, nothing breaks. */
 static void test_spoilt_headers(void)
 {
-    subject s;
+    weights_subject s;
     uint8_t *bytes;
     size_t size;
-    make_subject(&s);
+    weights_subject_make(&s);
     write_subject(&s, path_of("whole.safetensors"));
     CU_ASSERT_EQUAL_FATAL(thaw_file_read(test_context(), path_of("whole.safetensors"), 1 << 24, &bytes, &size),
                           THAW_OK);
@@ -385,7 +327,7 @@ static void test_spoilt_headers(void)
 
 /* --- several files ------------------------------------------------------------------------------------------------ */
 
-static void write_shards(const subject *s, const char *index)
+static void write_shards(const weights_subject *s, const char *index)
 {
     const size_t half = s->count / 2;
     CU_ASSERT_EQUAL_FATAL(thaw_safetensors_write(test_context(), path_of("1.safetensors"), s->tensors, half, NULL, 0),
@@ -397,7 +339,7 @@ static void write_shards(const subject *s, const char *index)
 }
 
 /* The index of the two files; the last tensor's entry is `last`, as it stands there. */
-static char *index_text(const subject *s, const char *last)
+static char *index_text(const weights_subject *s, const char *last)
 {
     thaw_text text = {0};
     thaw_text_append(&text, "{\"metadata\":{\"total_size\":1},\"weight_map\":{");
@@ -428,8 +370,8 @@ static void test_shards(void)
         {"\"classifier.bias\":\"2.safetensors\",\"bn1.bias\":\"1.safetensors\"", THAW_ERR_MODEL, {"duplicate"}},
         {"\"classifier.bias\":\"2.safetensors\"}", THAW_ERR_MODEL, {"JSON"}},
     };
-    subject s;
-    make_subject(&s);
+    weights_subject s;
+    weights_subject_make(&s);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *const texts[] = {cases[i].texts[0], NULL};
         char *index = index_text(&s, cases[i].last);
@@ -449,8 +391,8 @@ static void test_shards(void)
 
 static void make_hub(const char *config)
 {
-    subject s;
-    make_subject(&s);
+    weights_subject s;
+    weights_subject_make(&s);
     mkdir(path_of("hub"), 0777);
     write_subject(&s, path_of("hub/model.safetensors"));
     write_text(path_of("hub/config.json"), config);

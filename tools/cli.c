@@ -175,9 +175,14 @@ void cli_finish(cli_state *cli)
 /* --- work over images ----------------------------------------------------------------------------------------------
  */
 
-thaw_status cli_load_model(cli_state *cli, const char *path, thaw_model **model)
+thaw_status cli_load_model(cli_state *cli, const char *name, thaw_model **model)
 {
-    const thaw_status status = thaw_model_load_as(cli->context, path, cli->globals.architecture, model);
+    char *path;
+    *model = NULL;
+    thaw_status status = thaw_hub_find(cli->context, name, &path);
+    if (status == THAW_OK)
+        status = thaw_model_load_as(cli->context, path, cli->globals.architecture, model);
+    free(path);
     return status == THAW_ERR_IO ? THAW_ERR_MODEL : status;
 }
 
@@ -205,11 +210,11 @@ static bool start_waking(pthread_t *thread)
     return started;
 }
 
-thaw_status cli_load_model_to_run(cli_state *cli, const char *path, thaw_model **model)
+thaw_status cli_load_model_to_run(cli_state *cli, const char *name, thaw_model **model)
 {
     pthread_t thread;
     const bool waking = start_waking(&thread);
-    const thaw_status status = cli_load_model(cli, path, model);
+    const thaw_status status = cli_load_model(cli, name, model);
     if (waking)
         pthread_join(thread, NULL);
     return status;

@@ -70,10 +70,10 @@ THAW_MUST_CHECK thaw_status cli_start(cli_state *cli);
 /* Frees everything. */
 void cli_finish(cli_state *cli);
 
-/* Loads a model; one that can't be opened is a bad model file too. */
-THAW_MUST_CHECK thaw_status cli_load_model(cli_state *cli, const char *path, thaw_model **model);
+/* Loads the model of that path, or one that was pulled by its name; one that can't be opened is a bad model file too. */
+THAW_MUST_CHECK thaw_status cli_load_model(cli_state *cli, const char *name, thaw_model **model);
 /* The same where a device is opened afterwards: its drivers start while the file is read. */
-THAW_MUST_CHECK thaw_status cli_load_model_to_run(cli_state *cli, const char *path, thaw_model **model);
+THAW_MUST_CHECK thaw_status cli_load_model_to_run(cli_state *cli, const char *name, thaw_model **model);
 /* Opens the device that --device names, as cli->device, and says which one it is. */
 THAW_MUST_CHECK thaw_status cli_open_device(cli_state *cli);
 /* A job whose progress and bad images come to `cli`. */

@@ -11,7 +11,7 @@ set -u
 
 tools="gcc libc6-dev cmake make pkg-config protobuf-c-compiler"
 libraries="ocl-icd-opencl-dev libclblast-dev libpng-dev libturbojpeg0-dev libexif-dev libprotobuf-c-dev libjansson-dev
-           libpopt-dev libxxhash-dev"
+           libpopt-dev libxxhash-dev libcurl4-openssl-dev libssl-dev ca-certificates"
 # An OpenCL device for machines without a GPU: the CPU itself.
 device="pocl-opencl-icd"
 # CUnit; a simulator that finds invalid accesses and races; a second OpenCL (rusticl).

@@ -59,13 +59,24 @@ static void duration_text(double seconds, char *text, size_t size)
         snprintf(text, size, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
+/* "68/120  31.2/s", or "1.5/46.8 MB  12.3 MB/s" */
+static void count_text(const thaw_progress *now, char *text, size_t size)
+{
+    const double million = 1e6;
+    if (strcmp(now->phase, CLI_PHASE_DOWNLOAD) == 0)
+        snprintf(text, size, "%.1f/%.1f MB  %.1f MB/s", (double)now->done / million, (double)now->total / million,
+                 now->rate / million);
+    else
+        snprintf(text, size, "%zu/%zu  %.1f/s", now->done, now->total, now->rate);
+}
+
 /* What bar and plain line have in common: "68/120  31.2/s  0:02 left  data wait 4 %". */
 static void facts_text(const thaw_progress *now, char *text, size_t size)
 {
-    char left[24];
+    char left[24], count[80];
     duration_text(now->done < now->total ? seconds_left(now) : now->seconds, left, sizeof left);
-    int length = snprintf(text, size, "%zu/%zu  %.1f/s  %s %s", now->done, now->total, now->rate, left,
-                          now->done < now->total ? "left" : "taken");
+    count_text(now, count, sizeof count);
+    int length = snprintf(text, size, "%s  %s %s", count, left, now->done < now->total ? "left" : "taken");
     if (now->data_wait_share > 0 && length > 0 && (size_t)length < size)
         snprintf(text + length, size - (size_t)length, "  data wait %.0f %%", 100 * now->data_wait_share);
 }

@@ -14,6 +14,8 @@ typedef enum cli_progress_mode {
     CLI_PROGRESS_LINES /* what auto becomes where stderr is no terminal */
 } cli_progress_mode;
 
+#define CLI_PHASE_DOWNLOAD "download" /* counts bytes; people are told millions of them */
+
 typedef struct cli_progress {
     cli_progress_mode mode;
     bool terminal;               /* stderr is one that understands escape sequences */

@@ -40,8 +40,8 @@ THAW_API THAW_MUST_CHECK thaw_status thaw_model_set_preprocess(thaw_model *model
 /* Height and width of the image input [N, 3, height, width]; 0 where the file leaves them open. THAW_ERR_UNSUPPORTED if
  * the model has no such input. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_model_image_size(const thaw_model *model, int32_t *height, int32_t *width);
-/* Makes the model one for images of that size, whatever the file says, in what is saved too. THAW_ERR_SHAPE and the node
- * that does not take it, where its weights or constants only fit another size; the model is then as it was. */
+/* Makes the model one for images of that size, whatever the file says, in what is saved too. THAW_ERR_SHAPE and the
+ * node that does not take it, where its weights or constants only fit another size; the model is then as it was. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_model_set_image_size(thaw_model *model, int32_t height, int32_t width);
 
 /* Replaces the classifier at the end of the graph (the last Gemm, MatMul or 1x1 Conv, and what follows it) by a linear
@@ -63,8 +63,9 @@ typedef struct thaw_freeze_options {
 THAW_API thaw_freeze_options thaw_freeze_defaults(void);
 
 /* Sets what is trained, stages being counted for images of the given size (0: the model's own, or 224). Parameters are
- * weights and biases of Conv, Gemm and MatMul, scales and shifts of BatchNormalization, and what Add and Mul read where
- * it has more than one element. A parameter that several layers share is trained if all of them are. THAW_ERR_USAGE: a
+ * weights and biases of Conv, Gemm and MatMul, scales and shifts of BatchNormalization, LayerNormalization,
+ * GroupNormalization and InstanceNormalization, and what Add and Mul read where it has more than one element. Only
+ * weights decay. A parameter that several layers share is trained if all of them are. THAW_ERR_USAGE: a
  * name that does not exist, with near ones; more stages than there are; nothing left to be trained; options that
  * exclude each other. */
 THAW_API THAW_MUST_CHECK thaw_status thaw_model_freeze(thaw_model *model, const thaw_freeze_options *options,
@@ -78,7 +79,8 @@ THAW_API THAW_MUST_CHECK thaw_status thaw_model_reinitialise(thaw_model *model, 
 /* One row of `thaw inspect`. Pointers live as long as the list. */
 typedef struct thaw_layer {
     const char *name, *op;
-    int32_t stage;      /* 0: the head; below it, counted from the output, groups of layers of one resolution */
+    int32_t stage;      /* 0: the head; below it, counted from the output, groups of layers of one resolution, or
+                         * encoder blocks */
     thaw_shape output;  /* for one image */
     int64_t parameters; /* elements in its own weights */
     int64_t flops;      /* for one image; a multiply and an add count as two; 0 where nothing is computed */

@@ -16,6 +16,7 @@
 #include <thaw/data.h>
 #include <thaw/device.h>
 #include <thaw/forecast.h>
+#include <thaw/hub.h>
 #include <thaw/model.h>
 #include <thaw/profile.h>
 #include <thaw/status.h>

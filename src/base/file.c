@@ -119,6 +119,11 @@ static bool make_folders(char *path)
     return S_ISDIR(facts.st_mode);
 }
 
+thaw_status thaw_folder_make(thaw_context *context, char *path)
+{
+    return make_folders(path) ? THAW_OK : fail_errno(context, path, "can't make the folder");
+}
+
 thaw_status thaw_cache_folder(thaw_context *context, const char *part, char *path, size_t path_size)
 {
     const char *base = getenv("THAW_CACHE_DIR"), *inside = "";

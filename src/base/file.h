@@ -29,6 +29,11 @@ void thaw_new_file_abandon(thaw_new_file **file);
 /* Opens, writes all of it, commits; leaves nothing behind on failure. */
 THAW_MUST_CHECK thaw_status thaw_file_write(thaw_context *context, const char *path, const void *bytes, size_t size);
 
+/* Makes the folder `path` and those above it, where they are missing; `path` is changed meanwhile. THAW_ERR_IO. */
+THAW_MUST_CHECK thaw_status thaw_folder_make(thaw_context *context, char *path);
+/* Makes renames of files to `path` last through a power cut, where the file system can. */
+void thaw_folder_sync(const char *path);
+
 /* The folder for what can be made again: $THAW_CACHE_DIR, else $XDG_CACHE_HOME/thaw, else ~/.cache/thaw, with `part`
  * behind it; made if missing. THAW_ERR_IO if it can't be. */
 THAW_MUST_CHECK thaw_status thaw_cache_folder(thaw_context *context, const char *part, char *path, size_t path_size);

@@ -97,9 +97,8 @@ thaw_status thaw_new_file_write(thaw_new_file *file, const void *bytes, size_t s
     return THAW_OK;
 }
 
-/* Makes the rename last through a power cut. The file is in place already, so a file system that can't do this is no
- * reason to fail. */
-static void sync_folder(const char *path)
+/* The file is in place already, so a file system that can't do this is no reason to fail. */
+void thaw_folder_sync(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char folder[PATH_MAX] = ".";
@@ -126,7 +125,7 @@ static thaw_status put_in_place(thaw_new_file *file)
         return THAW_OK;
     if (rename(file->temporary, file->target) != 0)
         return fail_errno(file, "can't replace");
-    sync_folder(file->target);
+    thaw_folder_sync(file->target);
     free(file->temporary); /* nothing left to remove */
     file->temporary = NULL;
     return THAW_OK;

@@ -13,6 +13,9 @@ THAW_MUST_CHECK thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_progra
  * activations into the epilogues of what makes their input. */
 THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
 
+/* Transposed convolutions with constant weights become convolutions; for frozen parts, before fuse. */
+THAW_MUST_CHECK thaw_status thaw_graph_turn_transposed(thaw_graph *graph);
+
 /* Gelu written with Erf becomes one node; for frozen parts, before fuse. */
 THAW_MUST_CHECK thaw_status thaw_graph_join_gelu(thaw_graph *graph);
 

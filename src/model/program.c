@@ -68,6 +68,7 @@ static thaw_status build(const thaw_graph *source, thaw_device *device, const th
     if (options->differentiable && !options->keep)
         thaw_graph_join_activations(program->graph);
     if (options->fuse) {
+        THAW_TRY(thaw_graph_turn_transposed(program->graph));
         THAW_TRY(thaw_graph_join_gelu(program->graph));
         THAW_TRY(thaw_graph_fuse(program->graph));
     }

@@ -11,13 +11,29 @@ typedef struct numbering {
     size_t head;      /* the classifier's node; node_count: none */
     size_t *crossing; /* [node_count + 1]: run-time values that lead from before a node to it or beyond */
     bool *begins;     /* [node_count]: a stage starts here */
+    bool attends;     /* there is attention: what has four dimensions is no map unless a convolution or pool made it */
 } numbering;
 
+static bool is_any(const thaw_node *node, const char *const *types)
+{
+    for (; *types; types++)
+        if (thaw_node_is(node, *types))
+            return true;
+    return false;
+}
+
+static bool makes_pixels(const thaw_node *node)
+{
+    static const char *const types[] = {"Conv", "MaxPool", "AveragePool", NULL};
+    return is_any(node, types);
+}
+
 /* Pixels of the map that a node makes; 0 if it makes none. */
-static int64_t map_area(const thaw_node *node)
+static int64_t map_area(const numbering *n, const thaw_node *node)
 {
     const thaw_shape *shape = &node->outputs[0]->shape;
-    const int64_t area = shape->rank == 4 ? shape->dims[2] * shape->dims[3] : 0;
+    const bool is_map = shape->rank == 4 && (!n->attends || makes_pixels(node));
+    const int64_t area = is_map ? shape->dims[2] * shape->dims[3] : 0;
     return area > 1 ? area : 0;
 }
 
@@ -57,7 +73,7 @@ static thaw_status count_crossings(numbering *n)
 
 static bool is_convolution(const thaw_node *node)
 {
-    return node->op->onnx_type && strcmp(node->op->onnx_type, "Conv") == 0;
+    return thaw_node_is(node, "Conv");
 }
 
 /* Blocks as MobileNetV2 has them widen before they reduce: the place before the convolution that does, if one chain
@@ -73,39 +89,114 @@ static size_t before_widening(const numbering *n, size_t place)
     return 2 * thaw_shape_size(&narrow->shape) < thaw_shape_size(&wide->shape) ? at - 1 : place;
 }
 
+/* ConvNeXt normalises what it is about to reduce, between Transposes: the place before these, if a norm is there. */
+static size_t before_norm(const numbering *n, size_t place)
+{
+    static const char *const around[] = {"Transpose", "LayerNormalization", NULL};
+    size_t at = place;
+    bool norm = false;
+    while (at > 0 && n->crossing[at - 1] == 1 && is_any(n->graph->nodes[at - 1], around))
+        norm = thaw_node_is(n->graph->nodes[--at], "LayerNormalization") || norm;
+    return norm ? at : place;
+}
+
 static void begin_map_stage(numbering *n, size_t node)
 {
     size_t place = node;
     while (place > 0 && n->crossing[place] != 1)
         place--;
     if (place > 0 && is_convolution(n->graph->nodes[node]))
-        place = before_widening(n, place);
+        place = before_norm(n, before_widening(n, place));
     n->begins[place] = true;
 }
 
 static bool has_weights(const thaw_node *node)
 {
-    static const char *const types[] = {"Conv", "Gemm", "MatMul"};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (node->op->onnx_type && strcmp(node->op->onnx_type, types[i]) == 0)
-            return node->input_count > 1 && thaw_role_origin(node->inputs[1]);
-    return false;
+    static const char *const types[] = {"Conv", "Gemm", "MatMul", NULL};
+    return is_any(node, types) && node->input_count > 1 && thaw_role_origin(node->inputs[1]);
 }
 
-static void find_beginnings(numbering *n)
+/* --- attention ---------------------------------------------------------------------------------------------------- */
+
+/* A Softmax of what a product of two run-time values became: scaled, masked, seen with other dimensions. */
+static bool is_attention(const thaw_node *node)
+{
+    static const char *const between[] = {"Mul", "Div", "Add", "Where", "Reshape", "Cast", "Clip", NULL};
+    static const char *const products[] = {"MatMul", "Einsum", NULL};
+    if (!thaw_node_is(node, "Softmax"))
+        return false;
+    for (node = node->inputs[0]->producer; node && is_any(node, between);) {
+        size_t i = 0;
+        while (i < node->input_count && (!node->inputs[i] || !node->inputs[i]->producer))
+            i++;
+        node = i < node->input_count ? node->inputs[i]->producer : NULL;
+    }
+    return node && is_any(node, products) && !thaw_role_origin(node->inputs[0]) && !thaw_role_origin(node->inputs[1]);
+}
+
+/* The end of a block with a shortcut: a sum of two run-time values that alone leads on. */
+static bool joins(const numbering *n, size_t node)
+{
+    const thaw_node *sum = n->graph->nodes[node];
+    return thaw_node_is(sum, "Add") && n->crossing[node] > 1 && n->crossing[node + 1] == 1 &&
+           !sum->inputs[0]->constant && !sum->inputs[1]->constant;
+}
+
+/* An encoder block begins behind the one before, so that what merges patches in between is its own; the first of them
+ * where a single value leads into it, so that what makes tokens of the image is not. */
+static void begin_block(numbering *n, size_t attention)
+{
+    size_t entry = attention;
+    while (entry > 0 && n->crossing[entry] != 1)
+        entry--;
+    size_t place = entry;
+    while (place > 0 && !joins(n, place - 1))
+        place--;
+    n->begins[place ? place : entry] = true;
+}
+
+/* Behind which layers are no part of blocks any more. */
+static size_t begin_blocks(numbering *n)
+{
+    size_t tail = 0;
+    for (size_t i = 0; i < n->head; i++) {
+        if (is_attention(n->graph->nodes[i]))
+            begin_block(n, i);
+        if (joins(n, i))
+            tail = i + 1;
+    }
+    return tail;
+}
+
+/* --- all of them -------------------------------------------------------------------------------------------------- */
+
+static size_t begin_map_stages(numbering *n)
 {
     const thaw_graph *graph = n->graph;
     int64_t area = 0;
     size_t tail = 0;
     for (size_t i = 0; i < n->head; i++)
-        if (map_area(graph->nodes[i]))
+        if (map_area(n, graph->nodes[i]))
             tail = i + 1;
     for (size_t i = 0; i < tail; i++) {
-        const int64_t now = map_area(graph->nodes[i]);
+        const int64_t now = map_area(n, graph->nodes[i]);
         if (now && area && now < area)
             begin_map_stage(n, i);
         if (now && (!area || now < area))
             area = now;
+    }
+    return tail;
+}
+
+static void find_beginnings(numbering *n)
+{
+    const thaw_graph *graph = n->graph;
+    for (size_t i = 0; i < n->head; i++)
+        n->attends = n->attends || is_attention(graph->nodes[i]);
+    size_t tail = begin_map_stages(n);
+    if (n->attends) {
+        const size_t end = begin_blocks(n);
+        tail = end > tail ? end : tail;
     }
     bool weights = false; /* what comes before the first of them is no stage of its own */
     for (size_t i = 0; i < n->head; i++) {

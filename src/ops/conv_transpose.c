@@ -1,5 +1,5 @@
 /* ConvTranspose: y is what a convolution with these weights would have been made from, as its input's gradient is. */
-#include "ops/shared/window.h"
+#include "ops/shared/conv_transpose.h"
 
 #include <limits.h>
 #include <string.h>
@@ -7,8 +7,7 @@
 enum { X, WEIGHTS, BIAS };
 
 typedef struct conv_transpose_state {
-    thaw_window window; /* in: of x, out: of y */
-    int64_t images, groups, group_in, group_out;
+    thaw_conv_transpose is;
     thaw_kernel *kernel, *data, *weights, *bias;
 } conv_transpose_state;
 
@@ -34,16 +33,16 @@ static thaw_status read_channels(const thaw_node *node, conv_transpose_state *st
     for (int32_t i = 0; i < x->rank; i++)
         if (x->dims[i] < 1 || x->dims[i] > INT_MAX || weights->dims[i] < 1 || weights->dims[i] > INT_MAX)
             return thaw_node_fail(node, THAW_ERR_SHAPE, "input %s or weight %s is empty or too large", text, other);
-    state->groups = thaw_node_int(node, "group", 1);
-    if (state->groups < 1 || x->dims[1] % state->groups || weights->dims[0] != x->dims[1])
+    state->is.groups = thaw_node_int(node, "group", 1);
+    if (state->is.groups < 1 || x->dims[1] % state->is.groups || weights->dims[0] != x->dims[1])
         return thaw_node_fail(node, THAW_ERR_SHAPE, "input %s and weight %s do not make %lld groups", text, other,
-                              (long long)state->groups);
-    state->images = x->dims[0];
-    state->group_in = x->dims[1] / state->groups;
-    state->group_out = weights->dims[1];
-    if (bias && (bias->shape.rank != 1 || bias->shape.dims[0] != state->groups * state->group_out))
+                              (long long)state->is.groups);
+    state->is.images = x->dims[0];
+    state->is.group_in = x->dims[1] / state->is.groups;
+    state->is.group_out = weights->dims[1];
+    if (bias && (bias->shape.rank != 1 || bias->shape.dims[0] != state->is.groups * state->is.group_out))
         return thaw_node_fail(node, THAW_ERR_SHAPE, "bias %s is not [%lld]", thaw_shape_text(&bias->shape, text),
-                              (long long)(state->groups * state->group_out));
+                              (long long)(state->is.groups * state->is.group_out));
     return THAW_OK;
 }
 
@@ -124,10 +123,10 @@ static thaw_status infer(thaw_node *node)
     const thaw_value *x = node->inputs[X];
     THAW_TRY(thaw_node_float_inputs(node));
     THAW_TRY(read_channels(node, state));
-    THAW_TRY(infer_window(node, &state->window));
-    thaw_shape y = {.rank = x->shape.rank, .dims = {state->images, state->groups * state->group_out}};
+    THAW_TRY(infer_window(node, &state->is.window));
+    thaw_shape y = {.rank = x->shape.rank, .dims = {state->is.images, state->is.groups * state->is.group_out}};
     for (int32_t i = 2; i < y.rank; i++)
-        y.dims[i] = state->window.out[i - 2 + THAW_WINDOW_AXES - state->window.spatial];
+        y.dims[i] = state->is.window.out[i - 2 + THAW_WINDOW_AXES - state->is.window.spatial];
     THAW_TRY(thaw_node_set_output(node, 0, x->dtype, &y));
     const int64_t taps = thaw_shape_span(&node->inputs[WEIGHTS]->shape, 1, y.rank);
     if (!thaw_multiply(2 * thaw_shape_size(&x->shape), taps, &node->flops))
@@ -165,9 +164,9 @@ static thaw_status run(const conv_transpose_state *state, thaw_kernel *kernel, t
 {
     thaw_argument arguments[6 + THAW_WINDOW_ARGUMENTS];
     memcpy(arguments, first, count * sizeof *first);
-    arguments[count++] = THAW_INT(state->group_in);
-    arguments[count++] = THAW_INT(state->group_out);
-    thaw_window_arguments(&state->window, arguments + count);
+    arguments[count++] = THAW_INT(state->is.group_in);
+    arguments[count++] = THAW_INT(state->is.group_out);
+    thaw_window_arguments(&state->is.window, arguments + count);
     return thaw_kernel_run(kernel, range, arguments, count + THAW_WINDOW_ARGUMENTS);
 }
 
@@ -178,7 +177,8 @@ static thaw_status forward(thaw_node *node)
     const thaw_argument first[] = {THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[X]->buffer),
                                    THAW_BUFFER(node->inputs[WEIGHTS]->buffer), THAW_BUFFER(bias ? bias->buffer : NULL)};
     return run(state, state->kernel,
-               THAW_RANGE_3(count_of(state->window.out), state->groups * state->group_out, state->images), first, 4);
+               THAW_RANGE_3(count_of(state->is.window.out), state->is.groups * state->is.group_out, state->is.images),
+               first, 4);
 }
 
 static thaw_status backward(thaw_node *node)
@@ -186,22 +186,23 @@ static thaw_status backward(thaw_node *node)
     const conv_transpose_state *state = node->state;
     const thaw_buffer *dy = node->outputs[0]->gradient;
     const thaw_value *x = node->inputs[X], *weights = node->inputs[WEIGHTS];
-    const int64_t in_channels = state->groups * state->group_in, out_channels = state->groups * state->group_out;
+    const int64_t in_channels = state->is.groups * state->is.group_in,
+                  out_channels = state->is.groups * state->is.group_out;
     if (has_gradient(node, X)) {
         const thaw_argument first[] = {THAW_BUFFER(x->gradient), THAW_BUFFER(dy), THAW_BUFFER(weights->buffer)};
-        THAW_TRY(
-            run(state, state->data, THAW_RANGE_3(count_of(state->window.in), in_channels, state->images), first, 3));
+        THAW_TRY(run(state, state->data, THAW_RANGE_3(count_of(state->is.window.in), in_channels, state->is.images),
+                     first, 3));
     }
     if (has_gradient(node, WEIGHTS)) {
         const thaw_argument first[] = {THAW_BUFFER(weights->gradient), THAW_BUFFER(dy), THAW_BUFFER(x->buffer),
-                                       THAW_INT(state->images)};
-        THAW_TRY(run(state, state->weights, THAW_RANGE_3(count_of(state->window.kernel), state->group_out, in_channels),
-                     first, 4));
+                                       THAW_INT(state->is.images)};
+        THAW_TRY(run(state, state->weights,
+                     THAW_RANGE_3(count_of(state->is.window.kernel), state->is.group_out, in_channels), first, 4));
     }
     if (!has_gradient(node, BIAS))
         return THAW_OK;
     return thaw_kernel_launch(state->bias, THAW_RANGE_1(out_channels), THAW_BUFFER(node->inputs[BIAS]->gradient),
-                              THAW_BUFFER(dy), THAW_INT(state->images), THAW_LONG(count_of(state->window.out)));
+                              THAW_BUFFER(dy), THAW_INT(state->is.images), THAW_LONG(count_of(state->is.window.out)));
 }
 
 const thaw_op thaw_op_conv_transpose = {

@@ -93,7 +93,8 @@ static thaw_status attributes(thaw_node *node)
     THAW_TRY(thaw_node_known_attributes(node, "equation"));
     THAW_TRY(thaw_node_arity(node, 1, SIZE_MAX, 1));
     if (node->input_count > 2)
-        return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "of %zu tensors, at most 2 are supported", node->input_count);
+        return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "'%s' is of %zu tensors, at most 2 are supported",
+                              thaw_node_string(node, "equation", ""), node->input_count);
     THAW_TRY(thaw_node_arity(node, node->input_count, 2, 1));
     return thaw_allocate(thaw_node_context(node), 1, sizeof(einsum_state), &node->state);
 }
@@ -108,8 +109,9 @@ static thaw_status read_extents(const thaw_node *node, const einsum_state *state
             int64_t *own = &extent[state->term[t].label[i]];
             const int64_t dim = node->inputs[t]->shape.dims[i];
             if (*own >= 0 && *own != dim)
-                return thaw_node_fail(node, THAW_ERR_SHAPE, "one letter stands for %lld and for %lld elements",
-                                      (long long)*own, (long long)dim);
+                return thaw_node_fail(node, THAW_ERR_SHAPE,
+                                      "'%s': one dimension has %lld elements and %lld (nothing is broadcast)",
+                                      thaw_node_string(node, "equation", ""), (long long)*own, (long long)dim);
             *own = dim;
         }
     return THAW_OK;
@@ -123,11 +125,14 @@ static thaw_status check_labels(const thaw_node *node, const einsum_state *state
         const unsigned char label = term[RESULT].label[i];
         const bool again = memchr(term[RESULT].label + i + 1, label, (size_t)(term[RESULT].count - i - 1)) != NULL;
         if (extent[label] < 0 || again)
-            return thaw_node_fail(node, THAW_ERR_MODEL, "the result has a letter twice, or one that no input has");
+            return thaw_node_fail(node, THAW_ERR_MODEL, "'%s': the result has a letter twice, or one that no input has",
+                                  thaw_node_string(node, "equation", ""));
     }
     for (int label = 0; label < LABELS; label++)
         if (extent[label] >= 0 && !has(&term[RESULT], label) && !(has(&term[A], label) && has(&term[B], label)))
-            return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "sums over a dimension of one input alone");
+            return thaw_node_fail(node, THAW_ERR_UNSUPPORTED,
+                                  "'%s' is no matrix product: it sums over a dimension of one input alone",
+                                  thaw_node_string(node, "equation", ""));
     return THAW_OK;
 }
 
