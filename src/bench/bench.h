@@ -55,6 +55,9 @@ THAW_MUST_CHECK thaw_status thaw_bench_plan_arithmetic(thaw_bench *bench);
 THAW_MUST_CHECK thaw_status thaw_bench_plan_bandwidths(thaw_bench *bench);
 THAW_MUST_CHECK thaw_status thaw_bench_plan_transfers(thaw_bench *bench);
 THAW_MUST_CHECK thaw_status thaw_bench_plan_latencies(thaw_bench *bench);
+THAW_MUST_CHECK thaw_status thaw_bench_plan_products(thaw_bench *bench);
+THAW_MUST_CHECK thaw_status thaw_bench_plan_layers(thaw_bench *bench);
+THAW_MUST_CHECK thaw_status thaw_bench_plan_convolutions(thaw_bench *bench);
 
 /* What is measured. */
 typedef struct thaw_bench_subject {
