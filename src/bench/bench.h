@@ -58,6 +58,7 @@ THAW_MUST_CHECK thaw_status thaw_bench_plan_latencies(thaw_bench *bench);
 THAW_MUST_CHECK thaw_status thaw_bench_plan_products(thaw_bench *bench);
 THAW_MUST_CHECK thaw_status thaw_bench_plan_layers(thaw_bench *bench);
 THAW_MUST_CHECK thaw_status thaw_bench_plan_convolutions(thaw_bench *bench);
+THAW_MUST_CHECK thaw_status thaw_bench_plan_models(thaw_bench *bench);
 
 /* What is measured. */
 typedef struct thaw_bench_subject {

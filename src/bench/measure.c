@@ -137,6 +137,7 @@ static thaw_status run_course(course *c)
 {
     thaw_host_energy after;
     THAW_TRY(verify(c));
+    thaw_buffer_restart_peak(c->bench->device); /* what the reference and the tuner took is not its own */
     THAW_TRY(thaw_timer_open(c->bench->device, c->bench->device_clock && !c->subject->by_host, &c->timer));
     THAW_TRY(warm_up(c));
     const bool shown = thaw_host_read_energy(&c->energy);

@@ -78,6 +78,8 @@ static thaw_status plan_jobs(thaw_bench *bench)
         THAW_TRY(thaw_bench_plan_layers(bench));
         THAW_TRY(thaw_bench_plan_convolutions(bench));
     }
+    if (bench->options.sections[THAW_BENCH_MODELS])
+        THAW_TRY(thaw_bench_plan_models(bench));
     if (bench->job_count == 0)
         return thaw_fail(bench->context, THAW_ERR_USAGE, "nothing to measure: no measurement's id matches '%s'",
                          bench->options.filter ? bench->options.filter : "");
