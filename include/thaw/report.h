@@ -59,7 +59,8 @@ typedef struct thaw_report_device {
 typedef struct thaw_report_settings {
     bool quick;
     const char *filter; /* NULL: none */
-    double repeat, time_limit_seconds, seed;
+    double repeat, time_limit_seconds;
+    int64_t seed;          /* -1: the file has none */
     const char **sections; /* [section_count] */
     size_t section_count;
     thaw_report_pair *environment; /* [environment_count] */
@@ -82,7 +83,8 @@ typedef struct thaw_report {
     double peak_gflops, copy_gbs; /* the roof; NAN where it was not measured */
     thaw_report_entry *entries;   /* [entry_count], in the file's order */
     size_t entry_count;
-    void *document; /* where the texts lie */
+    const thaw_report_entry **by_id; /* [entry_count], sorted */
+    void *document;                  /* where the texts lie */
 } thaw_report;
 
 /* Reads a file of at most 8 MiB, 10000 entries, and 10000 samples in each. THAW_ERR_DATA, with the file and the place
@@ -110,18 +112,18 @@ THAW_API THAW_MUST_CHECK thaw_status thaw_report_write_html(thaw_context *contex
 /* An entry in one of the files. */
 typedef struct thaw_comparison_cell {
     const thaw_report_entry *entry; /* NULL: the file has none of this id */
-    /* How many times as good as in the first file: value over value, or the other way round where lower is better.
-     * Above 1 is better. NAN: there is nothing to compare, and `reason` says why; the first file's are NAN without one.
-     */
+    /* How many times as good as in the first file: value over value, or the other way round where lower is better; 1 in
+     * the first file itself. Above 1 is better. NAN where there is nothing to compare: `reason` says why. */
     double ratio;
-    double low, high; /* its 95 % interval, by resampling both files' samples; NAN where there are too few */
-    char reason[160]; /* why there is no ratio, or no interval; "" otherwise */
+    double low, high; /* its 95 % interval; NAN where there is none, `reason` says why */
+    char reason[160]; /* "" where there is all */
 } thaw_comparison_cell;
 
 typedef struct thaw_comparison_row {
     const char *id, *title, *unit;                    /* of the first file that has it; NULL unit: nowhere ok */
     thaw_comparison_cell cells[THAW_COMPARISON_MOST]; /* as many as there are files */
-    char note[160]; /* what differs and may matter, but does not forbid comparing; "" if nothing does */
+    bool compared;                                    /* there is a ratio to the first in one of them at least */
+    char note[160];                                   /* "timers differ; B: spread": what to bear in mind, or "" */
 } thaw_comparison_row;
 
 typedef struct thaw_comparison {
@@ -135,11 +137,13 @@ typedef struct thaw_comparison {
 } thaw_comparison;
 
 /* Lays 2 to 8 files side by side; the reports must outlive the comparison. Entries of one id are compared if they did
- * the same work: unit, batch, operations and bytes are equal where both files have them; between a quick and a full run
- * one of these must be there. Other thaw versions, devices, settings and timers are warnings. Intervals come from 2000
- * resamples of each file's samples, drawn from a seed of their own: the same files give the same numbers.
- * THAW_ERR_DATA if not one entry can be compared, with the reason; THAW_ERR_USAGE for another number of files;
- * THAW_ERR_INTERRUPTED, THAW_ERR_MEMORY. *comparison is NULL then; freed with thaw_comparison_close(). */
+ * the same work: unit, batch, operations and bytes are equal where both files have them, and between a quick and a full
+ * run one of the latter three must be there. Where Thaw's version, a driver, a library or a setting differs, that is a
+ * warning. Intervals are those of the ratio of two medians under 2000 resamples of both files' samples (the percentile
+ * bootstrap), which need five samples each; the same files give the same numbers. They know of what varied within the
+ * two runs, not of what would vary between runs. THAW_ERR_DATA if not one entry can be compared, with the reason;
+ * THAW_ERR_USAGE for another number of files; THAW_ERR_INTERRUPTED, THAW_ERR_MEMORY. *comparison is NULL then; freed
+ * with thaw_comparison_close(). */
 THAW_API THAW_MUST_CHECK thaw_status thaw_compare(thaw_context *context, const thaw_report *const *reports,
                                                   size_t count, thaw_comparison **comparison);
 THAW_API void thaw_comparison_close(thaw_comparison **comparison);
