@@ -90,7 +90,7 @@ static thaw_status fail_missing(thaw_context *context, const thaw_assertion *ass
         names[i] = report->entries[i].id;
     thaw_text_append_near(&near, assertion->id, names, report->entry_count);
     free(names);
-    const thaw_status status = thaw_fail(context, THAW_ERR_CHECK, "%s%s%.17g does not hold: there is no such entry%s%s",
+    const thaw_status status = thaw_fail(context, THAW_ERR_CHECK, "%s%s%.10g does not hold: there is no such entry%s%s",
                                          assertion->id, operators[assertion->kind], assertion->number,
                                          near.length ? ": did you mean " : "", near.length ? near.data : "");
     thaw_text_free(&near);
@@ -103,11 +103,11 @@ thaw_status thaw_assertion_check(thaw_context *context, const thaw_assertion *as
     if (!entry)
         return fail_missing(context, assertion, report);
     if (entry->status != THAW_REPORT_OK)
-        return thaw_fail(context, THAW_ERR_CHECK, "%s%s%.17g does not hold: it is %s: %s", assertion->id,
+        return thaw_fail(context, THAW_ERR_CHECK, "%s%s%.10g does not hold: it is %s: %s", assertion->id,
                          operators[assertion->kind], assertion->number, thaw_report_status_text(entry->status),
                          entry->reason);
     if (!holds(assertion->kind, entry->value, assertion->number))
-        return thaw_fail(context, THAW_ERR_CHECK, "%s%s%.17g does not hold: it is %.6g %s", assertion->id,
+        return thaw_fail(context, THAW_ERR_CHECK, "%s%s%.10g does not hold: it is %.6g %s", assertion->id,
                          operators[assertion->kind], assertion->number, entry->value, entry->unit);
     return THAW_OK;
 }

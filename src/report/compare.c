@@ -66,22 +66,35 @@ static uint64_t seed_of(const char *id)
 }
 
 /* Times are samples, values need not be: only if both give the same ratio the ones tell about the others. */
-static thaw_status find_interval(thaw_context *context, const thaw_report_entry *first, const thaw_report_entry *entry,
-                                 thaw_comparison_cell *cell)
+static thaw_status resample(thaw_context *context, const thaw_report_entry *first, const double *first_sorted,
+                            const thaw_report_entry *entry, const double *sorted, thaw_comparison_cell *cell)
 {
-    double first_median, median;
-    if (first->sample_count < THAW_BOOTSTRAP_LEAST || entry->sample_count < THAW_BOOTSTRAP_LEAST) {
-        snprintf(cell->reason, sizeof cell->reason, "no interval: fewer than %d samples", THAW_BOOTSTRAP_LEAST);
-        return THAW_OK;
-    }
-    THAW_TRY(thaw_median(context, first->samples, first->sample_count, &first_median));
-    THAW_TRY(thaw_median(context, entry->samples, entry->sample_count, &median));
+    const double first_median = thaw_quantile(first_sorted, first->sample_count, 0.5);
+    const double median = thaw_quantile(sorted, entry->sample_count, 0.5);
     if (fabs(first_median / median / cell->ratio - 1) > SAME_RATIO) {
         snprintf(cell->reason, sizeof cell->reason, "no interval: the samples are not what the values were made from");
         return THAW_OK;
     }
-    return thaw_bootstrap_ratio(context, first->samples, first->sample_count, entry->samples, entry->sample_count,
+    return thaw_bootstrap_ratio(context, first_sorted, first->sample_count, sorted, entry->sample_count,
                                 seed_of(first->id), &cell->low, &cell->high);
+}
+
+static thaw_status find_interval(thaw_context *context, const thaw_report_entry *first, const thaw_report_entry *entry,
+                                 thaw_comparison_cell *cell)
+{
+    double *first_sorted = NULL, *sorted = NULL;
+    if (first->sample_count < THAW_BOOTSTRAP_LEAST || entry->sample_count < THAW_BOOTSTRAP_LEAST) {
+        snprintf(cell->reason, sizeof cell->reason, "no interval: fewer than %d samples", THAW_BOOTSTRAP_LEAST);
+        return THAW_OK;
+    }
+    thaw_status status = thaw_sorted_copy(context, first->samples, first->sample_count, &first_sorted);
+    if (status == THAW_OK)
+        status = thaw_sorted_copy(context, entry->samples, entry->sample_count, &sorted);
+    if (status == THAW_OK)
+        status = resample(context, first, first_sorted, entry, sorted, cell);
+    free(first_sorted);
+    free(sorted);
+    return status;
 }
 
 static thaw_status fill_cell(thaw_context *context, const thaw_comparison *comparison, thaw_comparison_row *row,
@@ -91,14 +104,15 @@ static thaw_status fill_cell(thaw_context *context, const thaw_comparison *compa
     const thaw_report_entry *first = row->cells[0].entry, *entry = cell->entry;
     cell->ratio = cell->low = cell->high = NAN;
     if (!entry)
-        snprintf(cell->reason, sizeof cell->reason, "not in %c", thaw_comparison_letter(i));
+        snprintf(cell->reason, sizeof cell->reason, "there is none");
     else if (entry->status != THAW_REPORT_OK)
         snprintf(cell->reason, sizeof cell->reason, "%s: %.120s", thaw_report_status_text(entry->status),
                  entry->reason);
     else if (i == 0)
         cell->ratio = cell->low = cell->high = 1;
-    else if (first && first->status == THAW_REPORT_OK &&
-             !refuse(first, entry, comparison->reports[0]->settings.quick != comparison->reports[i]->settings.quick,
+    else if (!first || first->status != THAW_REPORT_OK)
+        snprintf(cell->reason, sizeof cell->reason, "nothing in A to compare it with");
+    else if (!refuse(first, entry, comparison->reports[0]->settings.quick != comparison->reports[i]->settings.quick,
                      cell->reason)) {
         cell->ratio = entry->lower_is_better ? first->value / entry->value : entry->value / first->value;
         row->compared = true;

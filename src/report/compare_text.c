@@ -77,12 +77,12 @@ static void put_heading(thaw_text *text, const thaw_comparison *comparison, int 
 static void put_ratio(thaw_text *text, const thaw_comparison_cell *cell)
 {
     static const char signs[] = {' ', '+', '-', '~'};
-    char ratio[RATIO_WIDTH + 40] = "";
+    char ratio[4 * THAW_FIGURE_BYTES] = "";
     if (!isnan(cell->low))
-        snprintf(ratio, sizeof ratio, "%.6s [%.6s, %.6s] %c", thaw_figure_of(cell->ratio).text,
+        snprintf(ratio, sizeof ratio, "%s [%s, %s] %c", thaw_figure_of(cell->ratio).text,
                  thaw_figure_of(cell->low).text, thaw_figure_of(cell->high).text, signs[thaw_comparison_verdict(cell)]);
     else if (!isnan(cell->ratio))
-        snprintf(ratio, sizeof ratio, "%.6s [few samples]", thaw_figure_of(cell->ratio).text);
+        snprintf(ratio, sizeof ratio, "%s [none]", thaw_figure_of(cell->ratio).text);
     thaw_text_append(text, "  %-*s", RATIO_WIDTH, ratio);
 }
 
@@ -104,15 +104,20 @@ static void put_row(thaw_text *text, const thaw_comparison *comparison, const th
 static void put_reasons(thaw_text *text, const thaw_comparison *comparison)
 {
     bool first = true;
-    for (size_t i = 0; i < comparison->row_count; i++)
+    for (size_t i = 0; i < comparison->row_count; i++) {
+        const thaw_comparison_row *row = &comparison->rows[i];
+        const char *between = ": ";
         for (size_t j = 0; j < comparison->report_count; j++) {
-            const thaw_comparison_row *row = &comparison->rows[i];
             if (!row->cells[j].reason[0])
                 continue;
-            thaw_text_append(text, "%s  %s: %c: %s\n", first ? "\nnot compared, or without an interval:\n" : "",
-                             row->id, thaw_comparison_letter(j), row->cells[j].reason);
+            if (between[0] == ':')
+                thaw_text_append(text, "%s  %s", first ? "\nnot compared, or without an interval:\n" : "\n", row->id);
+            thaw_text_append(text, "%s%c: %s", between, thaw_comparison_letter(j), row->cells[j].reason);
+            between = "; ";
             first = false;
         }
+    }
+    thaw_text_append(text, first ? "" : "\n");
 }
 
 static void put_summary(thaw_text *text, const thaw_comparison *comparison)

@@ -40,6 +40,12 @@ thaw_figure thaw_figure_bytes(double bytes)
     return with_unit(bytes, units, 5, 1e12);
 }
 
+thaw_figure thaw_figure_flops(double flops)
+{
+    static const char *const units[] = {"TFLOP", "GFLOP", "MFLOP", "kFLOP", "FLOP"};
+    return with_unit(flops, units, 5, 1e12);
+}
+
 thaw_figure thaw_figure_seconds(double seconds)
 {
     static const char *const units[] = {"s", "ms", "\302\265s", "ns"};

@@ -13,6 +13,8 @@ typedef struct thaw_figure {
 thaw_figure thaw_figure_of(double number);
 /* "12.3 GB" */
 thaw_figure thaw_figure_bytes(double bytes);
+/* "3.629 GFLOP" */
+thaw_figure thaw_figure_flops(double flops);
 /* "1.234 ms" */
 thaw_figure thaw_figure_seconds(double seconds);
 /* "12.3 %" of a share of 1. */
