@@ -15,9 +15,10 @@
 #define RATIO_WIDTH  24
 
 const char thaw_comparison_method[] =
-    "Ratios are to A, above 1 is better. In brackets the 95 % interval of the ratio of the two medians, by the "
-    "percentile bootstrap with 2000 resamples of both runs' samples: it knows of what varied within these runs, not of "
-    "what would vary from run to run. + and - mark intervals that leave 1 out.";
+    "Ratios are to A, above 1 is better. The interval, of 95 %, is that of the ratio of the two medians, by the "
+    "percentile "
+    "bootstrap with 2000 resamples of both runs' samples: it knows of what varied within these runs, not of what would "
+    "vary from run to run.";
 
 char thaw_comparison_letter(size_t index)
 {
@@ -79,10 +80,11 @@ static void put_ratio(thaw_text *text, const thaw_comparison_cell *cell)
     static const char signs[] = {' ', '+', '-', '~'};
     char ratio[4 * THAW_FIGURE_BYTES] = "";
     if (!isnan(cell->low))
-        snprintf(ratio, sizeof ratio, "%s [%s, %s] %c", thaw_figure_of(cell->ratio).text,
-                 thaw_figure_of(cell->low).text, thaw_figure_of(cell->high).text, signs[thaw_comparison_verdict(cell)]);
+        snprintf(ratio, sizeof ratio, "%s [%s, %s] %c", thaw_figure_ratio(cell->ratio).text,
+                 thaw_figure_ratio(cell->low).text, thaw_figure_ratio(cell->high).text,
+                 signs[thaw_comparison_verdict(cell)]);
     else if (!isnan(cell->ratio))
-        snprintf(ratio, sizeof ratio, "%s [none]", thaw_figure_of(cell->ratio).text);
+        snprintf(ratio, sizeof ratio, "%s [none]", thaw_figure_ratio(cell->ratio).text);
     thaw_text_append(text, "  %-*s", RATIO_WIDTH, ratio);
 }
 
@@ -129,7 +131,7 @@ static void put_summary(thaw_text *text, const thaw_comparison *comparison)
                          thaw_comparison_verdict_count(comparison, i, THAW_VERDICT_WORSE),
                          thaw_comparison_verdict_count(comparison, i, THAW_VERDICT_OPEN),
                          thaw_comparison_verdict_count(comparison, i, THAW_VERDICT_NONE));
-    thaw_text_append(text, "%s\n", thaw_comparison_method);
+    thaw_text_append(text, "%s + and - mark intervals that leave 1 out, ~ those that don't.\n", thaw_comparison_method);
 }
 
 thaw_status thaw_comparison_text(thaw_context *context, const thaw_comparison *comparison, char **text)

@@ -20,6 +20,15 @@ thaw_figure thaw_figure_of(double number)
     return figure;
 }
 
+thaw_figure thaw_figure_ratio(double ratio)
+{
+    thaw_figure figure = {""};
+    if (isnan(ratio) || ratio < 0.01 || ratio >= 10)
+        return thaw_figure_of(ratio);
+    snprintf(figure.text, sizeof figure.text, "%.3f", ratio);
+    return figure;
+}
+
 /* With the largest unit that leaves one digit or more before the point, else the smallest there is. */
 static thaw_figure with_unit(double number, const char *const *units, int count, double largest)
 {

@@ -11,6 +11,8 @@ typedef struct thaw_figure {
 /* Four significant digits, whole numbers from 1000 on: "0.01234", "1.234", "123.4", "12345"; with an exponent where
  * that would be long; "" for NAN. */
 thaw_figure thaw_figure_of(double number);
+/* "1.068", "0.909", "12.35" */
+thaw_figure thaw_figure_ratio(double ratio);
 /* "12.3 GB" */
 thaw_figure thaw_figure_bytes(double bytes);
 /* "3.629 GFLOP" */

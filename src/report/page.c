@@ -19,6 +19,17 @@ void thaw_page_text(thaw_text *page, const char *text)
     }
 }
 
+void thaw_page_id(thaw_text *page, const char *id)
+{
+    thaw_text_append(page, "<span class=\"id\">");
+    for (size_t length; *id; id += length) {
+        length = strcspn(id, ".");
+        length += id[length] == '.';
+        thaw_text_append(page, "%.*s<wbr>", (int)length, id); /* its letters mean nothing in HTML */
+    }
+    thaw_text_append(page, "</span>");
+}
+
 /* The policy holds browsers to what is promised: even if a text got through unescaped, nothing would run or load. */
 void thaw_page_begin(thaw_text *page, const char *title)
 {

@@ -8,6 +8,9 @@
 /* The text with what means something in HTML, attributes included, written as entities; NULL gives nothing. */
 void thaw_page_text(thaw_text *page, const char *text);
 
+/* An id, in small type, which may be broken behind its points. */
+void thaw_page_id(thaw_text *page, const char *id);
+
 /* From the doctype to the heading of the page. */
 void thaw_page_begin(thaw_text *page, const char *title);
 void thaw_page_end(thaw_text *page);

@@ -100,7 +100,7 @@ static double place(const compared_page *p, double ratio)
 static void put_drawing(const compared_page *p, const thaw_comparison_row *row)
 {
     const double height = LINE_HEIGHT * (double)(p->comparison->report_count - 1);
-    thaw_text_append(p->page, "<svg class=\"ratio\" role=\"img\" width=\"%.0f\" height=\"%.0f\"><title>", WIDTH,
+    thaw_text_append(p->page, "<td><svg class=\"ratio\" role=\"img\" width=\"%.0f\" height=\"%.0f\"><title>", WIDTH,
                      height);
     thaw_page_text(p->page, row->id);
     thaw_text_append(p->page, ": ratios to A</title><path class=\"grid\" d=\"M%.1f 0v%.0f\"/>", WIDTH / 2, height);
@@ -116,7 +116,7 @@ static void put_drawing(const compared_page *p, const thaw_comparison_row *row)
         thaw_page_point(p->page, i, NULL);
         thaw_text_append(p->page, "</g>");
     }
-    thaw_text_append(p->page, "</svg>");
+    thaw_text_append(p->page, "</svg></td>");
 }
 
 /* --- tables ------------------------------------------------------------------------------------------------------- */
@@ -147,10 +147,10 @@ static void put_ratio(const compared_page *p, const thaw_comparison_cell *cell)
     const thaw_verdict verdict = thaw_comparison_verdict(cell);
     thaw_text_append(p->page, "<td>");
     if (!isnan(cell->ratio))
-        thaw_text_append(p->page, "<b>%s</b>", thaw_figure_of(cell->ratio).text);
+        thaw_text_append(p->page, "<b>%s</b>", thaw_figure_ratio(cell->ratio).text);
     if (!isnan(cell->low))
         thaw_text_append(p->page, " <span class=\"%s\">%s</span><small>%s to %s</small>", verdicts[verdict],
-                         verdicts[verdict], thaw_figure_of(cell->low).text, thaw_figure_of(cell->high).text);
+                         verdicts[verdict], thaw_figure_ratio(cell->low).text, thaw_figure_ratio(cell->high).text);
     if (cell->reason[0]) {
         thaw_text_append(p->page, "<small class=\"words\">");
         thaw_page_text(p->page, cell->reason);
@@ -165,24 +165,23 @@ static void put_name(const compared_page *p, const thaw_comparison_row *row)
     thaw_page_text(p->page, row->title);
     if (row->note[0])
         thaw_page_badge(p->page, "flag", row->note);
-    thaw_text_append(p->page, "<span class=\"id\">");
-    thaw_page_text(p->page, row->id);
-    thaw_text_append(p->page, "</span></th>");
+    thaw_page_id(p->page, row->id);
+    thaw_text_append(p->page, "</th>");
 }
 
 static void put_table_head(const compared_page *p)
 {
     const size_t count = p->comparison->report_count;
     thaw_text_append(p->page, "<thead><tr><th scope=\"col\">measurement</th>");
-    for (size_t i = 0; i < count; i++)
-        thaw_text_append(p->page, "<th scope=\"col\">%c</th>", thaw_comparison_letter(i));
+    for (size_t i = 1; i < count; i++)
+        thaw_text_append(p->page, "<th scope=\"col\">%c to A<small>95 %% interval</small></th>",
+                         thaw_comparison_letter(i));
     thaw_text_append(p->page,
                      "<th scope=\"col\"><span class=\"scale\"><span>\303\267 %s</span><span>1</span><span>\303\227 "
                      "%s</span></span></th>",
                      thaw_figure_of(p->range).text, thaw_figure_of(p->range).text);
-    for (size_t i = 1; i < count; i++)
-        thaw_text_append(p->page, "<th scope=\"col\">%c to A<small>95 %% interval</small></th>",
-                         thaw_comparison_letter(i));
+    for (size_t i = 0; i < count; i++)
+        thaw_text_append(p->page, "<th scope=\"col\">%c</th>", thaw_comparison_letter(i));
     thaw_text_append(p->page, "</tr></thead>\n");
 }
 
@@ -204,13 +203,11 @@ static void put_section(const compared_page *p, const char *section)
         }
         first = false;
         put_name(p, row);
-        for (size_t j = 0; j < p->comparison->report_count; j++)
-            put_value(p, &row->cells[j]);
-        thaw_text_append(p->page, "<td>");
-        put_drawing(p, row);
-        thaw_text_append(p->page, "</td>");
         for (size_t j = 1; j < p->comparison->report_count; j++)
             put_ratio(p, &row->cells[j]);
+        put_drawing(p, row);
+        for (size_t j = 0; j < p->comparison->report_count; j++)
+            put_value(p, &row->cells[j]);
         thaw_text_append(p->page, "</tr>\n");
     }
     thaw_text_append(p->page, first ? "" : "</tbody></table></div>\n");
@@ -272,7 +269,9 @@ thaw_status thaw_comparison_write_html(thaw_context *context, const thaw_compari
         put_file(&p, i);
     thaw_text_append(&page, "</div>\n");
     put_warnings(&p);
-    thaw_text_append(&page, "<p>%s</p>\n", thaw_comparison_method);
+    thaw_text_append(&page,
+                     "<p>%s It is better or worse where the interval leaves 1 out, and open where it does not.</p>\n",
+                     thaw_comparison_method);
     put_sections(&p);
     put_left_out(&p);
     thaw_text_append(&page, "</main>\n");

@@ -24,8 +24,8 @@ const thaw_report_entry *thaw_page_next(const thaw_report *report, const char *s
 void thaw_page_each_group(const thaw_report *report, const char *section,
                           void (*call)(void *user, const char *section, const char *group), void *user);
 
-/* Arithmetic per byte against arithmetic per second, under what the device can do at most; nothing where no kernel has
- * both numbers. */
+/* Arithmetic per byte against arithmetic per second, under what the device can do at most: where a kernel has both. */
+bool thaw_page_has_roofline(const thaw_page_run *run);
 void thaw_page_roofline(thaw_text *page, const thaw_page_run *run);
 /* One drawing for each unit that the group's values have. */
 void thaw_page_bars(thaw_text *page, const thaw_report *report, const char *section, const char *group);

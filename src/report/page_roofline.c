@@ -113,7 +113,7 @@ static void find_axes(plot *p)
 static void put_ticks(const plot *p, bool horizontal)
 {
     const double from = horizontal ? p->x_from : p->y_from, to = horizontal ? p->x_to : p->y_to;
-    const int most_powers = 40, between = to - from > 3 ? 1 : 3;
+    const int most_powers = 40, between = to - from > 3.5 ? 1 : 3;
     const double power_step = fmax(1, ceil((to - from) / most_powers));
     for (double power = floor(from); power <= to; power += power_step)
         for (int i = 0; i < between; i++) {
@@ -163,10 +163,6 @@ static void put_roof(const plot *p)
         put_line(p, left, left * copy, corner, peak);
     }
     put_line(p, corner, peak, pow(10, p->x_to), peak);
-    thaw_text_append(p->page,
-                     "<svg x=\"100%%\" y=\"%.2f%%\"><text y=\"-6\" text-anchor=\"end\">measured peak %s "
-                     "GFLOP/s</text></svg>\n",
-                     down(p, peak), thaw_figure_of(peak / 1e9).text);
 }
 
 static void put_points(plot *p)
@@ -197,29 +193,33 @@ static void put_legend(const plot *p)
     }
     if (!isnan(report->peak_gflops))
         thaw_text_append(p->page,
-                         "<li><svg width=\"22\" height=\"14\" aria-hidden=\"true\"><line class=\"roof\" "
-                         "x2=\"22\" y1=\"7\" y2=\"7\"/></svg>the most that copying (%s GB/s) and arithmetic "
-                         "allow</li>\n",
-                         isnan(report->copy_gbs) ? "not measured" : thaw_figure_of(report->copy_gbs).text);
+                         "<li><svg width=\"22\" height=\"14\" aria-hidden=\"true\"><line class=\"roof\" x2=\"22\" "
+                         "y1=\"7\" y2=\"7\"/></svg>measured: %s GFLOP/s%s%s%s</li>\n",
+                         thaw_figure_of(report->peak_gflops).text, isnan(report->copy_gbs) ? "" : ", copying ",
+                         thaw_figure_of(report->copy_gbs).text, isnan(report->copy_gbs) ? "" : " GB/s");
     thaw_text_append(p->page, "</ul>\n");
+}
+
+bool thaw_page_has_roofline(const thaw_page_run *run)
+{
+    const plot p = {.run = run};
+    return next_point(&p, NULL);
 }
 
 void thaw_page_roofline(thaw_text *page, const thaw_page_run *run)
 {
     plot p = {.page = page, .run = run};
-    if (!next_point(&p, NULL))
-        return;
     find_axes(&p);
-    thaw_text_append(page,
-                     "<h2 id=\"roofline\">Roofline</h2>\n<p>Each kernel by how much it computes for a byte that it "
-                     "must move at least, and how fast it does so. Under the slope memory limits it, under the "
-                     "level line arithmetic. Points lie above where an algorithm needs fewer operations than are "
-                     "counted (Winograd), or where data stays in caches. The tables below have the same "
-                     "figures.</p>\n<figure>\n<div class=\"plot\"><svg role=\"img\" "
-                     "aria-labelledby=\"roof-title roof-text\"><title id=\"roof-title\">Roofline</title><desc "
-                     "id=\"roof-text\">Operations per byte against operations per second of each kernel, both "
-                     "logarithmic, with the limits that were measured. The figures are in the tables of the "
-                     "section kernels.</desc>\n");
+    thaw_text_append(
+        page, "<section id=\"roofline\">\n<h2>Roofline</h2>\n<p>Each kernel by how much it computes for a byte that it "
+              "must move at least, and how fast it does so. Under the slope memory limits it, under the "
+              "level line arithmetic. Points lie above where an algorithm needs fewer operations than are "
+              "counted (Winograd), or where data stays in caches. The tables below have the same "
+              "figures.</p>\n<figure>\n<div class=\"plot\"><svg role=\"img\" "
+              "aria-labelledby=\"roof-title roof-text\"><title id=\"roof-title\">Roofline</title><desc "
+              "id=\"roof-text\">Operations per byte against operations per second of each kernel, both "
+              "logarithmic, with the limits that were measured. The figures are in the tables of the "
+              "section kernels.</desc>\n");
     put_ticks(&p, true);
     put_ticks(&p, false);
     put_axis_titles(&p);
@@ -227,8 +227,8 @@ void thaw_page_roofline(thaw_text *page, const thaw_page_run *run)
     put_points(&p);
     thaw_text_append(page, "</svg></div>\n");
     put_legend(&p);
-    if (isnan(run->report->peak_gflops))
-        thaw_text_append(page, "<p class=\"faint\">The device's peak was not measured in this run: there is no roof."
-                               "</p>\n");
-    thaw_text_append(page, "</figure>\n");
+    thaw_text_append(page, "%s</figure>\n</section>\n",
+                     isnan(run->report->peak_gflops)
+                         ? "<p class=\"faint\">The device's peak was not measured in this run: there is no roof.</p>\n"
+                         : "");
 }

@@ -99,9 +99,10 @@ static bool is_first_of_section(const thaw_report *report, const thaw_report_ent
     return thaw_page_next(report, entry->section, NULL, NULL) == entry;
 }
 
-static void put_navigation(thaw_text *page, const thaw_report *report)
+static void put_navigation(thaw_text *page, const thaw_page_run *run)
 {
-    thaw_text_append(page, "<nav><a href=\"#roofline\">roofline</a>");
+    const thaw_report *report = run->report;
+    thaw_text_append(page, "<nav>%s", thaw_page_has_roofline(run) ? "<a href=\"#roofline\">roofline</a>" : "");
     for (size_t i = 0; i < report->entry_count; i++)
         if (is_first_of_section(report, &report->entries[i])) {
             thaw_text_append(page, "<a href=\"#section-%zu\">", i);
@@ -216,13 +217,14 @@ static void put_page(thaw_text *page, const thaw_page_run *run)
 {
     const thaw_report *report = run->report;
     put_head(page, report);
-    put_navigation(page, report);
+    put_navigation(page, run);
     thaw_text_append(page, "<main>\n");
     put_wrong(page, report);
     put_incomplete(page, report);
     put_flags(page, report);
     thaw_page_facts(page, report);
-    thaw_page_roofline(page, run);
+    if (thaw_page_has_roofline(run))
+        thaw_page_roofline(page, run);
     for (size_t i = 0; i < report->entry_count; i++)
         if (is_first_of_section(report, &report->entries[i]))
             put_section(page, run, i);

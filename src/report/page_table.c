@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "report/figure.h"
 #include "report/page_parts.h"
@@ -64,7 +65,7 @@ static bool has_samples(const table *t, const thaw_report_entry *entry)
 static void put_samples(const table *t, const thaw_report_entry *entry)
 {
     thaw_page_strip(t->page, t->run, entry, t->strip_range);
-    thaw_text_append(t->page, "<small>%zu", entry->sample_count);
+    thaw_text_append(t->page, "<small>n = %zu", entry->sample_count);
     if (!isnan(entry->spread))
         thaw_text_append(t->page, ", spread %s", thaw_figure_percent(entry->spread).text);
     thaw_text_append(t->page, "</small>");
@@ -76,27 +77,35 @@ static void put_time(const table *t, const thaw_report_entry *entry)
     put_small(t, "", entry->timer);
 }
 
+/* Of the device itself the value says it, and what it moves may lie in a cache or in the host's memory. */
+static bool has_share(const table *t)
+{
+    return strcmp(t->section, "device") != 0;
+}
+
 static bool has_flops_rate(const table *t, const thaw_report_entry *entry)
 {
-    return !isnan(thaw_page_flops_rate(t->run, entry));
+    return has_share(t) && !isnan(thaw_page_flops_rate(t->run, entry));
 }
 
 static void put_flops_rate(const table *t, const thaw_report_entry *entry)
 {
     const double gflops = thaw_page_flops_rate(t->run, entry) / 1e9;
-    thaw_text_append(t->page, "%s GFLOP/s", thaw_figure_of(gflops).text);
+    if (strcmp(entry->unit, "GFLOP/s") != 0)
+        thaw_text_append(t->page, "%s GFLOP/s", thaw_figure_of(gflops).text);
     put_share(t, gflops / t->run->report->peak_gflops, "peak");
 }
 
 static bool has_bytes_rate(const table *t, const thaw_report_entry *entry)
 {
-    return !isnan(thaw_page_bytes_rate(t->run, entry));
+    return has_share(t) && !isnan(thaw_page_bytes_rate(t->run, entry));
 }
 
 static void put_bytes_rate(const table *t, const thaw_report_entry *entry)
 {
     const double gbs = thaw_page_bytes_rate(t->run, entry) / 1e9;
-    thaw_text_append(t->page, "%s GB/s", thaw_figure_of(gbs).text);
+    if (strcmp(entry->unit, "GB/s") != 0)
+        thaw_text_append(t->page, "%s GB/s", thaw_figure_of(gbs).text);
     put_share(t, gbs / t->run->report->copy_gbs, "copy");
 }
 
@@ -226,9 +235,8 @@ static void put_name(const table *t, const thaw_report_entry *entry)
     if (entry->title)
         thaw_page_text(t->page, entry->title);
     thaw_page_flags(t->page, entry);
-    thaw_text_append(t->page, "<span class=\"id\">");
-    thaw_page_text(t->page, entry->id);
-    thaw_text_append(t->page, "</span></th>");
+    thaw_page_id(t->page, entry->id);
+    thaw_text_append(t->page, "</th>");
 }
 
 static void put_cells(const table *t, const bool shown[COLUMN_COUNT], const thaw_report_entry *entry)
@@ -247,13 +255,13 @@ static void put_cells(const table *t, const bool shown[COLUMN_COUNT], const thaw
 static void put_reason(const table *t, size_t column_count, const thaw_report_entry *entry)
 {
     const char *status = thaw_report_status_text(entry->status);
-    thaw_text_append(t->page, "<td class=\"words\" colspan=\"%zu\">", column_count);
+    thaw_text_append(t->page, "<td class=\"words\" colspan=\"%zu\"><div class=\"reason\">", column_count);
     thaw_page_badge(t->page, status, status);
     thaw_text_append(t->page, " ");
     thaw_page_text(t->page, entry->reason);
     if (!isnan(entry->error))
         thaw_text_append(t->page, " (largest error %.1e, allowed %.1e)", entry->error, entry->tolerance);
-    thaw_text_append(t->page, "</td>");
+    thaw_text_append(t->page, "</div></td>");
 }
 
 void thaw_page_table(thaw_text *page, const thaw_page_run *run, const char *section, const char *group)
