@@ -19,6 +19,7 @@
 #include <thaw/forecast.h>
 #include <thaw/model.h>
 #include <thaw/profile.h>
+#include <thaw/report.h>
 #include <thaw/status.h>
 #include <thaw/tensor.h>
 #include <thaw/train.h>
