@@ -75,8 +75,8 @@ typedef struct thaw_bench_options {
     bool quick;      /* less of it, smaller and shorter: under a minute on two cores */
     double time_limit_seconds; /* of the whole run; default 0: 50 s for a quick one, 840 s otherwise */
     uint64_t seed;             /* of all numbers that are drawn; default 1 */
-    /* After each measurement: what it gave, and how many are done of how many. May be NULL. */
-    void (*on_entry)(void *user, const thaw_bench_entry *entry, size_t done, size_t total);
+    /* After each measurement: what it gave, how many are done of how many, and since when. May be NULL. */
+    void (*on_entry)(void *user, const thaw_bench_entry *entry, size_t done, size_t total, double seconds);
     void *user;
 } thaw_bench_options;
 THAW_API thaw_bench_options thaw_bench_defaults(void);

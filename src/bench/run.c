@@ -212,7 +212,7 @@ static thaw_status run_section(thaw_bench *bench, thaw_bench_section section, do
         ++*done;
         if (bench->options.on_entry)
             bench->options.on_entry(bench->options.user, &bench->result->entries[bench->result->entry_count - 1], *done,
-                                    bench->job_count);
+                                    bench->job_count, thaw_clock_seconds() - start);
     }
     return THAW_OK;
 }
