@@ -23,7 +23,7 @@
 
 /* Of the run's time, for each section: what one leaves over is the next one's. */
 static const double shares[THAW_BENCH_SECTION_COUNT] = {
-    [THAW_BENCH_DEVICE] = 0.15, [THAW_BENCH_KERNELS] = 0.45, [THAW_BENCH_MODELS] = 0.4};
+    [THAW_BENCH_DEVICE] = 0.3, [THAW_BENCH_KERNELS] = 0.4, [THAW_BENCH_MODELS] = 0.3};
 
 #define DEFINE_TEXT(function, type, LIST, prefix)                                                                      \
     const char *function(type value)                                                                                   \
