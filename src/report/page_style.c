@@ -85,6 +85,8 @@ const char thaw_page_style[] =
     "  font-variant-numeric: tabular-nums; white-space: nowrap; }\n"
     "thead th { background: var(--card); border-top: 0; font-weight: 600; vertical-align: bottom; }\n"
     "td.words, th.words { text-align: left; white-space: normal; min-width: 8rem; }\n"
+    "td small.words { white-space: normal; max-width: 10rem; margin-left: auto; }\n"
+    "th[scope=rowgroup] { text-align: left; background: var(--card); }\n"
     "th[scope=row] { text-align: left; font-weight: 500; white-space: normal; min-width: 14rem; max-width: 24rem;\n"
     "  position: sticky; left: 0; background: var(--back); border-right: 1px solid var(--line); }\n"
     "thead th:first-child { text-align: left; position: sticky; left: 0; border-right: 1px solid var(--line); }\n"
