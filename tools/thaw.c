@@ -11,7 +11,8 @@
 /* X(name): tools/cmd_<name>.c defines cli_command_<name>. In the order of --help. */
 #define COMMAND_LIST(X)                                                                                                \
     X(finetune)                                                                                                        \
-    X(lr_find) X(check) X(evaluate) X(predict) X(features) X(inspect) X(profile) X(run) X(convert) X(devices) X(cache)
+    X(lr_find)                                                                                                         \
+    X(check) X(evaluate) X(predict) X(features) X(inspect) X(profile) X(bench) X(run) X(convert) X(devices) X(cache)
 
 #define COMMAND_EXTERN(name) extern const cli_command cli_command_##name;
 COMMAND_LIST(COMMAND_EXTERN)

@@ -11,6 +11,7 @@
 #ifndef THAW_THAW_H
 #define THAW_THAW_H
 
+#include <thaw/bench.h>
 #include <thaw/cache.h>
 #include <thaw/check.h>
 #include <thaw/data.h>
