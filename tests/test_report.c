@@ -12,7 +12,8 @@
 
 /* All that the schema has, single quotes for double ones. */
 static const char whole[] =
-    "{'schema':'thaw.bench/1','thaw':'0.1.0','started':'2026-11-26T10:00:00Z','seconds':12.5,'later':{'x':[1]},"
+    "{'schema':'thaw.bench/1','thaw':'0.1.0','started':'2026-11-26T10:00:00Z','seconds':12.5,'timer_reason':'no "
+    "profiling','later':{'x':[1]},"
     "'device':{'platform':'P','name':'D\\u001b[31m\\u0085\\n9','vendor':'','driver':'3.1','version':'OpenCL 3.0',"
     "'type':'CPU','compute_units':2,'max_clock_mhz':2700,'global_bytes':1e10,'max_alloc_bytes':4e9,'local_bytes':32768,"
     "'fp16':false,'fp64':true},"
@@ -60,6 +61,7 @@ static void check_head(const thaw_report *report)
     CU_ASSERT_STRING_EQUAL(report->thaw, "0.1.0");
     CU_ASSERT_STRING_EQUAL(report->started, "2026-11-26T10:00:00Z");
     CU_ASSERT_EQUAL(report->seconds, 12.5);
+    CU_ASSERT_STRING_EQUAL(report->timer_reason, "no profiling");
     CU_ASSERT_STRING_EQUAL(report->device.name, "D [31m   9"); /* nothing that would move a terminal's cursor */
     CU_ASSERT_PTR_NULL(report->device.vendor);
     CU_ASSERT_EQUAL(report->device.local_bytes, 32768);

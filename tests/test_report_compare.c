@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/random.h"
+#include "bench/statistics.h"
 #include "report/bootstrap.h"
 #include "report/compare.h"
 
@@ -139,14 +140,20 @@ static void test_bootstrap_coverage(void)
     thaw_context_destroy(&context);
 }
 
-static void test_quantiles(void)
+/* A rate of the device is one whatever it was taken from: twice the operations in four times the time. */
+static void test_device(void)
 {
-    const double sorted[] = {1, 2, 4, 8};
-    CU_ASSERT_EQUAL(thaw_quantile(sorted, 4, 0.5), 3);
-    CU_ASSERT_EQUAL(thaw_quantile(sorted, 3, 0.5), 2);
-    CU_ASSERT_EQUAL(thaw_quantile(sorted, 4, 0), 1);
-    CU_ASSERT_EQUAL(thaw_quantile(sorted, 4, 1), 8);
-    CU_ASSERT_EQUAL(thaw_quantile(sorted, 1, 0.9), 1);
+    begin();
+#define DEVICE(more)                                                                                                   \
+    "{'id':'fma','section':'device','group':'g','status':'ok','unit':'GFLOP/s','better':'higher'" more "}"
+    thaw_report *a = make("a", "1", FULL, DEVICE(",'value':8,'flops':8e9" SAMPLES_1));
+    thaw_report *b = make("b", "1", "'quick':true", DEVICE(",'value':8,'flops':16e9" SAMPLES_2));
+    thaw_comparison *comparison = compare(a, b);
+    const thaw_comparison_cell *cell = &comparison->rows[0].cells[1];
+    CU_ASSERT_EQUAL(cell->ratio, 1);
+    CU_ASSERT_TRUE(cell->low >= 0.97 / 1.03 && cell->low < 1 && cell->high <= 1.03 / 0.97 && cell->high > 1);
+    CU_ASSERT_STRING_EQUAL(comparison->rows[0].note, "");
+    end(a, b, comparison);
 }
 
 /* --- what can't be compared --------------------------------------------------------------------------------------- */
@@ -337,7 +344,7 @@ void suite_report_compare(void)
         {"ratios of known medians", test_ratios},
         {"the bootstrap's extremes", test_bootstrap_extremes},
         {"the bootstrap's coverage", test_bootstrap_coverage},
-        {"quantiles", test_quantiles},
+        {"rates of the device", test_device},
         {"entries that can't be compared", test_refused},
         {"a quick run and a full one", test_quick},
         {"nothing in common", test_nothing_in_common},

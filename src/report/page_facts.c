@@ -59,6 +59,7 @@ static void put_host(thaw_text *page, const thaw_report *report)
     thaw_page_fact(page, "processor", report->processor);
     put_number(page, "threads", report->threads, "");
     thaw_page_fact(page, "thaw", report->thaw);
+    thaw_page_fact(page, "host's timer", report->timer_reason);
     put_pairs(page, report->libraries, report->library_count);
     thaw_text_append(page, "</dl></div>\n");
 }
