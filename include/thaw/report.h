@@ -72,6 +72,7 @@ typedef struct thaw_report {
     char *path; /* as it was given */
     const char *thaw, *started;
     double seconds;
+    const char *timer_reason; /* why the host's clock was used and not the device's; NULL: it was not */
     thaw_report_device device;
     const char *system, *processor; /* of the host */
     double threads;
@@ -136,9 +137,10 @@ typedef struct thaw_comparison {
     size_t warning_count;
 } thaw_comparison;
 
-/* Lays 2 to 8 files side by side; the reports must outlive the comparison. Entries of one id are compared if they did
- * the same work: unit, batch, operations and bytes are equal where both files have them, and between a quick and a full
- * run one of the latter three must be there. Where Thaw's version, a driver, a library or a setting differs, that is a
+/* Lays 2 to 8 files side by side; the reports must outlive the comparison. Entries of one id are compared if they have
+ * one unit and did the same work: batch, operations and bytes are equal where both files have them, and between a quick
+ * and a full run one of these must be there. Of the device itself (the section "device") rates are compared whatever
+ * work they were taken from. Where Thaw's version, a driver, a library or a setting differs, that is a
  * warning. Intervals are those of the ratio of two medians under 2000 resamples of both files' samples (the percentile
  * bootstrap), which need five samples each; the same files give the same numbers. They know of what varied within the
  * two runs, not of what would vary between runs. THAW_ERR_DATA if not one entry can be compared, with the reason;

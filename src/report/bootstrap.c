@@ -6,26 +6,14 @@
 #include "base/context.h"
 #include "base/memory.h"
 #include "base/random.h"
-
-static int compare_numbers(const void *a, const void *b)
-{
-    const double first = *(const double *)a, second = *(const double *)b;
-    return (first > second) - (first < second);
-}
+#include "bench/statistics.h"
 
 thaw_status thaw_sorted_copy(thaw_context *context, const double *samples, size_t count, double **sorted)
 {
     THAW_TRY(thaw_allocate(context, count, sizeof **sorted, sorted));
     memcpy(*sorted, samples, count * sizeof *samples);
-    qsort(*sorted, count, sizeof **sorted, compare_numbers);
+    thaw_bench_sort(*sorted, count);
     return THAW_OK;
-}
-
-double thaw_quantile(const double *sorted, size_t count, double share)
-{
-    const double place = share * (double)(count - 1);
-    const size_t lower = (size_t)place, upper = lower + 1 < count ? lower + 1 : lower;
-    return sorted[lower] + (place - (double)lower) * (sorted[upper] - sorted[lower]);
 }
 
 /* The median of as many draws as there are samples. Counting them in `drawn`, of `count`, spares sorting them. */
@@ -46,7 +34,7 @@ static double resampled_median(const double *sorted, size_t count, uint32_t *dra
 static void percentiles(double *ratios, double *low, double *high)
 {
     const size_t tail = THAW_BOOTSTRAP_RESAMPLES / 40; /* 2.5 % */
-    qsort(ratios, THAW_BOOTSTRAP_RESAMPLES, sizeof *ratios, compare_numbers);
+    thaw_bench_sort(ratios, THAW_BOOTSTRAP_RESAMPLES);
     *low = ratios[tail - 1];
     *high = ratios[THAW_BOOTSTRAP_RESAMPLES - tail];
 }

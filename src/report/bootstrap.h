@@ -12,9 +12,6 @@
 /* An allocated copy in ascending order. */
 THAW_MUST_CHECK thaw_status thaw_sorted_copy(thaw_context *context, const double *samples, size_t count,
                                              double **sorted);
-/* Of sorted numbers, count > 0: 0.5 is the median; between two numbers in proportion. */
-double thaw_quantile(const double *sorted, size_t count, double share);
-
 /* The 95 % interval of median(a) / median(b): both are drawn again from themselves, with replacement, as often as
  * THAW_BOOTSTRAP_RESAMPLES says, and of the ratios that come out the 2.5th and the 97.5th percentile are taken (Efron's
  * percentile bootstrap). Both sorted, above 0; counts from THAW_BOOTSTRAP_LEAST on. The same seed gives the same

@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "bench/statistics.h"
 #include "report/bootstrap.h"
 #include "report/compare.h"
 
@@ -27,9 +28,16 @@ static bool differ(double a, double b)
     return both_known(a, b) && fabs(a - b) > SAME_WORK * fmax(fabs(a), fabs(b));
 }
 
-/* Writes why `entry` can't be held against `first`; false if it can. */
-static bool refuse(const thaw_report_entry *first, const thaw_report_entry *entry, bool other_extent,
-                   char reason[REASON_BYTES])
+/* What a repetition computes and moves is chosen for the device where the device itself is measured, so that it takes
+ * long enough: only rates mean something there. Anywhere else the same id stands for the same work. */
+static bool is_fixed_work(const thaw_report_entry *entry)
+{
+    return strcmp(entry->section, "device") != 0;
+}
+
+/* Writes why the work is another, or may be; false if it is the same. */
+static bool refuse_work(const thaw_report_entry *first, const thaw_report_entry *entry, bool other_extent,
+                        char reason[REASON_BYTES])
 {
     const struct {
         const char *name;
@@ -38,10 +46,6 @@ static bool refuse(const thaw_report_entry *first, const thaw_report_entry *entr
                 {"number of operations", first->flops, entry->flops},
                 {"number of bytes", first->bytes, entry->bytes}};
     bool known = false;
-    if (strcmp(first->unit, entry->unit) != 0 || first->lower_is_better != entry->lower_is_better) {
-        snprintf(reason, REASON_BYTES, "another unit: %.32s instead of %.32s", entry->unit, first->unit);
-        return true;
-    }
     for (size_t i = 0; i < sizeof work / sizeof work[0]; i++) {
         known = known || both_known(work[i].first, work[i].second);
         if (differ(work[i].first, work[i].second)) {
@@ -50,11 +54,20 @@ static bool refuse(const thaw_report_entry *first, const thaw_report_entry *entr
             return true;
         }
     }
-    if (other_extent && !known) {
+    if (other_extent && !known)
         snprintf(reason, REASON_BYTES, "a quick run and a full one, and it isn't written how much either computed");
+    return other_extent && !known;
+}
+
+/* Writes why `entry` can't be held against `first`; false if it can. */
+static bool refuse(const thaw_report_entry *first, const thaw_report_entry *entry, bool other_extent,
+                   char reason[REASON_BYTES])
+{
+    if (strcmp(first->unit, entry->unit) != 0 || first->lower_is_better != entry->lower_is_better) {
+        snprintf(reason, REASON_BYTES, "another unit: %.32s instead of %.32s", entry->unit, first->unit);
         return true;
     }
-    return false;
+    return is_fixed_work(entry) && refuse_work(first, entry, other_extent, reason);
 }
 
 /* --- by how much do they differ? ---------------------------------------------------------------------------------- */
@@ -65,18 +78,29 @@ static uint64_t seed_of(const char *id)
     return thaw_hash_bytes(id, strlen(id), 0).low;
 }
 
-/* Times are samples, values need not be: only if both give the same ratio the ones tell about the others. */
+/* What a repetition of `entry` does, over what one of `first` does, in what the unit counts. */
+static double work_ratio(const thaw_report_entry *first, const thaw_report_entry *entry)
+{
+    const bool bytes = strcmp(first->unit, "GB/s") == 0;
+    const double ratio = bytes ? entry->bytes / first->bytes : entry->flops / first->flops;
+    return first->lower_is_better || isnan(ratio) ? 1 : ratio;
+}
+
+/* Samples are times, values need not be: only if both give the same ratio the ones tell about the others. */
 static thaw_status resample(thaw_context *context, const thaw_report_entry *first, const double *first_sorted,
                             const thaw_report_entry *entry, const double *sorted, thaw_comparison_cell *cell)
 {
-    const double first_median = thaw_quantile(first_sorted, first->sample_count, 0.5);
-    const double median = thaw_quantile(sorted, entry->sample_count, 0.5);
-    if (fabs(first_median / median / cell->ratio - 1) > SAME_RATIO) {
+    const double first_median = thaw_bench_quantile(first_sorted, first->sample_count, 0.5);
+    const double median = thaw_bench_quantile(sorted, entry->sample_count, 0.5), work = work_ratio(first, entry);
+    if (fabs(work * first_median / median / cell->ratio - 1) > SAME_RATIO) {
         snprintf(cell->reason, sizeof cell->reason, "no interval: the samples are not what the values were made from");
         return THAW_OK;
     }
-    return thaw_bootstrap_ratio(context, first_sorted, first->sample_count, sorted, entry->sample_count,
-                                seed_of(first->id), &cell->low, &cell->high);
+    THAW_TRY(thaw_bootstrap_ratio(context, first_sorted, first->sample_count, sorted, entry->sample_count,
+                                  seed_of(first->id), &cell->low, &cell->high));
+    cell->low *= work;
+    cell->high *= work;
+    return THAW_OK;
 }
 
 static thaw_status find_interval(thaw_context *context, const thaw_report_entry *first, const thaw_report_entry *entry,
@@ -134,19 +158,34 @@ static void THAW_PRINTF(3, 4) add_note(char *note, size_t size, const char *form
     va_end(arguments);
 }
 
-static void write_note(thaw_comparison_row *row, size_t count)
+static void note_timers(thaw_comparison_row *row, size_t count)
 {
     const char *timer = NULL;
-    bool timers_differ = false;
+    bool same = true;
     for (size_t i = 0; i < count; i++) {
         const thaw_report_entry *entry = row->cells[i].entry;
         if (!entry || !entry->timer)
             continue;
-        timers_differ = timers_differ || (timer && strcmp(timer, entry->timer) != 0);
+        same = same && (!timer || strcmp(timer, entry->timer) == 0);
         timer = entry->timer;
     }
-    if (timers_differ)
+    if (!same)
         add_note(row->note, sizeof row->note, "timers differ");
+}
+
+/* Where the device itself is measured these are no reason to refuse, but caches make a difference. */
+static void note_bytes(thaw_comparison_row *row, size_t count)
+{
+    const thaw_report_entry *first = row->cells[0].entry;
+    bool same = true;
+    for (size_t i = 1; i < count && first; i++)
+        same = same && (!row->cells[i].entry || !differ(first->bytes, row->cells[i].entry->bytes));
+    if (!same)
+        add_note(row->note, sizeof row->note, "bytes differ");
+}
+
+static void note_flags(thaw_comparison_row *row, size_t count)
+{
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; row->cells[i].entry && j < row->cells[i].entry->flag_count; j++)
             add_note(row->note, sizeof row->note, "%c: %.40s", thaw_comparison_letter(i),
@@ -168,7 +207,9 @@ static thaw_status add_row(thaw_context *context, thaw_comparison *comparison, s
         if (!row->unit && here && here->status == THAW_REPORT_OK)
             row->unit = here->unit;
     }
-    write_note(row, comparison->report_count);
+    note_timers(row, comparison->report_count);
+    note_bytes(row, comparison->report_count);
+    note_flags(row, comparison->report_count);
     comparison->compared_count += row->compared;
     return thaw_context_interrupted(context) ? thaw_fail(context, THAW_ERR_INTERRUPTED, "interrupted") : THAW_OK;
 }

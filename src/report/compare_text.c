@@ -9,7 +9,7 @@
 #include "report/compare.h"
 #include "report/figure.h"
 
-#define NAME_WIDTH   52 /* longer ids push their line to the right */
+#define NAME_WIDTH   72 /* longer ids push their line to the right */
 #define FIGURE_WIDTH 10
 #define UNIT_WIDTH   9
 #define RATIO_WIDTH  24

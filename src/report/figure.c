@@ -2,21 +2,23 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define DIGITS 4
+#define DIGITS      4
+#define LEAST_POWER (-4) /* of ten, from which on no exponent is written */
+#define MOST_POWER  6
 
 thaw_figure thaw_figure_of(double number)
 {
     thaw_figure figure = {""};
     if (isnan(number))
         return figure;
-    const double size = fabs(number);
-    if (size != 0.0 && (size < 1e-4 || size >= 1e7)) {
-        snprintf(figure.text, sizeof figure.text, "%.*e", DIGITS - 1, number);
-        return figure;
-    }
-    const int before_point = size < 1e-4 ? 1 : (int)floor(log10(size)) + 1;
-    snprintf(figure.text, sizeof figure.text, "%.*f", before_point < DIGITS ? DIGITS - before_point : 0, number);
+    snprintf(figure.text, sizeof figure.text, "%.*e", DIGITS - 1, number); /* rounds, and may carry: 9.9999 is 1e1 */
+    const char *exponent = strchr(figure.text, 'e');
+    const int power = exponent ? atoi(exponent + 1) : 0;
+    if (exponent && power >= LEAST_POWER && power <= MOST_POWER)
+        snprintf(figure.text, sizeof figure.text, "%.*f", power < DIGITS - 1 ? DIGITS - 1 - power : 0, number);
     return figure;
 }
 

@@ -185,32 +185,51 @@ static void put_table_head(const compared_page *p)
     thaw_text_append(p->page, "</tr></thead>\n");
 }
 
+static void put_section_head(const compared_page *p, const char *section)
+{
+    thaw_text_append(p->page, "<h2>");
+    thaw_page_text(p->page, section);
+    thaw_text_append(p->page, "</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
+    thaw_page_text(p->page, section);
+    thaw_text_append(p->page, "\"><table>\n");
+    put_table_head(p);
+}
+
+static void put_group(const compared_page *p, const char *group, bool first)
+{
+    thaw_text_append(p->page, "%s<tbody>\n<tr><th scope=\"rowgroup\" colspan=\"%zu\">", first ? "" : "</tbody>\n",
+                     2 * p->comparison->report_count + 1);
+    thaw_page_text(p->page, group);
+    thaw_text_append(p->page, "</th></tr>\n");
+}
+
+static void put_row(const compared_page *p, const thaw_comparison_row *row)
+{
+    put_name(p, row);
+    for (size_t i = 1; i < p->comparison->report_count; i++)
+        put_ratio(p, &row->cells[i]);
+    put_drawing(p, row);
+    for (size_t i = 0; i < p->comparison->report_count; i++)
+        put_value(p, &row->cells[i]);
+    thaw_text_append(p->page, "</tr>\n");
+}
+
 static void put_section(const compared_page *p, const char *section)
 {
-    bool first = true;
+    const char *group = NULL;
     for (size_t i = 0; i < p->comparison->row_count; i++) {
         const thaw_comparison_row *row = &p->comparison->rows[i];
-        if (!row->compared || strcmp(first_entry(p, row)->section, section) != 0)
+        const thaw_report_entry *entry = first_entry(p, row);
+        if (!row->compared || strcmp(entry->section, section) != 0)
             continue;
-        if (first) {
-            thaw_text_append(p->page, "<h2>");
-            thaw_page_text(p->page, section);
-            thaw_text_append(p->page, "</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
-            thaw_page_text(p->page, section);
-            thaw_text_append(p->page, "\"><table>\n");
-            put_table_head(p);
-            thaw_text_append(p->page, "<tbody>\n");
-        }
-        first = false;
-        put_name(p, row);
-        for (size_t j = 1; j < p->comparison->report_count; j++)
-            put_ratio(p, &row->cells[j]);
-        put_drawing(p, row);
-        for (size_t j = 0; j < p->comparison->report_count; j++)
-            put_value(p, &row->cells[j]);
-        thaw_text_append(p->page, "</tr>\n");
+        if (!group)
+            put_section_head(p, section);
+        if (!group || strcmp(group, entry->group) != 0)
+            put_group(p, entry->group, !group);
+        group = entry->group;
+        put_row(p, row);
     }
-    thaw_text_append(p->page, first ? "" : "</tbody></table></div>\n");
+    thaw_text_append(p->page, group ? "</tbody></table></div>\n" : "");
 }
 
 /* Each section once, where its first row comes up. */

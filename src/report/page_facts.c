@@ -59,6 +59,7 @@ static void put_host(thaw_text *page, const thaw_report *report)
     thaw_page_fact(page, "processor", report->processor);
     put_number(page, "threads", report->threads, "");
     thaw_page_fact(page, "thaw", report->thaw);
+    thaw_page_fact(page, "host's timer", report->timer_reason);
     put_pairs(page, report->libraries, report->library_count);
     thaw_text_append(page, "</dl></div>\n");
 }
@@ -77,7 +78,10 @@ static void put_settings(thaw_text *page, const thaw_report *report)
         thaw_text_append(page, "</dd>\n");
     }
     thaw_page_fact(page, "filter", settings->filter);
-    put_number(page, "repeat", settings->repeat, "");
+    if (settings->repeat == 0)
+        thaw_page_fact(page, "repetitions", "until the median is known well enough");
+    else
+        put_number(page, "repetitions", settings->repeat, "");
     put_number(page, "time limit", settings->time_limit_seconds, " s");
     if (settings->seed >= 0)
         thaw_text_append(page, "<dt>seed</dt><dd>%lld</dd>\n", (long long)settings->seed);

@@ -6,6 +6,7 @@
 
 #include "base/context.h"
 #include "base/memory.h"
+#include "bench/statistics.h"
 #include "report/bootstrap.h"
 #include "report/figure.h"
 #include "report/page_facts.h"
@@ -16,7 +17,7 @@
 double thaw_page_median(const thaw_page_run *run, const thaw_report_entry *entry)
 {
     const double *sorted = run->sorted[entry - run->report->entries];
-    return entry->sample_count ? thaw_quantile(sorted, entry->sample_count, 0.5) : NAN;
+    return entry->sample_count ? thaw_bench_quantile(sorted, entry->sample_count, 0.5) : NAN;
 }
 
 double thaw_page_flops_rate(const thaw_page_run *run, const thaw_report_entry *entry)

@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "report/bootstrap.h"
+#include "bench/statistics.h"
 #include "report/figure.h"
 #include "report/page_parts.h"
 
@@ -18,9 +18,9 @@ double thaw_page_strip_range(const thaw_page_run *run, const char *section, cons
         const double *sorted = run->sorted[entry - run->report->entries];
         if (entry->sample_count == 0)
             continue;
-        const double median = thaw_quantile(sorted, entry->sample_count, 0.5);
-        widest = fmax(widest, thaw_quantile(sorted, entry->sample_count, 0.9) / median - 1);
-        widest = fmax(widest, 1 - thaw_quantile(sorted, entry->sample_count, 0.1) / median);
+        const double median = thaw_bench_quantile(sorted, entry->sample_count, 0.5);
+        widest = fmax(widest, thaw_bench_quantile(sorted, entry->sample_count, 0.9) / median - 1);
+        widest = fmax(widest, 1 - thaw_bench_quantile(sorted, entry->sample_count, 0.1) / median);
     }
     size_t i = 0;
     while (i < sizeof ranges / sizeof ranges[0] - 1 && ranges[i] < widest)
@@ -67,9 +67,9 @@ void thaw_page_strip(thaw_text *page, const thaw_page_run *run, const thaw_repor
     const size_t count = entry->sample_count;
     if (count == 0)
         return;
-    const double median = thaw_quantile(sorted, count, 0.5);
-    const double left = place(thaw_quantile(sorted, count, 0.25), median, range);
-    const double right = place(thaw_quantile(sorted, count, 0.75), median, range);
+    const double median = thaw_bench_quantile(sorted, count, 0.5);
+    const double left = place(thaw_bench_quantile(sorted, count, 0.25), median, range);
+    const double right = place(thaw_bench_quantile(sorted, count, 0.75), median, range);
     thaw_text_append(page,
                      "<svg class=\"strip\" role=\"img\" width=\"%.0f\" height=\"%.0f\"><title>%zu repetitions: "
                      "median %s, fastest %s, slowest %s</title>",

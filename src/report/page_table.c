@@ -152,9 +152,9 @@ static bool has_error(const table *t, const thaw_report_entry *entry)
 
 static void put_error(const table *t, const thaw_report_entry *entry)
 {
-    thaw_text_append(t->page, "%.1e", entry->error);
+    thaw_text_append(t->page, "%.2g", entry->error);
     if (!isnan(entry->tolerance))
-        thaw_text_append(t->page, "<small>of %.1e</small>", entry->tolerance);
+        thaw_text_append(t->page, "<small>of %.2g</small>", entry->tolerance);
 }
 
 static bool has_memory(const table *t, const thaw_report_entry *entry)
@@ -259,8 +259,8 @@ static void put_reason(const table *t, size_t column_count, const thaw_report_en
     thaw_page_badge(t->page, status, status);
     thaw_text_append(t->page, " ");
     thaw_page_text(t->page, entry->reason);
-    if (!isnan(entry->error))
-        thaw_text_append(t->page, " (largest error %.1e, allowed %.1e)", entry->error, entry->tolerance);
+    if (!isnan(entry->error) && !isnan(entry->tolerance))
+        thaw_text_append(t->page, " (largest error %.2g, allowed %.2g)", entry->error, entry->tolerance);
     thaw_text_append(t->page, "</div></td>");
 }
 

@@ -185,6 +185,7 @@ static thaw_status read_all(const thaw_fields *top, thaw_report *report)
     THAW_TRY(thaw_field_require(top, "thaw", report->thaw));
     THAW_TRY(thaw_field_text(top, "started", &report->started));
     THAW_TRY(thaw_field_number(top, "seconds", 0, THAW_REPORT_MOST, &report->seconds));
+    THAW_TRY(thaw_field_text(top, "timer_reason", &report->timer_reason));
     THAW_TRY(read_device(top, &report->device));
     THAW_TRY(read_host(top, report));
     THAW_TRY(read_settings(top, &report->settings));

@@ -103,7 +103,7 @@ static thaw_status read_numbers(const thaw_fields *fields, thaw_report_entry *en
         {"batch", &entry->batch, 1},
         {"peak_device_bytes", &entry->peak_device_bytes, least},
         {"process_bytes", &entry->process_bytes, least},
-        {"energy_joules", &entry->energy_joules, least},
+        {"energy_joules", &entry->energy_joules, 0},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         *numbers[i].number = NAN;
