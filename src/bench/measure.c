@@ -17,7 +17,7 @@
 #define LEAST_WARM   2
 #define MOST_SAMPLES 1000
 #define MOST_INNER   10000
-#define MOST_SERIES  3
+#define MOST_SERIES  4
 /* A sample runs the work until so much has gone by: what a start and an end cost must not count. */
 #define SAMPLE_SECONDS 0.003
 #define WARM_SHARE     0.15 /* of the job's time: a driver's fresh threads may share one core for a while */
@@ -170,7 +170,7 @@ static void keep_if_steadier(course *c, bool moved, series *kept)
  * there is time. Which one counts is decided by how steady they are, not by what they say. */
 static thaw_status run_steadily(course *c, series *kept)
 {
-    const double start = thaw_clock_seconds(), most = 2 * c->bench->job_seconds;
+    const double start = thaw_clock_seconds(), most = 3 * c->bench->job_seconds;
     thaw_bench *bench = c->bench;
     for (int i = 0; i < MOST_SERIES; i++) {
         THAW_TRY(thaw_bench_burst(bench));
