@@ -354,9 +354,9 @@ thaw_exits 1 bench --filter device.latency.launch --repeat 2 --assert 'device.la
 check "bench: what does not hold is told" grep -q '^thaw: bench: device.latency.launch>1000000000 does not hold' stderr
 check "bench: and counted" grep -q '^thaw: bench: 1 of 2 assertions did not hold$' stderr
 thaw_exits 2 bench --filter 'no.such.*'
-cp -r "$kernels" broken
-sed -i 's/a = fma(a, f, t);/a = fma(a, f, f);/' broken/peak.cl
-THAW_KERNEL_DIR=$folder/broken "$thaw" bench --filter device.fma.fp32 --repeat 2 -q >stdout 2>stderr
+cp -r "$kernels" spoilt_kernels
+sed -i 's/a = fma(a, f, t);/a = fma(a, f, f);/' spoilt_kernels/peak.cl
+THAW_KERNEL_DIR=$folder/spoilt_kernels "$thaw" bench --filter device.fma.fp32 --repeat 2 -q >stdout 2>stderr
 check "bench: status 1 where a kernel is wrong" [ $? = 1 ]
 check "bench: which has no figure" grep -q '^device.fma.fp32  wrong$' stdout
 check "bench: but a reason" grep -q '^device.fma.fp32: wrong: .* largest relative error' stdout
