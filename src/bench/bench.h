@@ -91,6 +91,10 @@ THAW_MUST_CHECK thaw_status thaw_bench_measure(thaw_bench *bench, const thaw_ben
 THAW_MUST_CHECK thaw_status thaw_bench_fill(thaw_bench *bench, const thaw_bench_subject *subject,
                                             thaw_bench_entry *entry);
 
+/* THAW_ERR_UNSUPPORTED for so many operations as would take longer than all of the time that is left, at the best rate
+ * so far: such work is not begun. */
+THAW_MUST_CHECK thaw_status thaw_bench_check_time(const thaw_bench *bench, double flops);
+
 /* A short piece of multiply-adds: sets burst_rate. */
 THAW_MUST_CHECK thaw_status thaw_bench_burst(thaw_bench *bench);
 

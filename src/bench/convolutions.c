@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define WORST_ERROR 1e-4 /* of the largest element; as the tuner has it */
+/* Of a whole measurement at least: the tuner's trials, verifying, warming up, repetitions. */
+#define PASSES 20
 
 enum { BATCH = 8, QUICK_EVERY = 12, MOST_LAYERS = 64 };
 
@@ -168,11 +170,19 @@ static thaw_status measure(thaw_bench_operator *op, thaw_bench_entry *entry)
     return thaw_bench_measure(op->bench, &subject, entry);
 }
 
+static double count_flops(const layer *l)
+{
+    const int64_t height = (l->height + 2 * l->pad - l->size) / l->stride + 1;
+    const int64_t width = (l->width + 2 * l->pad - l->size) / l->stride + 1;
+    return 2.0 * BATCH * (double)(l->out * height * width) * (double)(l->channels / l->groups * l->size * l->size);
+}
+
 static thaw_status run_convolution(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
 {
     const details *d = job->details;
     const thaw_bench_operator_options options = options_of(d);
     thaw_bench_operator op;
+    THAW_TRY(thaw_bench_check_time(bench, PASSES * count_flops(&d->layer))); /* before anything is tuned */
     thaw_status status = thaw_bench_operator_open(bench, &options, &op);
     op.details = d;
     op.reference = references[d->pass];

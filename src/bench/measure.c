@@ -15,6 +15,7 @@
 #define CLOCK_MOVED  0.1
 #define ABOVE_PEAK   1.05
 #define LEAST_WARM   2
+#define RUNS         6 /* at least: verifying, warming up, repetitions */
 #define SLOW_RUN     4 /* times the job's time */
 #define MOST_SAMPLES 1000
 #define MOST_INNER   10000
@@ -87,13 +88,10 @@ static thaw_status take_sample(course *c)
     return keep_sample(c, seconds);
 }
 
-/* What would take longer than all of the time that is left, at the best rate so far, is not begun: verifying, warming
- * up and three repetitions are about six runs. */
-static thaw_status check_time(const course *c)
+thaw_status thaw_bench_check_time(const thaw_bench *bench, double flops)
 {
-    const thaw_bench *bench = c->bench;
-    const double runs = 6, left = bench->end - thaw_clock_seconds();
-    const double wanted = bench->best_rate > 0 ? runs * c->subject->flops / bench->best_rate : 0;
+    const double left = bench->end - thaw_clock_seconds();
+    const double wanted = bench->best_rate > 0 ? flops / bench->best_rate : 0;
     if (bench->end <= 0 || wanted <= left)
         return THAW_OK;
     return thaw_fail(bench->context, THAW_ERR_UNSUPPORTED,
@@ -211,7 +209,7 @@ static thaw_status run_course(course *c)
 {
     series kept = {0};
     bool slow;
-    THAW_TRY(check_time(c));
+    THAW_TRY(thaw_bench_check_time(c->bench, RUNS * c->subject->flops));
     THAW_TRY(verify(c));
     thaw_buffer_restart_peak(c->bench->device); /* what the reference and the tuner took is not its own */
     THAW_TRY(thaw_timer_open(c->bench->device, c->bench->device_clock && !c->subject->by_host, &c->timer));

@@ -15,6 +15,9 @@
 #define MOMENTUM       0.9
 #define FORWARD_FACTOR 3 /* a step of training of everything: forward, and both gradients */
 
+/* Of a whole measurement at least, in forward passes: the tuner's trials, verifying, warming up, repetitions. */
+#define PASSES 20
+
 enum { SIDE = 224, CHANNELS = 3, ALL_STAGES = -1 };
 
 typedef enum model_kind { FORWARD, HEAD, LAST_STAGE, TRAIN } model_kind;
@@ -274,11 +277,32 @@ static thaw_status open_programs(trial *t)
     return thaw_step_open(t->model, device, &options, &t->step);
 }
 
+/* Of the whole batch, forward. */
+static double forward_flops(const thaw_graph *graph)
+{
+    double flops = 0;
+    for (size_t i = 0; i < graph->node_count; i++)
+        flops += (double)graph->nodes[i]->flops;
+    return flops;
+}
+
+/* Before anything is tuned and compiled for a model that the device is too slow for. */
+static thaw_status check_time(const trial *t)
+{
+    const thaw_program_options options = {.batch = t->d.batch, .height = SIDE, .width = SIDE};
+    thaw_program *shapes;
+    THAW_TRY(thaw_program_create(t->model->graph, NULL, &options, &shapes));
+    const double flops = forward_flops(shapes->graph);
+    thaw_program_destroy(&shapes);
+    return thaw_bench_check_time(t->bench, PASSES * flops);
+}
+
 static thaw_status open_trial(trial *t)
 {
     thaw_bench *bench = t->bench;
     const size_t count = (size_t)t->d.batch * t->image_elements;
     THAW_TRY(thaw_model_invent(bench->context, t->d.architecture, bench->options.seed, &t->model));
+    THAW_TRY(check_time(t));
     THAW_TRY(thaw_allocate(bench->context, count, sizeof *t->images, &t->images));
     THAW_TRY(thaw_buffer_create(bench->device, count * sizeof *t->images, &t->stored));
     THAW_TRY(thaw_bench_random(bench, bench->options.seed, count, t->images, t->stored));
@@ -293,15 +317,6 @@ static void close_trial(trial *t)
     thaw_buffer_destroy(&t->stored);
     free(t->images);
     thaw_buffer_pool_trim(t->bench->device); /* the next model wants other sizes */
-}
-
-/* Of the whole batch, forward. */
-static double forward_flops(const thaw_graph *graph)
-{
-    double flops = 0;
-    for (size_t i = 0; i < graph->node_count; i++)
-        flops += (double)graph->nodes[i]->flops;
-    return flops;
 }
 
 static double count_flops(const trial *t)
