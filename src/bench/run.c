@@ -69,12 +69,12 @@ static thaw_status plan_jobs(thaw_bench *bench)
     if (bench->options.sections[THAW_BENCH_DEVICE]) {
         THAW_TRY(thaw_bench_plan_arithmetic(bench));
         THAW_TRY(thaw_bench_plan_bandwidths(bench));
-        THAW_TRY(thaw_bench_plan_transfers(bench));
         THAW_TRY(thaw_bench_plan_latencies(bench));
+        THAW_TRY(thaw_bench_plan_transfers(bench));
     }
     if (bench->options.sections[THAW_BENCH_KERNELS]) {
-        THAW_TRY(thaw_bench_plan_products(bench));
         THAW_TRY(thaw_bench_plan_layers(bench));
+        THAW_TRY(thaw_bench_plan_products(bench));
         THAW_TRY(thaw_bench_plan_convolutions(bench));
     }
     if (bench->options.sections[THAW_BENCH_MODELS])
@@ -168,7 +168,8 @@ static thaw_status run_or_skip(thaw_bench *bench, const thaw_bench_job *job, dou
         return run_job(bench, job, entry);
     entry->outcome = THAW_BENCH_UNAVAILABLE;
     thaw_text text = {0};
-    thaw_text_append(&text, "no time left: the limit of %.0f s was reached before it began", bench->limit_seconds);
+    thaw_text_append(&text, "no time left: its section's part of the limit of %.0f s was over before it began",
+                     bench->limit_seconds);
     entry->reason = text.data;
     return text.failed ? thaw_fail(bench->context, THAW_ERR_MEMORY, "out of memory") : THAW_OK;
 }
