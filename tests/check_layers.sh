@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-order="base hub device tensor ops model format data train report"
+order="base hub device tensor ops model format data train bench report"
 offences=$(mktemp) || exit 1
 trap 'rm -f "$offences"' EXIT
 

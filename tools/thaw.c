@@ -12,7 +12,8 @@
 #define COMMAND_LIST(X)                                                                                                \
     X(finetune)                                                                                                        \
     X(lr_find)                                                                                                         \
-    X(check) X(evaluate) X(predict) X(features) X(inspect) X(profile) X(run) X(convert) X(pull) X(devices) X(cache)
+    X(check)                                                                                                           \
+    X(evaluate) X(predict) X(features) X(inspect) X(profile) X(bench) X(run) X(convert) X(pull) X(devices) X(cache)
 
 #define COMMAND_EXTERN(name) extern const cli_command cli_command_##name;
 COMMAND_LIST(COMMAND_EXTERN)

@@ -11,6 +11,7 @@
 #ifndef THAW_THAW_H
 #define THAW_THAW_H
 
+#include <thaw/bench.h>
 #include <thaw/cache.h>
 #include <thaw/check.h>
 #include <thaw/data.h>
@@ -19,6 +20,7 @@
 #include <thaw/hub.h>
 #include <thaw/model.h>
 #include <thaw/profile.h>
+#include <thaw/report.h>
 #include <thaw/status.h>
 #include <thaw/tensor.h>
 #include <thaw/train.h>

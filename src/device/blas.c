@@ -88,7 +88,7 @@ static CLBlastStatusCode call_clblast(thaw_device *device, const thaw_gemm *g)
                         (size_t)g->c_stride, &device->queue, NULL);
 }
 
-static thaw_status run_clblast(thaw_device *device, const thaw_gemm *g)
+static CLBlastStatusCode try_clblast(thaw_device *device, const thaw_gemm *g)
 {
     THAW_TRY(thaw_chain_flush(device));
     CLBlastStatusCode code = call_clblast(device, g);
@@ -96,6 +96,12 @@ static thaw_status run_clblast(thaw_device *device, const thaw_gemm *g)
         thaw_buffer_pool_trim(device);
         code = call_clblast(device, g);
     }
+    return code;
+}
+
+static thaw_status run_clblast(thaw_device *device, const thaw_gemm *g)
+{
+    const CLBlastStatusCode code = try_clblast(device, g);
     if (code == CLBlastSuccess)
         return THAW_OK;
     if (thaw_opencl_lacks_memory(code))
@@ -122,6 +128,16 @@ static bool dot_fits(const thaw_gemm *g)
 
 typedef thaw_status (*algorithm)(thaw_device *device, const thaw_gemm *g);
 
+/* Of our own. */
+static algorithm choose_own(const thaw_device *device, const thaw_gemm *g)
+{
+    if (g->k == 0 || thaw_device_width(device) == 1)
+        return run_plain;
+    if (dot_fits(g) && dot_pays(g))
+        return run_dot;
+    return thaw_gemm_packed_pays(device, g) ? thaw_gemm_run_packed : run_plain;
+}
+
 static algorithm choose(const thaw_device *device, const thaw_gemm *g)
 {
     const char *wish = getenv("THAW_ALGORITHM");
@@ -133,18 +149,12 @@ static algorithm choose(const thaw_device *device, const thaw_gemm *g)
         return thaw_gemm_run_packed;
     if (device->quirks.clblast_runs && (device->quirks.clblast_fast || (wish && strcmp(wish, "clblast") == 0)))
         return run_clblast;
-    if (thaw_device_width(device) == 1)
-        return run_plain;
-    if (dot_fits(g) && dot_pays(g))
-        return run_dot;
-    return thaw_gemm_packed_pays(device, g) ? thaw_gemm_run_packed : run_plain;
+    return choose_own(device, g);
 }
 
-thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)
+static thaw_status check(const thaw_device *device, const thaw_gemm *gemm)
 {
     assert(gemm->m >= 0 && gemm->n >= 0 && gemm->k >= 0);
-    if (gemm->m == 0 || gemm->n == 0)
-        return THAW_OK;
     if (!gemm_fits(gemm))
         return thaw_fail(device->context, THAW_ERR_SIZE,
                          "a matrix product of %lld x %lld x %lld reaches outside its buffers", (long long)gemm->m,
@@ -153,5 +163,40 @@ thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)
     if (gemm->m > INT32_MAX - TILE_M || gemm->n > INT32_MAX - TILE_N || gemm->k > INT32_MAX)
         return thaw_fail(device->context, THAW_ERR_SIZE, "a matrix product of %lld x %lld x %lld is too large",
                          (long long)gemm->m, (long long)gemm->n, (long long)gemm->k);
+    return THAW_OK;
+}
+
+thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm)
+{
+    if (gemm->m == 0 || gemm->n == 0)
+        return THAW_OK;
+    THAW_TRY(check(device, gemm));
     return choose(device, gemm)(device, gemm);
+}
+
+/* What it makes is not ours in any case. */
+static thaw_status run_only_clblast(thaw_device *device, const thaw_gemm *g)
+{
+    if (!device->quirks.clblast_runs)
+        return thaw_fail(device->context, THAW_ERR_UNSUPPORTED, "CLBlast is not used on %s", device->info.platform);
+    const CLBlastStatusCode code = try_clblast(device, g);
+    return code == CLBlastSuccess
+               ? THAW_OK
+               : thaw_fail(device->context, THAW_ERR_UNSUPPORTED, "CLBlast does not work here: error %d", (int)code);
+}
+
+thaw_status thaw_gemm_run_by(thaw_device *device, const thaw_gemm *gemm, thaw_gemm_maker maker)
+{
+    if (gemm->m == 0 || gemm->n == 0)
+        return THAW_OK;
+    THAW_TRY(check(device, gemm));
+    return maker == THAW_GEMM_CLBLAST ? run_only_clblast(device, gemm) : choose_own(device, gemm)(device, gemm);
+}
+
+const char *thaw_gemm_algorithm(thaw_device *device, const thaw_gemm *gemm, thaw_gemm_maker maker)
+{
+    if (maker == THAW_GEMM_CLBLAST)
+        return "clblast";
+    const algorithm own = choose_own(device, gemm);
+    return own == run_dot ? "dot" : own == run_plain ? "plain" : "packed";
 }

@@ -21,4 +21,11 @@ typedef struct thaw_gemm {
  * inside its buffer. */
 THAW_MUST_CHECK thaw_status thaw_gemm_run(thaw_device *device, const thaw_gemm *gemm);
 
+/* The same by CLBlast (THAW_ERR_UNSUPPORTED where it does not run), or by the kernel of Thaw's own that would be chosen
+ * if there were no CLBlast. */
+typedef enum thaw_gemm_maker { THAW_GEMM_CLBLAST, THAW_GEMM_THAW } thaw_gemm_maker;
+THAW_MUST_CHECK thaw_status thaw_gemm_run_by(thaw_device *device, const thaw_gemm *gemm, thaw_gemm_maker maker);
+/* Its name, as THAW_ALGORITHM knows it. */
+const char *thaw_gemm_algorithm(thaw_device *device, const thaw_gemm *gemm, thaw_gemm_maker maker);
+
 #endif

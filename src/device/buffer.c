@@ -151,6 +151,11 @@ void thaw_buffer_destroy(thaw_buffer **buffer)
     pool->idle = returned;
 }
 
+void thaw_buffer_restart_peak(thaw_device *device)
+{
+    device->pool.peak_bytes = device->pool.live_bytes;
+}
+
 void thaw_buffer_pool_trim(thaw_device *device)
 {
     thaw_pool *pool = &device->pool;

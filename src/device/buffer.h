@@ -22,6 +22,9 @@ THAW_MUST_CHECK thaw_status thaw_buffer_copy(thaw_buffer *from, size_t from_byte
 /* Repeats the 4-byte pattern; offset and size are multiples of 4. */
 THAW_MUST_CHECK thaw_status thaw_buffer_fill(thaw_buffer *buffer, size_t offset_bytes, uint32_t pattern, size_t size);
 
+/* thaw_device_peak_bytes() counts anew from what is in use now. */
+void thaw_buffer_restart_peak(thaw_device *device);
+
 /* Gives the pool's idle buffers back to the driver. */
 void thaw_buffer_pool_trim(thaw_device *device);
 

@@ -9,7 +9,7 @@ static const struct {
 } rules[] = {
     /* A simulator, ten thousand times slower: our kernels are what it is to look at. Takes memory that was filled for
      * memory that nobody wrote. */
-    {"Oclgrind", "", {.fill_by_writing = true, .exact_buffers = true, .score_factor = 0.01}},
+    {"Oclgrind", "", {.fill_by_writing = true, .simulated = true, .exact_buffers = true, .score_factor = 0.01}},
     /* Mesa caches compiled programs itself, and ends the process over a binary that it does not know. On its software
      * rasteriser CLBlast is slower than our kernel (512 cubed: 2.5 s against 0.7 s). 22.3 gives a sub-group's size as
      * the work-group size of every kernel, also of those that require more and run. llvmpipe ends all loops of a

@@ -10,6 +10,7 @@ typedef struct thaw_quirks {
     bool cache_binaries; /* the driver keeps no compiled programs itself */
     bool slow_header; /* clang's, with every built-in function, is read for each program: cl/builtins.clh is faster */
     bool fill_by_writing; /* fills are not seen as such */
+    bool simulated;       /* so slow that times mean nothing */
     bool exact_buffers;   /* buffers of exactly the size asked for, never reused: every stray access shows */
     bool host_memory;     /* buffers in memory of ours cost no copy, so that it may lie on huge pages */
     bool group_unknown;   /* what it says about a kernel's largest work-group is too little */

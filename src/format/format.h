@@ -17,6 +17,11 @@ typedef struct thaw_format {
     void (*release)(void *source);
 } thaw_format;
 
+/* A model of a built-in architecture whose weights are made up from the seed: for measuring. It can be saved as one of
+ * bare weights can. THAW_ERR_USAGE for a name that does not exist, with all that do; THAW_ERR_MEMORY. */
+THAW_MUST_CHECK thaw_status thaw_model_invent(thaw_context *context, const char *architecture, uint64_t seed,
+                                              thaw_model **model);
+
 extern const thaw_format thaw_format_safetensors, thaw_format_safetensors_index, thaw_format_onnx;
 
 #endif

@@ -102,3 +102,23 @@ const thaw_format thaw_format_safetensors_index = {.name = "safetensors index",
                                                    .read = read_index,
                                                    .write = thaw_onnx_write_new,
                                                    .release = release};
+
+static thaw_status make_up(thaw_model *model, const char *architecture, uint64_t seed)
+{
+    model->format = &thaw_format_safetensors;
+    THAW_TRY(thaw_copy_text(model->context, architecture, &model->path));
+    return thaw_architecture_invent(model->context, architecture, seed, &model->graph);
+}
+
+thaw_status thaw_model_invent(thaw_context *context, const char *architecture, uint64_t seed, thaw_model **model)
+{
+    thaw_model *made;
+    *model = NULL;
+    THAW_TRY(thaw_allocate(context, 1, sizeof *made, &made));
+    made->context = context;
+    const thaw_status status = make_up(made, architecture, seed);
+    if (status != THAW_OK)
+        thaw_model_close(&made);
+    *model = made;
+    return status;
+}

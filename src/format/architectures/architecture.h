@@ -42,6 +42,10 @@ THAW_FAMILY_LIST(THAW_FAMILY_EXTERN)
 THAW_MUST_CHECK thaw_status thaw_architecture_build(thaw_context *context, const thaw_weights *weights,
                                                     const char *name, thaw_graph **graph,
                                                     const thaw_architecture **found, thaw_scheme *scheme);
+/* The same with parameters that are made up from the seed, in the names of the first scheme that the architecture has.
+ * THAW_ERR_USAGE for a name that does not exist. */
+THAW_MUST_CHECK thaw_status thaw_architecture_invent(thaw_context *context, const char *name, uint64_t seed,
+                                                     thaw_graph **graph);
 /* What the architecture calls the linear layer that makes its classes; "" where that is none, or there is no such
  * architecture. */
 THAW_MUST_CHECK thaw_status thaw_architecture_head(thaw_context *context, const char *name, const char *scheme,

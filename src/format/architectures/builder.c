@@ -1,6 +1,7 @@
 #include "format/architectures/builder.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,36 @@ static thaw_status load(thaw_context *context, const thaw_safetensor *stored, th
     return status;
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+    const size_t length = strlen(name), end_length = strlen(end);
+    return length >= end_length && strcmp(name + length - end_length, end) == 0;
+}
+
+/* Numbers with which signals neither fade nor grow on the way through the net: weights as He et al. 2015 have them for
+ * ReLU, uniform; scales and variances around 1; all else around 0. */
+static void invent_range(const char *name, const thaw_shape *shape, double *centre, double *reach)
+{
+    const bool kernel = shape->rank == 2 || shape->rank == 4;
+    const bool scale = shape->rank == 1 && (ends_in(name, "weight") || ends_in(name, "gamma"));
+    const bool variance = ends_in(name, "running_var");
+    *centre = scale || variance ? 1 : 0;
+    *reach = kernel ? sqrt(6.0 / (double)thaw_shape_span(shape, 1, shape->rank)) : variance ? 0.5 : 0.1;
+}
+
+static thaw_status invent(thaw_builder *b, const char *name, const thaw_shape *shape, thaw_value **value)
+{
+    double centre, reach;
+    thaw_tensor *tensor;
+    THAW_TRY(thaw_tensor_create(b->context, THAW_FLOAT32, shape, &tensor));
+    invent_range(name, shape, &centre, &reach);
+    for (int64_t i = 0; i < tensor->count; i++)
+        ((float *)tensor->data)[i] = (float)(centre + reach * (2 * thaw_random_uniform(&b->random) - 1));
+    const thaw_status status = add_constant(b, name, tensor, value);
+    thaw_tensor_release(&tensor);
+    return status;
+}
+
 thaw_status thaw_builder_parameter(thaw_builder *b, const thaw_shape *shape, thaw_value **value, const char *format,
                                    ...)
 {
@@ -83,6 +114,8 @@ thaw_status thaw_builder_parameter(thaw_builder *b, const thaw_shape *shape, tha
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
     *value = NULL;
+    if (b->invents)
+        return invent(b, name, shape, value);
     const size_t place = thaw_weights_find(b->weights, name);
     if (!check_parameter(b, name, shape, place) || !b->graph)
         return THAW_OK;

@@ -5,6 +5,7 @@
 #ifndef THAW_FORMAT_ARCHITECTURES_BUILDER_H
 #define THAW_FORMAT_ARCHITECTURES_BUILDER_H
 
+#include "base/random.h"
 #include "base/text.h"
 #include "format/weights.h"
 #include "model/graph.h"
@@ -19,7 +20,9 @@ typedef struct thaw_builder {
     thaw_graph *graph;           /* NULL: nothing is built */
     const thaw_weights *weights; /* borrowed */
     bool *used;                  /* [weights->count] */
-    bool telling;                /* what is wrong is written down, not only counted */
+    bool invents;                /* parameters are made up, from `random`, whatever the weights have */
+    thaw_random random;
+    bool telling; /* what is wrong is written down, not only counted */
     thaw_text missing, misshaped;
     size_t found_count, missing_count, misshaped_count;
     int64_t height, width;      /* of the images; -1: any */

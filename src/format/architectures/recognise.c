@@ -208,6 +208,34 @@ thaw_status thaw_architecture_build(thaw_context *context, const thaw_weights *w
     return status;
 }
 
+/* The first scheme of the first architecture of that name; family NULL: there is none. */
+static trial find_named(const char *name)
+{
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        for (size_t j = 0; j < families[i]->count; j++)
+            for (int scheme = 0; scheme < THAW_SCHEME_COUNT; scheme++)
+                if (families[i]->schemes[scheme] && is_named(&families[i]->rows[j], name))
+                    return (trial){
+                        .family = families[i], .architecture = &families[i]->rows[j], .scheme = (thaw_scheme)scheme};
+    return (trial){0};
+}
+
+thaw_status thaw_architecture_invent(thaw_context *context, const char *name, uint64_t seed, thaw_graph **graph)
+{
+    const thaw_weights nothing = {0};
+    thaw_builder b = {.context = context, .weights = &nothing, .invents = true, .random = {seed}};
+    const trial found = find_named(name);
+    *graph = NULL;
+    if (!found.family)
+        return fail_unknown(context, name);
+    THAW_TRY(thaw_graph_create(context, &b.graph));
+    const thaw_status status = build_graph(&b, &found);
+    if (status != THAW_OK)
+        thaw_graph_destroy(&b.graph);
+    *graph = b.graph;
+    return status;
+}
+
 thaw_status thaw_architecture_head(thaw_context *context, const char *name, const char *scheme,
                                    char head[THAW_HEAD_BYTES])
 {
