@@ -19,6 +19,15 @@ void thaw_page_text(thaw_text *page, const char *text)
     }
 }
 
+void thaw_page_title(thaw_text *page, const char *title)
+{
+    if (!title)
+        return;
+    thaw_text_append(page, "<span class=\"name\">");
+    thaw_page_text(page, title);
+    thaw_text_append(page, "</span>");
+}
+
 void thaw_page_id(thaw_text *page, const char *id)
 {
     thaw_text_append(page, "<span class=\"id\">");
