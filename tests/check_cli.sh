@@ -142,6 +142,17 @@ done <<'END'
 2|expected MODEL IMAGE|predict m.onnx
 2|--top '0'|predict m.onnx i.png --top 0
 2|expected MODEL|inspect
+2|--section 'gpu': there are device, kernels and models|bench --section gpu
+2|--repeat '0'|bench --repeat 0
+2|--time-limit '0'|bench --time-limit 0
+2|no operator behind the id|bench --assert models.resnet18.forward
+2|unexpected argument 'a.json'|bench a.json
+2|two files at least|bench --compare a.json
+2|does not go with --quick|bench --compare --quick a.json b.json
+2|goes with --html and --json|bench --compare --output c.json a.json b.json
+1|no-such.json|bench --compare no-such.json b.json
+1|no-such-folder/o.json|bench --output no-such-folder/o.json
+1|no-such-folder/o.html|bench --html no-such-folder/o.html
 2|expected MODEL|profile
 2|--batch '0'|profile m.onnx --batch 0
 2|--repeat '0'|profile m.onnx --repeat 0
@@ -170,7 +181,7 @@ one_error "empty"
 # --- help --------------------------------------------------------------------------------------------------------------
 thaw_exits 0 --help
 cp stdout general
-for command in finetune lr-find evaluate predict features inspect profile run convert devices; do
+for command in finetune lr-find evaluate predict features inspect profile bench run convert devices; do
     check "thaw --help lists $command" grep -q "^  $command " general
     thaw_exits 0 $command --help
     check "$command: usage line" grep -q "^Usage: thaw $command" stdout
@@ -323,6 +334,30 @@ check "profile: a table" grep -q '^name .* % peak' stdout
 check "profile: totals" grep -q 'images/s$' stdout
 thaw_exits 0 profile mine.onnx --whole --repeat 1 --frozen-precision fp16 -q
 check "profile: what halves change" grep -q '^outputs differ from those with fp32 by ' stdout
+
+# --- bench -------------------------------------------------------------------------------------------------------------
+thaw_exits 0 bench --quick --section device --filter 'device.[dfl]*' --repeat 2 --output a.json --html a.html -q
+check "bench: a table" grep -q '^device.fma.fp32 .* GFLOP/s ' stdout
+check "bench: what can't be measured says why" [ "$(grep -c 'unavailable$' stdout)" = "$(grep -c ': unavailable: ' stdout)" ]
+check "bench: a page" grep -q '</html>' a.html
+thaw_exits 0 bench --filter 'device.latency.*' --repeat 2 --json -q
+check "bench: JSON" "$json_check" schema thaw started seconds device host settings libraries entries sections peaks <stdout
+cp stdout b.json
+thaw_exits 0 bench --compare a.json b.json --html both.html
+check "bench: compared" grep -q '^device.latency.launch' stdout
+check "bench: a page of both" grep -q '</html>' both.html
+thaw_exits 0 bench --compare a.json b.json --json
+check "bench: a comparison as JSON" "$json_check" files warnings rows <stdout
+thaw_exits 1 bench --filter device.latency.launch --repeat 2 --assert 'device.latency.launch<1e9' --assert \
+    'device.latency.launch>1e9' -q
+check "bench: what does not hold is told" grep -q '^thaw: bench: device.latency.launch>1e9 does not hold' stderr
+check "bench: and counted" grep -q '^thaw: bench: 1 of 2 assertions did not hold$' stderr
+thaw_exits 2 bench --filter 'no.such.*'
+if command -v oclgrind >/dev/null; then
+    oclgrind "$thaw" --device Oclgrind bench --quick -q >stdout 2>stderr
+    check "bench: status 5 on a simulator" [ $? = 5 ]
+    one_error "times on it mean nothing"
+fi
 thaw_exits 0 evaluate mine.onnx --data data --frozen-precision fp16 --json
 thaw_exits 0 evaluate mine.onnx --data data --json
 check "evaluate: JSON" "$json_check" count top1 top1_low top1_high top5 macro_f1 per_class confusion <stdout
