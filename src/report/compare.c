@@ -107,8 +107,9 @@ static thaw_status find_interval(thaw_context *context, const thaw_report_entry 
                                  thaw_comparison_cell *cell)
 {
     double *first_sorted = NULL, *sorted = NULL;
-    if (first->sample_count < THAW_BOOTSTRAP_LEAST || entry->sample_count < THAW_BOOTSTRAP_LEAST) {
-        snprintf(cell->reason, sizeof cell->reason, "no interval: fewer than %d samples", THAW_BOOTSTRAP_LEAST);
+    if (first->sample_count < THAW_BENCH_ENOUGH || entry->sample_count < THAW_BENCH_ENOUGH) {
+        snprintf(cell->reason, sizeof cell->reason, "no interval: fewer than %d samples here or in A",
+                 THAW_BENCH_ENOUGH);
         return THAW_OK;
     }
     thaw_status status = thaw_sorted_copy(context, first->samples, first->sample_count, &first_sorted);
