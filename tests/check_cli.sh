@@ -6,6 +6,7 @@ thaw=$1
 draw=$2
 json_check=$3
 base=$(cd "$(dirname "$0")/.." && pwd)/tools/demo/base.onnx
+kernels=$(cd "$(dirname "$0")/../cl" && pwd)
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
@@ -350,9 +351,15 @@ thaw_exits 0 bench --compare a.json b.json --json
 check "bench: a comparison as JSON" "$json_check" files warnings rows <stdout
 thaw_exits 1 bench --filter device.latency.launch --repeat 2 --assert 'device.latency.launch<1e9' --assert \
     'device.latency.launch>1e9' -q
-check "bench: what does not hold is told" grep -q '^thaw: bench: device.latency.launch>1e9 does not hold' stderr
+check "bench: what does not hold is told" grep -q '^thaw: bench: device.latency.launch>1000000000 does not hold' stderr
 check "bench: and counted" grep -q '^thaw: bench: 1 of 2 assertions did not hold$' stderr
 thaw_exits 2 bench --filter 'no.such.*'
+cp -r "$kernels" spoilt_kernels
+sed -i 's/a = fma(a, f, t);/a = fma(a, f, f);/' spoilt_kernels/peak.cl
+THAW_KERNEL_DIR=$folder/spoilt_kernels "$thaw" bench --filter device.fma.fp32 --repeat 2 -q >stdout 2>stderr
+check "bench: status 1 where a kernel is wrong" [ $? = 1 ]
+check "bench: which has no figure" grep -q '^device.fma.fp32  wrong$' stdout
+check "bench: but a reason" grep -q '^device.fma.fp32: wrong: .* largest relative error' stdout
 if command -v oclgrind >/dev/null; then
     oclgrind "$thaw" --device Oclgrind bench --quick -q >stdout 2>stderr
     check "bench: status 5 on a simulator" [ $? = 5 ]

@@ -26,6 +26,8 @@ typedef struct thaw_bench {
     double job_seconds;    /* how long the present job may repeat what it measures */
     double burst_rate;     /* multiply-adds' FLOP/s, just seen */
     double best_burst;     /* the most of them */
+    double best_rate;      /* the most FLOP/s of a kernel or a model; 0: none yet */
+    double end;            /* when the run should be over, by the host's clock; 0: whenever */
     double best_bandwidth; /* bytes/s of read, copy and triad; 0: not measured */
 } thaw_bench;
 

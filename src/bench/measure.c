@@ -15,9 +15,10 @@
 #define CLOCK_MOVED  0.1
 #define ABOVE_PEAK   1.05
 #define LEAST_WARM   2
+#define SLOW_RUN     4 /* times the job's time */
 #define MOST_SAMPLES 1000
 #define MOST_INNER   10000
-#define MOST_SERIES  3
+#define MOST_SERIES  4
 /* A sample runs the work until so much has gone by: what a start and an end cost must not count. */
 #define SAMPLE_SECONDS 0.003
 #define WARM_SHARE     0.15 /* of the job's time: a driver's fresh threads may share one core for a while */
@@ -67,25 +68,9 @@ static thaw_status verify(const course *c)
                      entry->error, entry->tolerance);
 }
 
-/* And how many runs make a sample. */
-static thaw_status warm_up(course *c)
-{
-    const double start = thaw_clock_seconds(), wanted = WARM_SHARE * c->bench->job_seconds;
-    double seconds = 0;
-    for (int i = 0; i < LEAST_WARM || thaw_clock_seconds() - start < wanted; i++) {
-        THAW_TRY(time_runs(c, c->inner, &seconds));
-        const double more = SAMPLE_SECONDS / (seconds > 0 ? seconds : 1e-9);
-        if (!c->subject->single)
-            c->inner = more < 1 ? 1 : more > MOST_INNER ? MOST_INNER : (int32_t)more;
-    }
-    return THAW_OK;
-}
-
-static thaw_status take_sample(course *c)
+static thaw_status keep_sample(course *c, double seconds)
 {
     thaw_bench_entry *entry = c->entry;
-    double seconds;
-    THAW_TRY(time_runs(c, c->inner, &seconds));
     if (!(seconds > 0))
         return thaw_fail(c->bench->context, THAW_ERR_DEVICE, "a clock that stands still");
     THAW_TRY(thaw_reserve(c->bench->context, &entry->samples, &c->capacity, entry->sample_count + 1,
@@ -93,6 +78,43 @@ static thaw_status take_sample(course *c)
     entry->samples[entry->sample_count++] = seconds;
     c->runs += c->inner;
     return THAW_OK;
+}
+
+static thaw_status take_sample(course *c)
+{
+    double seconds;
+    THAW_TRY(time_runs(c, c->inner, &seconds));
+    return keep_sample(c, seconds);
+}
+
+/* What would take longer than all of the time that is left, at the best rate so far, is not begun: verifying, warming
+ * up and three repetitions are about six runs. */
+static thaw_status check_time(const course *c)
+{
+    const thaw_bench *bench = c->bench;
+    const double runs = 6, left = bench->end - thaw_clock_seconds();
+    const double wanted = bench->best_rate > 0 ? runs * c->subject->flops / bench->best_rate : 0;
+    if (bench->end <= 0 || wanted <= left)
+        return THAW_OK;
+    return thaw_fail(bench->context, THAW_ERR_UNSUPPORTED,
+                     "it would take about %.0f s on this device, and %.0f s of the time limit are left", wanted,
+                     left > 0 ? left : 0);
+}
+
+/* And how many runs make a sample. What takes much longer than there is time for is not run again: `slow`. */
+static thaw_status warm_up(course *c, bool *slow)
+{
+    const double start = thaw_clock_seconds(), wanted = WARM_SHARE * c->bench->job_seconds;
+    double seconds = 0;
+    *slow = false;
+    for (int i = 0; !*slow && (i < LEAST_WARM || thaw_clock_seconds() - start < wanted); i++) {
+        THAW_TRY(time_runs(c, c->inner, &seconds));
+        *slow = seconds > SLOW_RUN * c->bench->job_seconds && !c->bench->options.repeats;
+        const double more = SAMPLE_SECONDS / (seconds > 0 ? seconds : 1e-9);
+        if (!c->subject->single)
+            c->inner = more < 1 ? 1 : more > MOST_INNER ? MOST_INNER : (int32_t)more;
+    }
+    return *slow ? keep_sample(c, seconds) : THAW_OK;
 }
 
 static thaw_status sort(thaw_context *context, const thaw_bench_entry *entry, double **sorted, size_t *capacity)
@@ -170,7 +192,7 @@ static void keep_if_steadier(course *c, bool moved, series *kept)
  * there is time. Which one counts is decided by how steady they are, not by what they say. */
 static thaw_status run_steadily(course *c, series *kept)
 {
-    const double start = thaw_clock_seconds(), most = 2 * c->bench->job_seconds;
+    const double start = thaw_clock_seconds(), most = 3 * c->bench->job_seconds;
     thaw_bench *bench = c->bench;
     for (int i = 0; i < MOST_SERIES; i++) {
         THAW_TRY(thaw_bench_burst(bench));
@@ -188,10 +210,14 @@ static thaw_status run_steadily(course *c, series *kept)
 static thaw_status run_course(course *c)
 {
     series kept = {0};
+    bool slow;
+    THAW_TRY(check_time(c));
     THAW_TRY(verify(c));
     thaw_buffer_restart_peak(c->bench->device); /* what the reference and the tuner took is not its own */
     THAW_TRY(thaw_timer_open(c->bench->device, c->bench->device_clock && !c->subject->by_host, &c->timer));
-    THAW_TRY(warm_up(c));
+    THAW_TRY(warm_up(c, &slow));
+    if (slow)
+        return thaw_bench_fill(c->bench, c->subject, c->entry);
     const thaw_status status = run_steadily(c, &kept);
     free(c->entry->samples);
     c->entry->samples = kept.samples;
@@ -269,6 +295,8 @@ thaw_status thaw_bench_fill(thaw_bench *bench, const thaw_bench_subject *subject
     entry->flags[THAW_BENCH_FLAG_SPREAD] = s.spread > WIDE_SPREAD;
     entry->flags[THAW_BENCH_FLAG_FEW_SAMPLES] = entry->sample_count < THAW_BENCH_ENOUGH;
     entry->flags[THAW_BENCH_FLAG_ABOVE_PEAK] |= is_above_peak(bench, subject, entry);
+    if (entry->section != THAW_BENCH_DEVICE)
+        bench->best_rate = fmax(bench->best_rate, subject->flops / s.median);
     return THAW_OK;
 }
 
@@ -294,13 +322,13 @@ static thaw_status launch_burst(const thaw_bench *bench, thaw_kernel *kernel, th
 static thaw_status run_burst(thaw_bench *bench, thaw_kernel *kernel, thaw_buffer *out, size_t items, int32_t width)
 {
     double seconds = 0;
-    int32_t steps = 256;
+    int32_t steps = 16;
     bench->burst_rate = 0;
     THAW_TRY(launch_burst(bench, kernel, out, items, steps, &seconds));
     while (seconds < BURST_SECONDS / 2 && steps < 1 << 24) {
         THAW_TRY(launch_burst(bench, kernel, out, items, steps, &seconds));
         if (seconds < BURST_SECONDS / 2)
-            steps *= 2;
+            steps *= seconds < BURST_SECONDS / 8 ? 8 : 2;
     }
     for (int i = 0; i < BURST_LAUNCHES; i++) {
         THAW_TRY(launch_burst(bench, kernel, out, items, steps, &seconds));

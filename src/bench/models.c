@@ -9,8 +9,8 @@
 #include <string.h>
 
 #define WORST_OUTPUT   1e-4 /* of the largest output, between two ways to compute the model */
-#define WORST_DESCENT  0.05 /* of what the gradients say about the loss: the rest is curvature and rounding */
-#define DESCENT        2e-3 /* by how much of itself the loss is to change for that */
+#define WORST_DESCENT  0.02 /* of what the gradients say about the loss: the rest is curvature and rounding */
+#define DESCENT        5e-4 /* by how much of itself the loss is to change for that */
 #define LEARNING_RATE  1e-6 /* weights stay what they are but for their last digits, however many steps */
 #define MOMENTUM       0.9
 #define FORWARD_FACTOR 3 /* a step of training of everything: forward, and both gradients */

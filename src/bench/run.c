@@ -197,7 +197,7 @@ static thaw_status run_section(thaw_bench *bench, thaw_bench_section section, do
     size_t left = count_jobs(bench, section);
     if (left == 0)
         return THAW_OK;
-    const double end = deadline_of(bench, section, thaw_clock_seconds(), start + bench->limit_seconds);
+    const double end = deadline_of(bench, section, thaw_clock_seconds(), bench->end);
     for (size_t i = 0; i < bench->job_count; i++) {
         if (bench->jobs[i].section != section)
             continue;
@@ -217,6 +217,7 @@ thaw_status thaw_bench_run_jobs(thaw_bench *bench)
     const double start = thaw_clock_seconds();
     size_t done = 0;
     THAW_TRY(thaw_bench_burst(bench));
+    bench->end = start + bench->limit_seconds;
     THAW_TRY(thaw_bench_burst(bench)); /* the first one finds the device asleep */
     for (int i = 0; i < THAW_BENCH_SECTION_COUNT; i++)
         THAW_TRY(run_section(bench, (thaw_bench_section)i, start, &done));
