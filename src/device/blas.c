@@ -90,7 +90,6 @@ static CLBlastStatusCode call_clblast(thaw_device *device, const thaw_gemm *g)
 
 static CLBlastStatusCode try_clblast(thaw_device *device, const thaw_gemm *g)
 {
-    THAW_TRY(thaw_chain_flush(device));
     CLBlastStatusCode code = call_clblast(device, g);
     if (thaw_opencl_lacks_memory(code)) {
         thaw_buffer_pool_trim(device);
@@ -101,6 +100,7 @@ static CLBlastStatusCode try_clblast(thaw_device *device, const thaw_gemm *g)
 
 static thaw_status run_clblast(thaw_device *device, const thaw_gemm *g)
 {
+    THAW_TRY(thaw_chain_flush(device));
     const CLBlastStatusCode code = try_clblast(device, g);
     if (code == CLBlastSuccess)
         return THAW_OK;
@@ -179,6 +179,7 @@ static thaw_status run_only_clblast(thaw_device *device, const thaw_gemm *g)
 {
     if (!device->quirks.clblast_runs)
         return thaw_fail(device->context, THAW_ERR_UNSUPPORTED, "CLBlast is not used on %s", device->info.platform);
+    THAW_TRY(thaw_chain_flush(device));
     const CLBlastStatusCode code = try_clblast(device, g);
     return code == CLBlastSuccess
                ? THAW_OK
