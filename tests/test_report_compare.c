@@ -170,7 +170,8 @@ static const struct {
     {OK_HIGHER("8", ",'bytes':64"), OK_HIGHER("8", ",'bytes':65"), "another number of bytes: 65 instead of 64", false},
     {OK_HIGHER("8", SAMPLES_1), "'status':'wrong','reason':'off by one'}", "wrong: off by one", false},
     {"'status':'failed','reason':'no memory'}", OK_HIGHER("8", SAMPLES_1), "nothing in A to compare it with", false},
-    {OK_HIGHER("8", SAMPLES_1), OK_HIGHER("8", ",'samples':[1,1,1,1]"), "no interval: fewer than 5 samples", true},
+    {OK_HIGHER("8", SAMPLES_1), OK_HIGHER("8", ",'samples':[1,1,1,1,1]"),
+     "no interval: fewer than 6 samples here or in A", true},
     {OK_HIGHER("8", SAMPLES_1), OK_HIGHER("8", SAMPLES_2), "no interval: the samples are not what the values", true},
 };
 
@@ -260,7 +261,7 @@ static void test_notes_and_table(void)
                           NAMED("x") OK_HIGHER("8", SAMPLES_1 ",'timer':'device'") "," NAMED("old") OK_HIGHER("5", ""));
     thaw_report *b = make("b.json", "1", FULL,
                           NAMED("new") OK_HIGHER("5", "") "," NAMED("x")
-                              OK_HIGHER("16.5", ",'samples':[0.485,0.485,0.485,0.485,"
+                              OK_HIGHER("16.5", ",'samples':[0.485,0.485,0.485,0.485,0.485,"
                                                 "0.485],'timer':'host','flags':['spread']"));
     thaw_comparison *comparison = compare(a, b);
     CU_ASSERT_EQUAL_FATAL(comparison->row_count, 3);

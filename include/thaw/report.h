@@ -142,7 +142,7 @@ typedef struct thaw_comparison {
  * and a full run one of these must be there. Of the device itself (the section "device") rates are compared whatever
  * work they were taken from. Where Thaw's version, a driver, a library or a setting differs, that is a
  * warning. Intervals are those of the ratio of two medians under 2000 resamples of both files' samples (the percentile
- * bootstrap), which need five samples each; the same files give the same numbers. They know of what varied within the
+ * bootstrap), which need six samples each; the same files give the same numbers. They know of what varied within the
  * two runs, not of what would vary between runs. THAW_ERR_DATA if not one entry can be compared, with the reason;
  * THAW_ERR_USAGE for another number of files; THAW_ERR_INTERRUPTED, THAW_ERR_MEMORY. *comparison is NULL then; freed
  * with thaw_comparison_close(). */

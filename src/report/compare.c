@@ -107,8 +107,9 @@ static thaw_status find_interval(thaw_context *context, const thaw_report_entry 
                                  thaw_comparison_cell *cell)
 {
     double *first_sorted = NULL, *sorted = NULL;
-    if (first->sample_count < THAW_BOOTSTRAP_LEAST || entry->sample_count < THAW_BOOTSTRAP_LEAST) {
-        snprintf(cell->reason, sizeof cell->reason, "no interval: fewer than %d samples", THAW_BOOTSTRAP_LEAST);
+    if (first->sample_count < THAW_BENCH_ENOUGH || entry->sample_count < THAW_BENCH_ENOUGH) {
+        snprintf(cell->reason, sizeof cell->reason, "no interval: fewer than %d samples here or in A",
+                 THAW_BENCH_ENOUGH);
         return THAW_OK;
     }
     thaw_status status = thaw_sorted_copy(context, first->samples, first->sample_count, &first_sorted);
@@ -173,17 +174,6 @@ static void note_timers(thaw_comparison_row *row, size_t count)
         add_note(row->note, sizeof row->note, "timers differ");
 }
 
-/* Where the device itself is measured these are no reason to refuse, but caches make a difference. */
-static void note_bytes(thaw_comparison_row *row, size_t count)
-{
-    const thaw_report_entry *first = row->cells[0].entry;
-    bool same = true;
-    for (size_t i = 1; i < count && first; i++)
-        same = same && (!row->cells[i].entry || !differ(first->bytes, row->cells[i].entry->bytes));
-    if (!same)
-        add_note(row->note, sizeof row->note, "bytes differ");
-}
-
 static void note_flags(thaw_comparison_row *row, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -208,7 +198,6 @@ static thaw_status add_row(thaw_context *context, thaw_comparison *comparison, s
             row->unit = here->unit;
     }
     note_timers(row, comparison->report_count);
-    note_bytes(row, comparison->report_count);
     note_flags(row, comparison->report_count);
     comparison->compared_count += row->compared;
     return thaw_context_interrupted(context) ? thaw_fail(context, THAW_ERR_INTERRUPTED, "interrupted") : THAW_OK;

@@ -19,6 +19,15 @@ void thaw_page_text(thaw_text *page, const char *text)
     }
 }
 
+void thaw_page_title(thaw_text *page, const char *title)
+{
+    if (!title)
+        return;
+    thaw_text_append(page, "<span class=\"name\">");
+    thaw_page_text(page, title);
+    thaw_text_append(page, "</span>");
+}
+
 void thaw_page_id(thaw_text *page, const char *id)
 {
     thaw_text_append(page, "<span class=\"id\">");
@@ -66,7 +75,8 @@ const char *thaw_page_flag_meaning(const char *flag)
 {
     static const char *const meanings[][2] = {
         {"spread", "a tenth of the repetitions took over 10 % longer than another tenth"},
-        {"above_peak", "faster than the device can be: fewer operations than were counted, or a clock that is off"},
+        {"above_peak",
+         "faster than the device can be: fewer operations than were counted, data from caches, or a clock that is off"},
         {"clock_moved", "the device was faster or slower after the measurement than before it"},
         {"few_samples", "too few repetitions fitted into the time for the interval to mean much"},
     };

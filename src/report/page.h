@@ -8,7 +8,9 @@
 /* The text with what means something in HTML, attributes included, written as entities; NULL gives nothing. */
 void thaw_page_text(thaw_text *page, const char *text);
 
-/* An id, in small type, which may be broken behind its points. */
+/* What people call a measurement; NULL gives nothing. */
+void thaw_page_title(thaw_text *page, const char *title);
+/* An id, in small type, which may be broken behind its points; a phone leaves it out behind a title. */
 void thaw_page_id(thaw_text *page, const char *id);
 
 /* From the doctype to the heading of the page. */

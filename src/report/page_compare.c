@@ -162,7 +162,7 @@ static void put_ratio(const compared_page *p, const thaw_comparison_cell *cell)
 static void put_name(const compared_page *p, const thaw_comparison_row *row)
 {
     thaw_text_append(p->page, "<tr><th scope=\"row\">");
-    thaw_page_text(p->page, row->title);
+    thaw_page_title(p->page, row->title);
     if (row->note[0])
         thaw_page_badge(p->page, "flag", row->note);
     thaw_page_id(p->page, row->id);

@@ -20,18 +20,22 @@ double thaw_page_median(const thaw_page_run *run, const thaw_report_entry *entry
     return entry->sample_count ? thaw_bench_quantile(sorted, entry->sample_count, 0.5) : NAN;
 }
 
+/* The value where it is in this unit, else what a repetition counts by its time. */
+static double rate_of(const thaw_page_run *run, const thaw_report_entry *entry, const char *unit, double work)
+{
+    if (entry->status != THAW_REPORT_OK)
+        return NAN;
+    return strcmp(entry->unit, unit) == 0 ? entry->value * 1e9 : work / thaw_page_median(run, entry);
+}
+
 double thaw_page_flops_rate(const thaw_page_run *run, const thaw_report_entry *entry)
 {
-    if (entry->unit && strcmp(entry->unit, "GFLOP/s") == 0)
-        return entry->value * 1e9;
-    return entry->flops / thaw_page_median(run, entry);
+    return rate_of(run, entry, "GFLOP/s", entry->flops);
 }
 
 double thaw_page_bytes_rate(const thaw_page_run *run, const thaw_report_entry *entry)
 {
-    if (entry->unit && strcmp(entry->unit, "GB/s") == 0)
-        return entry->value * 1e9;
-    return entry->bytes / thaw_page_median(run, entry);
+    return rate_of(run, entry, "GB/s", entry->bytes);
 }
 
 const thaw_report_entry *thaw_page_next(const thaw_report *report, const char *section, const char *group,

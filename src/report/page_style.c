@@ -80,7 +80,7 @@ const char thaw_page_style[] =
     /* tables */
     ".scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .4rem; }\n"
     ".scroll:focus-visible { outline: 2px solid var(--s0); }\n"
-    "table { border-collapse: collapse; width: 100%; font-size: .84rem; line-height: 1.35; }\n"
+    "table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .84rem; line-height: 1.35; }\n"
     "th, td { padding: .35rem .6rem; text-align: right; vertical-align: top; border-top: 1px solid var(--line);\n"
     "  font-variant-numeric: tabular-nums; white-space: nowrap; }\n"
     "thead th { background: var(--card); border-top: 0; font-weight: 600; vertical-align: bottom; }\n"
@@ -108,7 +108,7 @@ const char thaw_page_style[] =
     "  .bar .none { grid-column: 1 / 3; }\n"
     "  .plot { padding-left: 2.9rem; } .plot > svg { height: 21rem; }\n"
     "  .reason { max-width: calc(100vw - 13rem); }\n"
-    "  th[scope=row] { min-width: 10rem; max-width: 10rem; } th .id { font-size: .8em; } th, td { padding: .3rem "
+    "  th[scope=row] { min-width: 10rem; max-width: 10rem; } .name ~ .id { display: none; } th, td { padding: .3rem "
     ".4rem; }\n"
     "}\n"
     "@media print {\n"

@@ -77,35 +77,40 @@ static void put_time(const table *t, const thaw_report_entry *entry)
     put_small(t, "", entry->timer);
 }
 
-/* Of the device itself the value says it, and what it moves may lie in a cache or in the host's memory. */
-static bool has_share(const table *t)
+/* Is a rate that the value does not say itself, or what it is of the most, worth a cell? Not of the device itself: what
+ * is moved there may lie in a cache or in the host's memory. */
+static bool has_rate(const table *t, const thaw_report_entry *entry, double rate, const char *unit, double most)
 {
-    return strcmp(t->section, "device") != 0;
+    return strcmp(t->section, "device") != 0 && !isnan(rate) && !(strcmp(entry->unit, unit) == 0 && isnan(most));
+}
+
+static void put_rate(const table *t, const thaw_report_entry *entry, double rate, const char *unit)
+{
+    if (strcmp(entry->unit, unit) != 0)
+        thaw_text_append(t->page, "%s %s", thaw_figure_of(rate).text, unit);
 }
 
 static bool has_flops_rate(const table *t, const thaw_report_entry *entry)
 {
-    return has_share(t) && !isnan(thaw_page_flops_rate(t->run, entry));
+    return has_rate(t, entry, thaw_page_flops_rate(t->run, entry), "GFLOP/s", t->run->report->peak_gflops);
 }
 
 static void put_flops_rate(const table *t, const thaw_report_entry *entry)
 {
     const double gflops = thaw_page_flops_rate(t->run, entry) / 1e9;
-    if (strcmp(entry->unit, "GFLOP/s") != 0)
-        thaw_text_append(t->page, "%s GFLOP/s", thaw_figure_of(gflops).text);
+    put_rate(t, entry, gflops, "GFLOP/s");
     put_share(t, gflops / t->run->report->peak_gflops, "peak");
 }
 
 static bool has_bytes_rate(const table *t, const thaw_report_entry *entry)
 {
-    return has_share(t) && !isnan(thaw_page_bytes_rate(t->run, entry));
+    return has_rate(t, entry, thaw_page_bytes_rate(t->run, entry), "GB/s", t->run->report->copy_gbs);
 }
 
 static void put_bytes_rate(const table *t, const thaw_report_entry *entry)
 {
     const double gbs = thaw_page_bytes_rate(t->run, entry) / 1e9;
-    if (strcmp(entry->unit, "GB/s") != 0)
-        thaw_text_append(t->page, "%s GB/s", thaw_figure_of(gbs).text);
+    put_rate(t, entry, gbs, "GB/s");
     put_share(t, gbs / t->run->report->copy_gbs, "copy");
 }
 
@@ -232,8 +237,7 @@ static void put_head(const table *t, const bool shown[COLUMN_COUNT])
 static void put_name(const table *t, const thaw_report_entry *entry)
 {
     thaw_text_append(t->page, "<tr><th scope=\"row\">");
-    if (entry->title)
-        thaw_page_text(t->page, entry->title);
+    thaw_page_title(t->page, entry->title);
     thaw_page_flags(t->page, entry);
     thaw_page_id(t->page, entry->id);
     thaw_text_append(t->page, "</th>");
