@@ -1,6 +1,5 @@
 /* Weights stored as 16-bit floats: what that changes, and what it must not. */
 #include "conv_reference.h"
-#include "device/tuning.h"
 #include "model/program.h"
 #include "op_subject.h"
 #include "op_trial.h"
@@ -310,23 +309,6 @@ static void other_storage_keeps_floats(void)
     thaw_context_set_log(test_context(), NULL, NULL);
 }
 
-/* What was measured with one kind of weights is not taken for the other. */
-static void measured_choices_know_the_precision(void)
-{
-    static const convolution row = {NULL, WINOGRAD_ERROR, {"pads=1,1,1,1", "1x7x6x6 c:10x7x3x3 c:10", 0, 0, NULL}};
-    const size_t before = thaw_tuning_measured(test_device());
-    setenv("THAW_TUNING", "on", 1);
-    check_convolution(&row, RANDOM, 4, true);
-    const size_t halves = thaw_tuning_measured(test_device());
-    check_convolution(&row, ONE_TOO_LARGE, 4, false);
-    const size_t floats = thaw_tuning_measured(test_device());
-    check_convolution(&row, RANDOM, 4, true);
-    setenv("THAW_TUNING", "off", 1);
-    CU_ASSERT(halves > before);
-    CU_ASSERT(floats > halves);
-    CU_ASSERT_EQUAL(thaw_tuning_measured(test_device()), floats);
-}
-
 void suite_frozen_precision(void)
 {
     static const test_entry tests[] = {
@@ -339,7 +321,6 @@ void suite_frozen_precision(void)
         {"fused Winograd is left out", fused_winograd_is_left_out},
         {"layers of too large weights are told of", layers_of_too_large_weights_are_told_of},
         {"other storage keeps floats", other_storage_keeps_floats},
-        {"measured choices know the precision", measured_choices_know_the_precision},
     };
     TEST_SUITE("frozen_precision", tests);
 }
