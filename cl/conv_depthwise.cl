@@ -2,9 +2,10 @@
  * tile of TILE neighbouring pixels of a row is summed up in registers. Each vector of the input that the tile sees is
  * read once for every row of the kernel, and what lies outside the image counts as 0.
  *
- * Weights: [blocks, kernel_h, KERNEL_W, BLOCK], bias: [blocks, BLOCK], with zeros for channels that don't exist. Any
- * sizes; one channel's elements fit an int. Sizes along the width are known when this is compiled, STRIDE_W with
- * KERNEL_W; SPARSE is defined where a tile hardly reads a vector twice: dilated kernels, and very wide ones.
+ * Weights (floats, or HALVES): [blocks, kernel_h, KERNEL_W, BLOCK], bias: [blocks, BLOCK], with zeros for channels that
+ * don't exist. Any sizes; one channel's elements fit an int. Sizes along the width are known when this is compiled,
+ * STRIDE_W with KERNEL_W; SPARSE is defined where a tile hardly reads a vector twice: dilated kernels, and very wide
+ * ones.
  *
  * With SUMS, sums[n, runs of rows, blocks, BLOCK] get what the output's pixels add up to.
  *
@@ -37,12 +38,12 @@ __attribute__((always_inline)) static inline floatb column(line in, int i, bool 
 }
 
 /* Adds one row of the kernel to the sums. */
-__attribute__((always_inline)) static inline void add_row(floatb sum[TILE], line in, global const float *weight,
+__attribute__((always_inline)) static inline void add_row(floatb sum[TILE], line in, global const weight_float *weight,
                                                           bool inside)
 {
 #ifdef SPARSE
     for (int k = 0; k < KERNEL_W; k++) {
-        const floatb factor = load_block(k, weight);
+        const floatb factor = load_weights(k, weight);
 #pragma unroll
         for (int i = 0; i < TILE; i++)
             sum[i] = fma(column(in, i * STRIDE_W + k * in.dilation, inside), factor, sum[i]);
@@ -54,7 +55,7 @@ __attribute__((always_inline)) static inline void add_row(floatb sum[TILE], line
 #pragma unroll
         for (int k = at % STRIDE_W; k < KERNEL_W; k += STRIDE_W)
             if (k <= at && (at - k) / STRIDE_W < TILE)
-                sum[(at - k) / STRIDE_W] = fma(value, load_block(k, weight), sum[(at - k) / STRIDE_W]);
+                sum[(at - k) / STRIDE_W] = fma(value, load_weights(k, weight), sum[(at - k) / STRIDE_W]);
     }
 #endif
 }
@@ -67,7 +68,7 @@ __attribute__((always_inline)) static inline void add_row(floatb sum[TILE], line
 
 /* Piece (run of `run` rows, block, image). */
 kernel void conv_depthwise(global float *restrict y, global const float *restrict input,
-                           global const float *restrict weights, global const float *restrict bias,
+                           global const weight_float *restrict weights, global const float *restrict bias,
                            global const float *residual, float alpha, float beta, int run, int in_h, int in_w,
                            int out_h, int out_w, int kernel_h, int stride_h, int dilation_h, int dilation_w, int pad_h,
                            int pad_w SUMS_ARGUMENT, PIECES)
@@ -77,7 +78,7 @@ kernel void conv_depthwise(global float *restrict y, global const float *restric
         const size_t plane = (size_t)piece.z * high + piece.y;
         const int first = piece.x * run, end = min(first + run, out_h);
         const floatb start = load_block(piece.y, bias);
-        global const float *const weight = weights + piece.y * kernel_h * KERNEL_W * BLOCK;
+        global const weight_float *const weight = weights + piece.y * kernel_h * KERNEL_W * BLOCK;
         global const float *const x = input + plane * in_h * in_w * BLOCK;
 #ifdef SUMS
         floatb total = 0.0f;

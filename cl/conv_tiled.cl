@@ -4,9 +4,9 @@
  * multiply-adds.
  *
  * Weights: [groups, stacks, kernel_h, input blocks, kernel_w, BLOCK (in), STACK * BLOCK (out)], zeros for channels that
- * don't exist, and BLOCK zeros behind the end: what is read outside the image. The bias, [output channels], is read
- * for whole stacks. Input channels up to a whole block are finite. kernel_w is at most MOST_COLUMNS; the input has
- * fewer than 2^30 elements.
+ * don't exist, and BLOCK zeros (floats with HALVES too) behind the end: what is read outside the image. The bias,
+ * [output channels], is read for whole stacks. Input channels up to a whole block are finite. kernel_w is at most
+ * MOST_COLUMNS; the input has fewer than 2^30 elements.
  *
  * POINTWISE: 1x1 kernels of stride 1 without padding, whose images come as one row of all their pixels. With SCALED,
  * factors[n, channels] are what the input is multiplied by first: a gate's results.
@@ -77,14 +77,14 @@ static inline place next(place at, int out_h, int out_w)
 /* One kernel position: BLOCK channels of each pixel. Calls would keep the sums in memory. */
 __attribute__((always_inline)) static inline void add_products(floatb sum[STACK][TILE],
                                                                global const float *const pixel[TILE],
-                                                               global const float *weight)
+                                                               global const weight_float *weight)
 {
 #pragma unroll 4 /* with more, LLVM loads so far ahead that the sums leave the registers */
     for (int c = 0; c < BLOCK; c++) {
         floatb factor[STACK];
 #pragma unroll
         for (int k = 0; k < STACK; k++)
-            factor[k] = load_block(c * STACK + k, weight);
+            factor[k] = load_weights(c * STACK + k, weight);
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
             const floatb number = pixel[i][c];
@@ -100,7 +100,8 @@ __attribute__((always_inline)) static inline void add_products(floatb sum[STACK]
 
 /* The same with pixels of one image, whose channels' factors go into the weights: there are fewer of them. */
 __attribute__((always_inline)) static inline void add_scaled(floatb sum[STACK][TILE], global const float *pixels,
-                                                             global const float *weight, global const float *factors)
+                                                             global const weight_float *weight,
+                                                             global const float *factors)
 {
 #pragma unroll 4
     for (int c = 0; c < BLOCK; c++) {
@@ -108,7 +109,7 @@ __attribute__((always_inline)) static inline void add_scaled(floatb sum[STACK][T
         floatb factor[STACK];
 #pragma unroll
         for (int k = 0; k < STACK; k++)
-            factor[k] = scale * load_block(c * STACK + k, weight);
+            factor[k] = scale * load_weights(c * STACK + k, weight);
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
             const floatb number = pixels[i * BLOCK + c];
@@ -122,7 +123,7 @@ __attribute__((always_inline)) static inline void add_scaled(floatb sum[STACK][T
 /* The same with pixels of any images. */
 __attribute__((always_inline)) static inline void add_each_scaled(floatb sum[STACK][TILE],
                                                                   global const float *const pixel[TILE],
-                                                                  global const float *weight,
+                                                                  global const weight_float *weight,
                                                                   global const float *const scale[TILE])
 {
     for (int c = 0; c < BLOCK; c++)
@@ -131,15 +132,16 @@ __attribute__((always_inline)) static inline void add_each_scaled(floatb sum[STA
             const floatb number = pixel[i][c] * scale[i][c];
 #pragma unroll
             for (int k = 0; k < STACK; k++)
-                sum[k][i] = fma(number, load_block(c * STACK + k, weight), sum[k][i]);
+                sum[k][i] = fma(number, load_weights(c * STACK + k, weight), sum[k][i]);
         }
 }
 
 /* Adds up any tile whose windows are one pixel: number w[] of image[], whose channels are multiplied by `factors`. */
 __attribute__((always_inline)) static inline void add_pixels(floatb sum[STACK][TILE], global const float *x,
-                                                             global const float *weight, global const float *factors,
-                                                             const int image[TILE], const int w[TILE], int in_blocks,
-                                                             long in_image, long in_plane)
+                                                             global const weight_float *weight,
+                                                             global const float *factors, const int image[TILE],
+                                                             const int w[TILE], int in_blocks, long in_image,
+                                                             long in_plane)
 {
     for (int c = 0; c < in_blocks; c++, weight += STACK * BLOCK * BLOCK) {
         global const float *pixel[TILE], *scale[TILE];
@@ -161,13 +163,18 @@ __attribute__((always_inline)) static inline void add_pixels(floatb sum[STACK][T
 #else
 #define FETCH_AHEAD(at) (void)(at)
 #endif
-#define LINE 16 /* floats */
+#ifdef HALVES
+#define LINE 32 /* weights */
+#else
+#define LINE 16
+#endif
 
 /* Adds up a tile whose pixels are neighbours in one row, windows of one pixel: x points to the first. With each input
  * block, `lines` more lines are fetched from `ahead` on. */
 __attribute__((always_inline)) static inline void add_row(floatb sum[STACK][TILE], global const float *x,
-                                                          global const float *weight, int in_blocks, long in_plane,
-                                                          global const float *ahead, int lines FACTORS)
+                                                          global const weight_float *weight, int in_blocks,
+                                                          long in_plane, global const weight_float *ahead,
+                                                          int lines FACTORS)
 {
     for (int c = 0; c < in_blocks; c++, x += in_plane, weight += STACK * BLOCK * BLOCK) {
         for (int i = 0; i < lines; i++, ahead += LINE)
@@ -186,8 +193,8 @@ __attribute__((always_inline)) static inline void add_row(floatb sum[STACK][TILE
 
 /* Adds up any tile. Its windows begin in rows h[], and in_column[s][] is where their column s lies in row 0. */
 __attribute__((always_inline)) static inline void add_windows(floatb sum[STACK][TILE], global const float *x,
-                                                              global const float *weight, global const float *zeros,
-                                                              const int h[TILE],
+                                                              global const weight_float *weight,
+                                                              global const float *zeros, const int h[TILE],
                                                               const int in_column[MOST_COLUMNS][TILE], int in_blocks,
                                                               long in_plane, int in_h, int in_w, int kernel_h,
                                                               int kernel_w, int dilation_h)
@@ -203,7 +210,8 @@ __attribute__((always_inline)) static inline void add_windows(floatb sum[STACK][
         }
         if (!any)
             continue;
-        global const float *plane = x, *factors = weight;
+        global const float *plane = x;
+        global const weight_float *factors = weight;
         for (int c = 0; c < in_blocks; c++, plane += in_plane)
             for (int s = 0; s < kernel_w; s++, factors += STACK * BLOCK * BLOCK) {
                 global const float *pixel[TILE];
@@ -219,21 +227,21 @@ __attribute__((always_inline)) static inline void add_windows(floatb sum[STACK][
 
 /* Piece (stack, run of `run` pixels out of `pixel_count` in all images; a multiple of TILE). Blocks and stacks are
  * counted per group; image i of the output begins at y_offset + i * y_image. */
-kernel void conv_tiled(global float *output, global const float *restrict input, global const float *restrict weights,
-                       global const float *restrict biases, global const float *residuals, float alpha, float beta,
-                       long y_offset, long y_image, int pixel_count, int run, int in_blocks, int out_blocks,
-                       GEOMETRY FACTORS, PIECES)
+kernel void conv_tiled(global float *output, global const float *restrict input,
+                       global const weight_float *restrict weights, global const float *restrict biases,
+                       global const float *residuals, float alpha, float beta, long y_offset, long y_image,
+                       int pixel_count, int run, int in_blocks, int out_blocks, GEOMETRY FACTORS, PIECES)
 {
     const int stacks = (out_blocks + STACK - 1) / STACK, groups = wide / stacks;
     const long in_plane = (long)in_h * in_w * BLOCK, out_plane = (long)out_h * out_w * BLOCK;
     const long in_image = groups * in_blocks * in_plane, out_image = groups * out_blocks * out_plane;
     const long weight_count = (long)kernel_h * in_blocks * kernel_w * (STACK * BLOCK * BLOCK);
-    global const float *const zeros = weights + wide * weight_count;
+    global const float *const zeros = (global const float *)(weights + wide * weight_count);
     FOR_EACH_PIECE(piece)
     {
         const int group = piece.x / stacks, block = piece.x % stacks * STACK;
-        global const float *const x = input + group * in_blocks * in_plane, *const weight =
-                                                                                weights + piece.x * weight_count;
+        global const float *const x = input + group * in_blocks * in_plane;
+        global const weight_float *const weight = weights + piece.x * weight_count;
         global const float *const bias = biases + (group * out_blocks + block) * BLOCK;
         global float *const y = output + y_offset + (group * out_blocks + block) * out_plane;
         global const float *const residual =
@@ -261,7 +269,7 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
 
 #ifdef POINTWISE
             if (at.w + TILE <= out_w) {
-                global const float *const ahead =
+                global const weight_float *const ahead =
                     weight + weight_count + (tile - begin) / TILE * lines * in_blocks * LINE;
 #ifdef SCALED
                 add_row(sum, x + at.image * in_image + at.w * BLOCK, weight, in_blocks, in_plane, ahead, lines,
@@ -317,7 +325,7 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
 #define ADD_KERNEL_ROW(sum, numbers, weight, kernel_w, dilation_w)                                                     \
     for (int s = 0; s < kernel_w; s++) {                                                                               \
         floatb factor[STACK];                                                                                          \
-        _Pragma("unroll") for (int k = 0; k < STACK; k++) factor[k] = load_block(s * STACK + k, weight);               \
+        _Pragma("unroll") for (int k = 0; k < STACK; k++) factor[k] = load_weights(s * STACK + k, weight);             \
         _Pragma("unroll") for (int i = 0; i < TILE; i++)                                                               \
         {                                                                                                              \
             const floatb number = (numbers)[s * dilation_w + i * STRIDE];                                              \
@@ -329,7 +337,7 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
  * of TILE pixels or more; the last one moves back to end with its row. Piece (stack, `run` rows out of `row_count` in
  * all images). */
 kernel void conv_tiled_image(global float *restrict output, global const float *restrict x,
-                             global const float *restrict weights, global const float *restrict biases,
+                             global const weight_float *restrict weights, global const float *restrict biases,
                              global const float *residuals, float alpha, float beta, long y_offset, long y_image,
                              int row_count, int run, int channels, int out_blocks, GEOMETRY, PIECES)
 {
@@ -337,7 +345,8 @@ kernel void conv_tiled_image(global float *restrict output, global const float *
     FOR_EACH_PIECE(piece)
     {
         const int block = piece.x * STACK;
-        global const float *const weight = weights + piece.x * (kernel_h * channels * kernel_w * (STACK * BLOCK));
+        global const weight_float *const weight =
+            weights + piece.x * (kernel_h * channels * kernel_w * (STACK * BLOCK));
         global const float *const bias = biases + block * BLOCK;
         global float *const y = output + y_offset + block * out_plane;
         global const float *const residual = residuals ? residuals + block * out_plane : residuals;
@@ -363,7 +372,7 @@ kernel void conv_tiled_image(global float *restrict output, global const float *
                         continue;
                     for (int c = 0; c < channels; c++) {
                         global const float *numbers = x + (((long)image * channels + c) * in_h + in_row) * in_w;
-                        global const float *factors = weight + (r * channels + c) * kernel_w * (STACK * BLOCK);
+                        global const weight_float *factors = weight + (r * channels + c) * kernel_w * (STACK * BLOCK);
                         if (w >= 0 && w + PATCH <= in_w) {
                             numbers += w;
                             ADD_KERNEL_ROW(sum, numbers, factors, kernel_w, dilation_w)

@@ -7,7 +7,7 @@
  *   w  [pairs of output blocks][input blocks][9][BLOCK][2 * BLOCK]  weights, 0 for spare channels
  *   u  [pairs of output blocks][36][input channels][2 * BLOCK]      transformed weights
  *   v  [groups][input blocks][36][TILES][BLOCK]                     transformed input of some groups
- * Any sizes; the number of tiles fits an int.
+ * Any sizes; the number of tiles fits an int. With HALVES, w is of 16-bit floats.
  *
  * Two kernels with v between them transform weights where they are used, row by row: four times as many numbers take
  * longer to read than to make. FUSED: one kernel does it all for a group of tiles, whose transformed input, of
@@ -129,20 +129,20 @@ constant float weight_rows[6][3] = {
     {FAR_SCALE, -FAR_SCALE *FAR, FAR_SCALE *FAR *FAR},       {0.0f, 0.0f, 1.0f}};
 
 /* One row of the transformed weights of some input blocks: u [channels][6][2]. */
-static inline void transform_weights(floatb *u, global const float *w, int blocks, int row)
+static inline void transform_weights(floatb *u, global const weight_float *w, int blocks, int row)
 {
     const float first = weight_rows[row][0], second = weight_rows[row][1], third = weight_rows[row][2];
     for (int block = 0; block < blocks; block++, w += 8 * 2 * BLOCK * BLOCK)
         for (int lane = 0; lane < BLOCK; lane++, w += 2 * BLOCK, u += ROW_VECTORS)
 #pragma unroll
             for (int side = 0; side < 2; side++) {
-                global const float *filter = w + side * BLOCK;
+                global const weight_float *filter = w + side * BLOCK;
                 floatb sums[3], out[6];
 #pragma unroll
                 for (int j = 0; j < 3; j++)
-                    sums[j] = fma(load_block((6 + j) * BLOCK * 2, filter), third,
-                                  fma(load_block((3 + j) * BLOCK * 2, filter), second,
-                                      load_block(j * BLOCK * 2, filter) * first));
+                    sums[j] = fma(load_weights((6 + j) * BLOCK * 2, filter), third,
+                                  fma(load_weights((3 + j) * BLOCK * 2, filter), second,
+                                      load_weights(j * BLOCK * 2, filter) * first));
                 transform_column(sums[0], sums[1], sums[2], out);
 #pragma unroll
                 for (int j = 0; j < 6; j++)
@@ -373,7 +373,7 @@ static inline void finish_pair(global float *y, const floatb products[PRODUCTS][
 #ifndef FUSED
 
 /* products[36][] of `count` groups: v and w begin with the first group's and the first channel's. */
-static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const float *v, global const float *w,
+static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const float *v, global const weight_float *w,
                                 int count, int in_blocks)
 {
     const size_t group_floats = GROUP_FLOATS(in_blocks);
@@ -385,7 +385,8 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
         const int blocks = min(SPAN, in_blocks - from), next_blocks = min(SPAN, in_blocks - from - blocks);
         /* What comes next is fetched meanwhile, evenly: the products leave the memory idle. */
         const int part = next_blocks * BLOCK * FILTER_FLOATS / 6;
-        global const float *here = v + from * GROUP_FLOATS(1), *ahead = w + blocks * BLOCK * FILTER_FLOATS;
+        global const float *here = v + from * GROUP_FLOATS(1);
+        global const weight_float *ahead = w + blocks * BLOCK * FILTER_FLOATS;
         for (int row = 0; row < 6; row++, here += ROW_FLOATS, ahead += part) {
             fetch_ahead(ahead, part / BLOCK);
             transform_weights(u, w, blocks, row);
@@ -402,7 +403,7 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
 
 /* y from v of the groups [first_group, first_group + groups) and from w. Image i begins at
  * y[y_offset + i * y_image]; the residual may be y itself. Piece (pair of output blocks, `step` groups). */
-kernel void winograd_output(global float *y, global const float *restrict v, global const float *restrict w,
+kernel void winograd_output(global float *y, global const float *restrict v, global const weight_float *restrict w,
                             global const float *restrict bias, global const float *residual, float alpha, float beta,
                             long y_offset, long y_image, int first_group, int groups, int step, int tiles,
                             int tile_rows, int tile_columns, int in_blocks, int out_blocks, int out_h, int out_w,

@@ -22,10 +22,16 @@ struct block {
 };
 
 static graph_numbers random_numbers = {.low = -0.9, .high = 1.1};
+static thaw_precision precision = THAW_PRECISION_FP32; /* of frozen weights in fused programs */
 
+/* With fp16, of what halves can hold: the plain program's weights are the same. */
 static thaw_value *add_constant(thaw_graph *graph, thaw_shape shape)
 {
-    return graph_add_constant(graph, &random_numbers, shape);
+    thaw_value *value = graph_add_constant(graph, &random_numbers, shape);
+    float *numbers = value->constant->data;
+    for (int64_t i = 0; precision == THAW_PRECISION_FP16 && i < value->constant->count; i++)
+        numbers[i] = thaw_half_to_float(thaw_float_to_half(numbers[i]));
+    return value;
 }
 
 /* A node over x and up to two more inputs; the value that it makes. */
@@ -115,6 +121,26 @@ static thaw_tensor *run(const thaw_graph *graph, const thaw_program_options *opt
     return result;
 }
 
+/* Whether all convolutions there store their weights as `precision` says. */
+static bool halves_right(const thaw_graph *graph)
+{
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const thaw_node *node = graph->nodes[i];
+        const bool convolution = strcmp(node->op->name, "conv") == 0 || strcmp(node->op->name, "conv_expand") == 0;
+        if (convolution && node->packs_weights && node->halves_weights != (precision == THAW_PRECISION_FP16))
+            return false;
+    }
+    return true;
+}
+
+static thaw_tensor *run_fused(const thaw_graph *graph, thaw_program **program)
+{
+    const thaw_program_options options = {.fuse = true, .frozen_precision = precision};
+    thaw_tensor *result = run(graph, &options, program);
+    CU_ASSERT_TRUE(halves_right((*program)->graph));
+    return result;
+}
+
 /* Is the program what the block should have become? */
 static void check_nodes(const op_trial *trial, const struct block *block, const thaw_graph *graph)
 {
@@ -153,7 +179,7 @@ static void check_block(const struct block *block, int32_t layout)
     thaw_graph *graph = build(block);
     thaw_tensor *wanted = run(graph, &(thaw_program_options){0}, &plain);
     trial_force_layout(layout);
-    thaw_tensor *got = run(graph, &(thaw_program_options){.fuse = true}, &fused);
+    thaw_tensor *got = run_fused(graph, &fused);
     trial_force_layout(0);
     check_nodes(&trial, block, fused->graph);
     compare(&trial, wanted, got);
@@ -213,7 +239,7 @@ static void check_pair(const struct pair *pair, int32_t layout)
     thaw_tensor *wanted = run(graph, &(thaw_program_options){0}, &plain);
     trial_force_layout(layout);
     trial_force_algorithm("expand_depthwise");
-    thaw_tensor *got = run(graph, &(thaw_program_options){.fuse = true}, &fused);
+    thaw_tensor *got = run_fused(graph, &fused);
     trial_force_algorithm(NULL);
     trial_force_layout(0);
     for (size_t i = 0; i < fused->graph->node_count; i++)
@@ -232,6 +258,14 @@ static void check_blocks(const struct block *blocks, size_t count)
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < (test_tiny() ? 1 : sizeof layouts / sizeof *layouts); j++)
             check_block(&blocks[i], layouts[j]);
+}
+
+static void check_pairs(const struct pair *pairs, size_t count)
+{
+    static const int32_t layouts[] = {8, 4, 16};
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < (test_tiny() ? 1 : sizeof layouts / sizeof *layouts); j++)
+            check_pair(&pairs[i], layouts[j]);
 }
 
 #define SHAPE(...)                                                                                                     \
@@ -295,11 +329,26 @@ static void test_pairs(void)
         {"group=16", SHAPE(1, 8, 9, 400), SHAPE(16, 1, 3, 3), "Relu", "", true, false, false},
         {"group=2", SHAPE(1, 8, 9, 16), SHAPE(16, 8, 3, 3), "Relu", "", true, false, false},
     };
-    static const int32_t layouts[] = {8, 4, 16};
-    const size_t count = test_tiny() ? 8 : sizeof pairs / sizeof *pairs;
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < (test_tiny() ? 1 : sizeof layouts / sizeof *layouts); j++)
-            check_pair(&pairs[i], layouts[j]);
+    check_pairs(pairs, test_tiny() ? 8 : sizeof pairs / sizeof *pairs);
+}
+
+static void test_halves(void)
+{
+    static const struct block blocks[] = {
+        {"3x3", "group=17 pads=1,1,1,1", SHAPE(2, 17, 5, 7), SHAPE(17, 1, 3, 3), 3, 9, "conv", "SiLU", "Sigmoid", "",
+         false, "Conv", "", 3, true, true, true},
+        {"rank 2 and odd", "", SHAPE(2, 8, 5, 5), SHAPE(15, 8, 1, 1), 3, 7, "gemm", "Relu", "Sigmoid", "", false,
+         "Conv", "", 6, false, false, true},
+    };
+    static const struct pair pairs[] = {
+        {"group=17 pads=1,1,1,1", SHAPE(2, 7, 5, 17), SHAPE(17, 1, 3, 3), "Clip", "", true, false, true},
+        {"group=31 pads=2,2,2,2 strides=2,2", SHAPE(2, 16, 9, 31), SHAPE(31, 1, 5, 5), "HardSwish", "", false, true,
+         true},
+    };
+    precision = THAW_PRECISION_FP16;
+    check_blocks(BLOCKS(blocks));
+    check_pairs(BLOCKS(pairs));
+    precision = THAW_PRECISION_FP32;
 }
 
 /* Measured, both ways are there and agree; the choice is kept. */
@@ -315,7 +364,7 @@ static void test_measured(void)
     setenv("THAW_TUNING", "on", 1);
     for (int i = 0; i < 2; i++) {
         thaw_tensor *wanted = run(graph, &(thaw_program_options){0}, &plain);
-        thaw_tensor *got = run(graph, &(thaw_program_options){.fuse = true}, &fused);
+        thaw_tensor *got = run_fused(graph, &fused);
         compare(&trial, wanted, got);
         thaw_program_destroy(&plain);
         thaw_program_destroy(&fused);
@@ -331,6 +380,7 @@ void suite_excite(void)
         {"behind depthwise convolutions", test_depthwise},
         {"blocks that fit in part", test_others},
         {"pointwise and depthwise convolutions in one", test_pairs},
+        {"weights of 16 bits", test_halves},
         {"measured pairs", test_measured},
     };
     TEST_SUITE("excite", tests);

@@ -228,6 +228,41 @@ static void the_second_start_measures_nothing(void)
     environment_restore();
 }
 
+/* How many choices a start measures for the demo with weights stored so. */
+static size_t measured_in(thaw_precision precision)
+{
+    device_trial trial;
+    thaw_model *model;
+    thaw_profile profile;
+    thaw_profile_options options = thaw_profile_defaults();
+    options.repeats = 1;
+    options.whole_only = true;
+    options.frozen_precision = precision;
+    device_trial_open(&trial);
+    CU_ASSERT_EQUAL_FATAL(thaw_model_load(trial.context, THAW_SOURCE_DIR "/tools/demo/base.onnx", &model), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_model_profile(model, trial.device, &options, &profile), THAW_OK);
+    const size_t measured = thaw_tuning_measured(trial.device);
+    thaw_profile_free(&profile);
+    thaw_model_close(&model);
+    device_trial_close(&trial);
+    return measured;
+}
+
+static void each_precision_has_choices_of_its_own(void)
+{
+    begin("tuning_precision");
+    environment_set("THAW_CHAINS", "off"); /* what is built of them is kept in the same file */
+    const size_t floats = measured_in(THAW_PRECISION_FP32), halves = measured_in(THAW_PRECISION_FP16);
+    const int32_t block = thaw_device_block(test_device());
+    if (block > 1 && block != THAW_BLOCK_ALL)
+        CU_ASSERT((halves > 0) == (floats > 0));
+    CU_ASSERT_EQUAL(measured_in(THAW_PRECISION_FP16), 0);
+    CU_ASSERT_EQUAL(measured_in(THAW_PRECISION_FP32), 0);
+    if (floats == 0)
+        test_skip("no layer had two algorithms to choose from");
+    environment_restore();
+}
+
 /* A folder of kernels in which Winograd's results are a hundredth too large. */
 static const char *break_winograd(void)
 {
@@ -272,6 +307,7 @@ static const test_entry tests[] = {
     {"wishes are obeyed", wishes_are_obeyed},
     {"many writers leave a whole file", many_writers_leave_a_whole_file},
     {"the second start measures nothing", the_second_start_measures_nothing},
+    {"each precision has choices of its own", each_precision_has_choices_of_its_own},
     {"wrong algorithms are not chosen", wrong_algorithms_are_not_chosen},
 };
 

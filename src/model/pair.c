@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/shared/conv_pair.h"
+#include "ops/shared/weights.h"
 
 static bool is_fixed(const thaw_value *value)
 {
@@ -19,6 +20,7 @@ static bool is_plain_convolution(const thaw_node *node, int32_t block, thaw_conv
     const thaw_value *bias = thaw_node_input(node, 2);
     *geometry = ((const thaw_conv *)node->state)->geometry;
     geometry->in_block = geometry->out_block = block;
+    geometry->halves = thaw_weights_halve(node, 1);
     return !bias || is_fixed(bias);
 }
 

@@ -201,6 +201,12 @@ static thaw_status measure(thaw_device *device, const thaw_profile_step *step, d
     return THAW_OK;
 }
 
+/* The matrix or kernels of a layer, or of either of two. */
+static bool is_layer_weight(const thaw_node *node, size_t index)
+{
+    return index == 1 || (index == 3 && node->inputs[index]->constant);
+}
+
 /* Every tensor's bytes once. An input that is stored inside the output already is neither read nor written. */
 static double moved_bytes(const thaw_node *node)
 {
@@ -212,7 +218,7 @@ static double moved_bytes(const thaw_node *node)
         if (input && input->whole && input->whole == node->outputs[0])
             bytes -= (double)value_bytes(input);
         else if (input && (!input->constant || is_weight(input)))
-            bytes += (double)value_bytes(input) / (i == 1 && node->halves_weights ? 2 : 1);
+            bytes += (double)value_bytes(input) / (node->halves_weights && is_layer_weight(node, i) ? 2 : 1);
     }
     return bytes;
 }

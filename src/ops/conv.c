@@ -1,4 +1,5 @@
 #include "ops/shared/conv_backward.h"
+#include "ops/shared/weights.h"
 
 #include <limits.h>
 #include <string.h>
@@ -118,6 +119,12 @@ static bool has_fixed_weights(const thaw_node *node)
     return thaw_conv_is_fixed(node->inputs[1]) && thaw_conv_is_fixed(thaw_epilogue_own_input(node, 2));
 }
 
+/* Could weights be 16-bit floats? In NHWC they are read as they stand. */
+static bool may_halve(const thaw_node *node, int32_t block)
+{
+    return block > 1 && block != THAW_BLOCK_ALL && has_fixed_weights(node);
+}
+
 /* The first variant for the geometry's storage; NULL where there is none, or none for weights or gradients such as
  * these. */
 static const thaw_conv_variant *choose_stored(const thaw_node *node)
@@ -151,6 +158,7 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
     geometry->out_block = block;
     const bool as_it_comes = geometry->in_channels <= FEW_CHANNELS && x->block == 1 && !x->needs_gradient;
     geometry->in_block = as_it_comes && !node->scaled && !node->sums ? 1 : block;
+    geometry->halves = may_halve(node, block) && thaw_weights_halve(node, 1);
     const thaw_conv_variant *variant = choose_stored(node);
     if (!variant && geometry->in_block == 1) {
         geometry->in_block = block;
@@ -163,6 +171,9 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
     }
     choose_variant(node, best_variant(node, variant));
     node->packs_weights = block > 1 && has_fixed_weights(node);
+    node->halves_weights = geometry->halves;
+    if (may_halve(node, block))
+        thaw_weights_warn(node);
     node->slices = conv->variant->slices;
     wanted[0] = geometry->in_block;
     if (node->scaled) /* one pixel in whole blocks lies like one row by row */

@@ -1,5 +1,6 @@
 /* ConvExpand: a pointwise and a depthwise convolution in one. Only the rewrite in model/pair.c makes it. */
 #include "ops/shared/conv_pair.h"
+#include "ops/shared/weights.h"
 
 static thaw_status attributes(thaw_node *node)
 {
@@ -18,6 +19,9 @@ static thaw_status infer(thaw_node *node)
 
 static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
+    const thaw_conv_pair *pair = node->state;
+    node->halves_weights = pair->pointwise.halves;
+    thaw_weights_warn(node);
     node->packs_weights = true;
     return wanted[0] = block;
 }

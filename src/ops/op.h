@@ -140,7 +140,7 @@ struct thaw_node {
      * 1, 1], by which input 0 is multiplied first; output 1 is [n, parts, channels up to a whole block], to be added up
      * over parts and pixels. */
     bool scaled, sums;
-    bool halves_weights; /* set by prepare: input 1 is stored as 16-bit floats */
+    bool halves_weights; /* set by layout or prepare: input 1 (ConvExpand: 3 too) is stored as 16-bit floats */
     bool packs_weights;  /* set by layout: prepare reads constant inputs on the host, they need no buffers */
     bool slices;         /* set by layout: output 0 goes wherever thaw_value_place() says */
     bool removed;        /* to be freed by the next thaw_graph_sweep() */

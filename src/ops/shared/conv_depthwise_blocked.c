@@ -30,6 +30,7 @@ static thaw_conv_packing packing(const thaw_conv_geometry *geometry)
         .in_block = 1,
         .kernel_h = geometry->kernel[1],
         .kernel_w = geometry->kernel[2],
+        .halves = geometry->halves,
     };
 }
 
@@ -58,9 +59,10 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 96];
-    snprintf(options, sizeof options, "%s -DBLOCK=%d -DKERNEL_W=%d -DSTRIDE_W=%d%s%s",
+    snprintf(options, sizeof options, "%s -DBLOCK=%d -DKERNEL_W=%d -DSTRIDE_W=%d%s%s%s",
              thaw_epilogue_few_options(node, epilogue), (int)geometry->out_block, (int)geometry->kernel[2],
-             (int)geometry->stride[2], is_sparse(geometry) ? " -DSPARSE" : "", node->sums ? " -DSUMS" : "");
+             (int)geometry->stride[2], is_sparse(geometry) ? " -DSPARSE" : "", node->sums ? " -DSUMS" : "",
+             geometry->halves ? " -DHALVES" : "");
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_depthwise", "conv_depthwise", options, &conv->kernel));
     return thaw_conv_pack_bias(node, conv, count_blocks(geometry) * geometry->out_block);
 }

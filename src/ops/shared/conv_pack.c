@@ -25,7 +25,8 @@ thaw_status thaw_conv_pack_weights(const thaw_node *node, const thaw_buffer *pac
     thaw_kernel *kernel;
     thaw_range range = THAW_RANGE_2((p->group_in + p->in_block - 1) / p->in_block, p->groups * p->stacks);
     range.local[0] = 1;
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_pack", "pack_weights", "", &kernel));
+    const char *options = p->halves ? "-DHALVES" : "";
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_pack", "pack_weights", options, &kernel));
     return thaw_kernel_launch(kernel, range, THAW_BUFFER(packed), THAW_BUFFER(weights), THAW_INT(p->stacks),
                               THAW_INT(p->kernel_h), THAW_INT(p->kernel_w), THAW_INT(p->in_block), THAW_INT(p->width),
                               THAW_INT(p->group_in), THAW_INT(p->group_out), THAW_LONG(order->offset),
@@ -37,7 +38,7 @@ size_t thaw_conv_packing_bytes(const thaw_conv_packing *p)
 {
     const int64_t blocks = (p->group_in + p->in_block - 1) / p->in_block;
     const int64_t rows = p->groups * p->stacks * p->kernel_h * blocks * p->kernel_w * p->in_block;
-    return (size_t)(rows * p->width + p->spare) * sizeof(float);
+    return (size_t)(rows * p->width + p->spare) * thaw_dtype_bytes(p->halves ? THAW_FLOAT16 : THAW_FLOAT32);
 }
 
 size_t thaw_conv_packed_bytes(const thaw_conv *conv)

@@ -56,7 +56,8 @@ bool thaw_conv_pair_fits(const thaw_conv_pair *pair)
     const thaw_conv_geometry *depthwise = &pair->depthwise;
     const thaw_activation inner = pair->inner.activation;
     if (!thaw_conv_takes_factors(&pair->pointwise) || thaw_conv_sum_parts(depthwise) == 0 ||
-        pair->pointwise.in_channels <= FEW_CHANNELS || pair->pointwise.out_channels != depthwise->in_channels)
+        pair->pointwise.in_channels <= FEW_CHANNELS || pair->pointwise.out_channels != depthwise->in_channels ||
+        pair->pointwise.halves != depthwise->halves)
         return false;
     const cutting c = cut(pair);
     return (inner == THAW_CLAMP || inner == THAW_HARD_SWISH || inner == THAW_SILU) && depthwise->dilation[1] == 1 &&
@@ -66,20 +67,35 @@ bool thaw_conv_pair_fits(const thaw_conv_pair *pair)
 
 /* --- weights --- */
 
+static thaw_status upload(const thaw_node *node, const void *packed, size_t bytes, thaw_buffer **buffer)
+{
+    const thaw_status status = thaw_buffer_create(thaw_node_device(node), bytes, buffer);
+    return status == THAW_OK ? thaw_buffer_write(*buffer, 0, packed, bytes) : status;
+}
+
+static thaw_status upload_halves(const thaw_node *node, const float *packed, size_t count, thaw_buffer **buffer)
+{
+    uint16_t *halves;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), count, sizeof *halves, &halves));
+    thaw_halves_from_floats(packed, count, halves);
+    const thaw_status status = upload(node, halves, count * sizeof *halves, buffer);
+    free(halves);
+    return status;
+}
+
 /* Element `i` of output channel k's weights, among `count` of them, lies at (k / width * count + i) * width + k %
  * width. NULL: zeros. */
 static thaw_status pack(const thaw_node *node, const thaw_value *value, int64_t channels, int64_t each, int64_t count,
-                        int64_t width, int64_t packed_channels, thaw_buffer **buffer)
+                        int64_t width, int64_t packed_channels, bool halves, thaw_buffer **buffer)
 {
-    const size_t bytes = (size_t)(packed_channels * count) * sizeof(float);
+    const size_t all = (size_t)(packed_channels * count);
     float *packed;
-    THAW_TRY(thaw_allocate(thaw_node_context(node), bytes / sizeof *packed, sizeof *packed, &packed));
+    THAW_TRY(thaw_allocate(thaw_node_context(node), all, sizeof *packed, &packed));
     for (int64_t k = 0; value && k < channels; k++)
         for (int64_t i = 0; i < each; i++)
             packed[(k / width * count + i) * width + k % width] = (float)thaw_tensor_get(value->constant, k * each + i);
-    thaw_status status = thaw_buffer_create(thaw_node_device(node), bytes, buffer);
-    if (status == THAW_OK)
-        status = thaw_buffer_write(*buffer, 0, packed, bytes);
+    const thaw_status status =
+        halves ? upload_halves(node, packed, all, buffer) : upload(node, packed, all * sizeof *packed, buffer);
     free(packed);
     return status;
 }
@@ -91,15 +107,17 @@ thaw_status thaw_conv_pair_prepare(const thaw_node *node, thaw_conv_pair *pair)
     const int64_t in_channels = pair->pointwise.in_channels, channels = depthwise->in_channels;
     const int64_t packed = c.stacks * c.stack * c.block, window = depthwise->kernel[1] * depthwise->kernel[2];
     char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 128];
-    snprintf(options, sizeof options, "%s -DINNER=%d -DBLOCK=%d -DTILE=%d -DSTACK=%d -DKERNEL_W=%d -DSTRIDE_W=%d%s",
+    snprintf(options, sizeof options, "%s -DINNER=%d -DBLOCK=%d -DTILE=%d -DSTACK=%d -DKERNEL_W=%d -DSTRIDE_W=%d%s%s",
              thaw_epilogue_few_options(node, epilogue), (int)pair->inner.activation, (int)c.block, (int)c.tile,
-             (int)c.stack, (int)depthwise->kernel[2], (int)depthwise->stride[2], node->sums ? " -DSUMS" : "");
+             (int)c.stack, (int)depthwise->kernel[2], (int)depthwise->stride[2], node->sums ? " -DSUMS" : "",
+             depthwise->halves ? " -DHALVES" : "");
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_expand", "conv_expand", options, &pair->kernel));
     THAW_TRY(pack(node, node->inputs[1], channels, in_channels, c.in_blocks * c.block, c.stack * c.block, packed,
-                  &pair->weights[0]));
-    THAW_TRY(pack(node, node->inputs[2], channels, 1, 1, c.block, packed, &pair->biases[0]));
-    THAW_TRY(pack(node, node->inputs[3], channels, window, window, c.block, packed, &pair->weights[1]));
-    return pack(node, node->inputs[4], channels, 1, 1, c.block, packed, &pair->biases[1]);
+                  pair->pointwise.halves, &pair->weights[0]));
+    THAW_TRY(pack(node, node->inputs[2], channels, 1, 1, c.block, packed, false, &pair->biases[0]));
+    THAW_TRY(
+        pack(node, node->inputs[3], channels, window, window, c.block, packed, depthwise->halves, &pair->weights[1]));
+    return pack(node, node->inputs[4], channels, 1, 1, c.block, packed, false, &pair->biases[1]);
 }
 
 void thaw_conv_pair_release(thaw_conv_pair *pair)

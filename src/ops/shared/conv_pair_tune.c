@@ -37,12 +37,12 @@ static void write_key(const race *r, char key[KEY_BYTES])
 {
     const thaw_conv_geometry *a = &r->pair.pointwise, *b = &r->pair.depthwise;
     snprintf(key, KEY_BYTES,
-             "pair n%lld c%lld k%lld b%d %lldx%lld %lldx%lld k%lldx%lld s%lldx%lld p%lldx%lld act%d,%d%s",
+             "pair n%lld c%lld k%lld b%d %lldx%lld %lldx%lld k%lldx%lld s%lldx%lld p%lldx%lld act%d,%d%s%s",
              (long long)b->n, (long long)a->in_channels, (long long)b->in_channels, (int)b->in_block,
              (long long)b->in[1], (long long)b->in[2], (long long)b->out[1], (long long)b->out[2],
              (long long)b->kernel[1], (long long)b->kernel[2], (long long)b->stride[1], (long long)b->stride[2],
              (long long)b->pad[1], (long long)b->pad[2], (int)r->pair.inner.activation,
-             (int)r->node->epilogue.activation, r->node->sums ? " sums" : "");
+             (int)r->node->epilogue.activation, r->node->sums ? " sums" : "", b->halves ? " fp16" : "");
 }
 
 static thaw_status fill(const race *r, thaw_buffer *buffer, size_t bytes)

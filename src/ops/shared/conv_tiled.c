@@ -104,7 +104,7 @@ bool thaw_conv_takes_factors(const thaw_conv_geometry *geometry)
     return geometry->groups == 1 && geometry->in_block > 1 && is_pointwise(geometry) && fits(geometry);
 }
 
-/* --- weights: behind them, one block of zeros --- */
+/* --- weights: behind them, one block of zeros, as floats --- */
 
 static thaw_conv_packing packing(const thaw_conv_geometry *geometry)
 {
@@ -118,7 +118,8 @@ static thaw_conv_packing packing(const thaw_conv_geometry *geometry)
         .in_block = t.in_block,
         .kernel_h = geometry->kernel[1],
         .kernel_w = geometry->kernel[2],
-        .spare = t.block,
+        .spare = geometry->halves ? 2 * t.block : t.block,
+        .halves = geometry->halves,
     };
 }
 
@@ -149,8 +150,8 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
                  (int)patch_columns(geometry, &t));
     else if (is_pointwise(geometry))
         snprintf(shape, sizeof shape, " -DPOINTWISE%s", node->scaled ? " -DSCALED" : "");
-    snprintf(options, sizeof options, "%s -DBLOCK=%d -DTILE=%d -DSTACK=%d%s", epilogue, (int)t.block, (int)t.tile,
-             (int)t.stack, shape);
+    snprintf(options, sizeof options, "%s -DBLOCK=%d -DTILE=%d -DSTACK=%d%s%s", epilogue, (int)t.block, (int)t.tile,
+             (int)t.stack, shape, geometry->halves ? " -DHALVES" : "");
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_tiled", image ? "conv_tiled_image" : "conv_tiled", options,
                              &conv->kernel));
     /* zeros up to the end of the last stack */

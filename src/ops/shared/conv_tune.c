@@ -56,7 +56,8 @@ static void write_key(const thaw_node *node, const thaw_conv_geometry *g, char k
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         length += (size_t)snprintf(key + length, KEY_BYTES - length, " %lldx%lldx%lld", (long long)sizes[i][0],
                                    (long long)sizes[i][1], (long long)sizes[i][2]);
-    snprintf(key + length, KEY_BYTES - length, "%s", thaw_conv_is_fixed(node->inputs[1]) ? "" : " repacked");
+    snprintf(key + length, KEY_BYTES - length, "%s%s", thaw_conv_is_fixed(node->inputs[1]) ? "" : " repacked",
+             g->halves ? " fp16" : "");
 }
 
 /* The same with the epilogue. */

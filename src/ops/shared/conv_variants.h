@@ -15,6 +15,7 @@ typedef struct thaw_conv_geometry {
     int64_t stride[THAW_CONV_AXES], dilation[THAW_CONV_AXES];
     int64_t pad[THAW_CONV_AXES]; /* before the first element; what lies behind the last follows from `out` */
     int32_t in_block, out_block; /* storage of input and output (and residual): see thaw_value */
+    bool halves;                 /* weights are packed as 16-bit floats; only in blocks, of constants */
 } thaw_conv_geometry;
 
 typedef struct thaw_conv_variant thaw_conv_variant;
@@ -114,6 +115,7 @@ thaw_conv_weight_order thaw_conv_order(const thaw_conv *conv);
 typedef struct thaw_conv_packing {
     int64_t groups, group_in, group_out; /* channels per group */
     int64_t stacks, width, in_block, kernel_h, kernel_w, spare;
+    bool halves; /* 16-bit floats, rounded to the nearest, ties to even */
 } thaw_conv_packing;
 size_t thaw_conv_packing_bytes(const thaw_conv_packing *packing);
 THAW_MUST_CHECK thaw_status thaw_conv_pack_weights(const thaw_node *node, const thaw_buffer *packed,

@@ -87,7 +87,8 @@ static thaw_conv_packing packing_of(const thaw_conv_geometry *geometry)
                                .width = width,
                                .in_block = geometry->in_block,
                                .kernel_h = 1,
-                               .kernel_w = FILTER};
+                               .kernel_w = FILTER,
+                               .halves = geometry->halves};
 }
 
 static size_t packed_bytes(const thaw_conv_geometry *geometry)
@@ -115,10 +116,11 @@ static thaw_status get_kernel(const thaw_node *node, const thaw_conv *conv, cons
 
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
-    char epilogue[THAW_EPILOGUE_OPTIONS];
-    thaw_epilogue_few_options(node, epilogue);
-    THAW_TRY(get_kernel(node, conv, "winograd_input", epilogue, &conv->kernel));
-    THAW_TRY(get_kernel(node, conv, "winograd_output", epilogue, &conv->second_kernel));
+    char epilogue[THAW_EPILOGUE_OPTIONS], options[OPTIONS + THAW_EPILOGUE_OPTIONS];
+    snprintf(options, sizeof options, "%s%s", thaw_epilogue_few_options(node, epilogue),
+             conv->geometry.halves ? " -DHALVES" : "");
+    THAW_TRY(get_kernel(node, conv, "winograd_input", options, &conv->kernel));
+    THAW_TRY(get_kernel(node, conv, "winograd_output", options, &conv->second_kernel));
     return thaw_conv_pack_bias(node, conv, padded_out(&conv->geometry));
 }
 
@@ -166,9 +168,11 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 
 /* --- one kernel for all --- */
 
+/* Transformed weights are four times as many numbers: as 16-bit floats they would take twice the memory of plain ones
+ * in float32, and be rounded once more than those of other variants. */
 static bool fused_fits(const thaw_conv_geometry *geometry)
 {
-    return fits(geometry) && geometry->in_channels <= FUSED_CHANNELS;
+    return fits(geometry) && geometry->in_channels <= FUSED_CHANNELS && !geometry->halves;
 }
 
 /* Input channels with those that fill up the last block. */

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "base/context.h"
+
 /* A panel is filled up with zeros: with fewer columns than these most of it would be. */
 #define FEWEST_COLUMNS 4
 
@@ -24,6 +26,26 @@ static bool fits_half(const thaw_tensor *tensor)
     return true;
 }
 
+bool thaw_weights_halve(const thaw_node *node, size_t index)
+{
+    thaw_tensor *tensor;
+    if (node->graph->frozen_precision != THAW_PRECISION_FP16)
+        return false;
+    if (thaw_tensor_to_float32(thaw_node_context(node), node->inputs[index]->constant, &tensor) != THAW_OK)
+        return true; /* there is no memory to store them either: prepare tells */
+    const bool fits = fits_half(tensor);
+    thaw_tensor_release(&tensor);
+    return fits;
+}
+
+void thaw_weights_warn(const thaw_node *node)
+{
+    if (node->graph->frozen_precision == THAW_PRECISION_FP16 && !node->halves_weights)
+        thaw_log(thaw_node_context(node), THAW_LOG_WARNING,
+                 "%s: a weight beyond %.0f: weights stay fp32, which takes twice the memory", node->name,
+                 (double)LARGEST_HALF);
+}
+
 thaw_precision thaw_weights_precision(const thaw_node *node)
 {
     return node->halves_weights ? THAW_PRECISION_FP16 : THAW_PRECISION_FP32;
@@ -34,7 +56,8 @@ thaw_status thaw_weights_pack(thaw_node *node, bool transposed, int64_t n, int64
     thaw_tensor *tensor;
     *panels = NULL;
     THAW_TRY(thaw_tensor_to_float32(thaw_node_context(node), node->inputs[1]->constant, &tensor));
-    node->halves_weights = node->graph->frozen_precision == THAW_PRECISION_FP16 && fits_half(tensor);
+    node->halves_weights = thaw_weights_halve(node, 1);
+    thaw_weights_warn(node);
     const thaw_status status =
         thaw_gemm_pack(thaw_node_device(node), tensor->data, transposed, n, k, thaw_weights_precision(node), panels);
     thaw_tensor_release(&tensor);
