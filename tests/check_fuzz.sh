@@ -1,6 +1,6 @@
 #!/bin/sh
 # check_fuzz.sh FOLDER [SECONDS]: builds the fuzzers with clang in FOLDER and runs each for some seconds (5), from the
-# models' structures in tests/gradients, a benchmark and a few safetensors files. What was found stays in FOLDER/findings.
+# models' structures in tests/gradients, a benchmark, a few safetensors files and pictures. What was found stays in FOLDER/findings.
 set -u
 folder=$1
 seconds=${2:-5}
@@ -22,13 +22,13 @@ if [ $? != 0 ]; then
     echo "0 passed, 1 failed, 0 skipped"
     exit 1
 fi
-mkdir -p "$folder/corpus/onnx" "$folder/corpus/report" "$folder/corpus/safetensors" "$folder/findings"
+mkdir -p "$folder/corpus/image" "$folder/corpus/onnx" "$folder/corpus/report" "$folder/corpus/safetensors" "$folder/findings"
 cp "$source"/tests/gradients/*.onnx "$folder/corpus/onnx"
 cp "$source/tests/fuzz/report.json" "$folder/corpus/report"
-"$folder/tests/fuzz/fuzz_seeds" "$folder/corpus/safetensors" || exit 1
+"$folder/tests/fuzz/fuzz_seeds" "$folder/corpus/safetensors" "$folder/corpus/image" || exit 1
 export ASAN_OPTIONS=allocator_may_return_null=1
 failed=0
-for name in onnx report safetensors; do
+for name in image onnx report safetensors; do
     # Folding may make constants of up to 2 GiB out of a small file: that is no finding.
     if ! "$folder/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=0 -malloc_limit_mb=8192 \
         -artifact_prefix="$folder/findings/" "$folder/corpus/$name" >"$folder/$name.log" 2>&1; then
@@ -37,5 +37,5 @@ for name in onnx report safetensors; do
     fi
     tail -n 1 "$folder/$name.log"
 done
-echo "$((3 - failed)) passed, $failed failed, 0 skipped"
+echo "$((4 - failed)) passed, $failed failed, 0 skipped"
 [ $failed = 0 ]

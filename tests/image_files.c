@@ -6,8 +6,6 @@
 #include <string.h>
 #include <turbojpeg.h>
 
-#include "test.h"
-
 static void append(png_structp png, png_bytep data, size_t size)
 {
     file_bytes *out = png_get_io_ptr(png);
@@ -122,16 +120,6 @@ void repair_checksum(file_bytes png, size_t offset)
     }
     for (int i = 0; i < 4; i++)
         png.data[offset + 8 + length + i] = (uint8_t)(~crc >> (24 - 8 * i));
-}
-
-const char *write_test_file(const char *name, const void *data, size_t size)
-{
-    static char path[1024];
-    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
-    FILE *file = fopen(path, "wb");
-    if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0)
-        abort();
-    return path;
 }
 
 uint8_t *make_picture(int32_t width, int32_t height)

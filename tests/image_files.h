@@ -35,8 +35,6 @@ file_bytes add_orientation(file_bytes jpeg, int orientation);
 /* Makes the checksum right of the chunk that begins at `offset` of a PNG. */
 void repair_checksum(file_bytes png, size_t offset);
 
-/* Writes `size` bytes to test_folder()/name and gives the path, valid until the next call. */
-const char *write_test_file(const char *name, const void *data, size_t size);
 /* A picture that compresses well but not to nothing, RGB, freed with free(). */
 uint8_t *make_picture(int32_t width, int32_t height);
 /* FNV-1a, 64 bits: what the values recorded from Pillow were hashed with. */

@@ -63,6 +63,16 @@ const char *test_folder(void)
     return folder;
 }
 
+const char *write_test_file(const char *name, const void *data, size_t size)
+{
+    static char path[1024];
+    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0)
+        abort();
+    return path;
+}
+
 static void (*ends[8])(void);
 static size_t end_count;
 

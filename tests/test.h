@@ -26,6 +26,8 @@ void test_skip(const char *format, ...);
 const char *test_shared(const char *part);
 /* A fresh folder for this run's files, removed at exit. */
 const char *test_folder(void);
+/* Writes `size` bytes to test_folder()/name and gives the path, valid until the next call. */
+const char *write_test_file(const char *name, const void *data, size_t size);
 /* Calls `end` after the last test. Devices are closed there, not in an exit handler: drivers keep thread-local data, and
  * by then that is gone. */
 void test_at_end(void (*end)(void));
