@@ -89,7 +89,7 @@ static bool tensors_agree(const thaw_tensor *got, const thaw_tensor *wanted)
 
 static thaw_status read_ends(const char *folder, const char *kind, size_t count, thaw_tensor **tensors)
 {
-    char path[1024];
+    char path[1100];
     for (size_t i = 0; i < count; i++) {
         snprintf(path, sizeof path, "%s/test_data_set_0/%s_%zu.pb", folder, kind, i);
         THAW_TRY(thaw_onnx_tensor_read(test_context(), path, &tensors[i]));

@@ -53,7 +53,7 @@ static thaw_report *parse(const char *name, const char *text)
 
 static char *read_page(void)
 {
-    uint8_t *bytes;
+    uint8_t *bytes = NULL;
     size_t size;
     CU_ASSERT_EQUAL_FATAL(thaw_file_read(context, page_path(), 1 << 20, &bytes, &size), THAW_OK);
     return (char *)bytes;

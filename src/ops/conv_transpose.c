@@ -67,7 +67,7 @@ static thaw_status infer_axis(const thaw_node *node, int32_t i, thaw_window *w)
     const char *auto_pad = thaw_node_string(node, "auto_pad", "NOTSET");
     const size_t spatial = (size_t)w->spatial;
     const bool same = strncmp(auto_pad, "SAME", 4) == 0;
-    int64_t extra, wanted, whole;
+    int64_t extra = 0, wanted = 0, whole;
     THAW_TRY(read_number(node, "output_padding", i, spatial, 0, &extra));
     THAW_TRY(read_number(node, "output_shape", i, spatial, same ? w->in[axis] * w->stride[axis] : 0, &wanted));
     if (strcmp(auto_pad, "NOTSET") == 0) {
