@@ -19,6 +19,9 @@ THAW_MUST_CHECK thaw_status thaw_graph_turn_transposed(thaw_graph *graph);
 /* Gelu written with Erf becomes one node; for frozen parts, before fuse. */
 THAW_MUST_CHECK thaw_status thaw_graph_join_gelu(thaw_graph *graph);
 
+/* Channel shuffles become ChannelSelects, which take any storage; for frozen parts, before fuse. */
+THAW_MUST_CHECK thaw_status thaw_graph_join_shuffles(thaw_graph *graph);
+
 /* What of that holds in a differentiable program: activations into what makes their input. */
 void thaw_graph_join_activations(thaw_graph *graph);
 
