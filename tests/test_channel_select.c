@@ -160,6 +160,8 @@ static void test_selections(void)
 
 /* --- the rewrite --- */
 
+static const char swap[] = "perm=0,2,1,3,4";
+
 struct shuffle {
     const char *name;
     int64_t channels[3]; /* of the tensors that are put together; 0: no such one */
@@ -247,7 +249,8 @@ static void compare_outputs(const op_trial *trial, thaw_program *plain, thaw_pro
     }
 }
 
-static void check_shuffle(const struct shuffle *row, int32_t layout)
+/* The fused program runs so often. */
+static void check_shuffle(const struct shuffle *row, int32_t layout, int runs)
 {
     const thaw_program_options options = {.fuse = true};
     const op_case described = {.attributes = row->name, .inputs = row->perm};
@@ -259,9 +262,8 @@ static void check_shuffle(const struct shuffle *row, int32_t layout)
     trial_force_layout(layout);
     test_must(thaw_program_create(graph, test_device(), &options, &fused));
     trial_force_layout(0);
-    thaw_program *const programs[] = {plain, fused};
-    for (size_t i = 0; i < 2; i++) {
-        run(programs[i], tensors);
+    for (int i = 0; i <= runs; i++) {
+        run(i == 0 ? plain : fused, tensors);
         for (size_t j = 0; j < 3; j++)
             thaw_tensor_release(&tensors[j]);
     }
@@ -275,7 +277,6 @@ static void check_shuffle(const struct shuffle *row, int32_t layout)
 static void test_shuffles(void)
 {
     static const int32_t layouts[] = {8, 1, 4, 16, THAW_BLOCK_ALL};
-    static const char swap[] = "perm=0,2,1,3,4";
     static const struct shuffle rows[] = {
         {"halves", {29, 29}, 2, swap, {29, 29}, false, false, 2, 2},
         {"three groups", {7, 5}, 3, swap, {1, 4, 7}, false, false, 3, 3},
@@ -290,7 +291,25 @@ static void test_shuffles(void)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (size_t j = 0; j < (test_tiny() ? 1 : sizeof layouts / sizeof *layouts); j++)
-            check_shuffle(&rows[i], layouts[j]);
+            check_shuffle(&rows[i], layouts[j], 1);
+}
+
+/* Both pieces in one launch, where the driver gains by that (test_chains.c). */
+static void test_chained(void)
+{
+    static const struct shuffle row = {"chained", {29, 12}, 41, swap, {17, 24}, false, false, 2, 2};
+    const char *platform = thaw_device_describe(test_device())->platform;
+    if (strcmp(platform, "Portable Computing Language") != 0) {
+        test_skip("no chains on %s", platform);
+        return;
+    }
+    setenv("THAW_CHAINS", "on", 1);
+    for (int32_t layout = 4; layout <= 16; layout *= 2) {
+        const size_t before = thaw_chains_queued(test_device());
+        check_shuffle(&row, layout, 3);
+        CU_ASSERT(thaw_chains_queued(test_device()) > before);
+    }
+    unsetenv("THAW_CHAINS");
 }
 
 void suite_channel_select(void)
@@ -298,6 +317,7 @@ void suite_channel_select(void)
     static const test_entry tests[] = {
         {"against the reference", test_selections},
         {"shuffles become it", test_shuffles},
+        {"in a chain", test_chained},
     };
     TEST_SUITE("channel_select", tests);
 }

@@ -75,7 +75,7 @@ static thaw_status prepare(thaw_node *node)
 
 static thaw_status forward(thaw_node *node)
 {
-    enum { RUN = 256 }; /* pixels: some 10 us of work, what is read and written stays in a core's own cache */
+    enum { RUN = 256 }; /* pixels: what a piece reads and writes fits into a core's own cache */
     const channel_select *state = node->state;
     const thaw_value *x0 = node->inputs[0], *x1 = node->inputs[node->input_count - 1];
     const thaw_shape *shape = &node->outputs[0]->shape;
