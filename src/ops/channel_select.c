@@ -62,13 +62,34 @@ static thaw_status make_sources(const thaw_node *node, channel_select *state)
     return status;
 }
 
+static bool in_blocks(const channel_select *state)
+{
+    return state->block != 1 && state->block != THAW_BLOCK_ALL;
+}
+
+/* Are the even lanes of each block a run of channels, and the odd ones? PAIRS in cl/channel_select.cl. */
+static bool in_pairs(const thaw_node *node, const channel_select *state)
+{
+    const int64_t block = state->block, first = node->inputs[0]->shape.dims[1];
+    for (int64_t k = 0; k < (int64_t)state->count; k++) {
+        const int64_t start = state->channels[k / block * block + k % 2], source = state->channels[k];
+        const bool second = start >= first;
+        const int64_t c = second ? start - first : start, count = node->inputs[second]->shape.dims[1];
+        if (source != start + k % block / 2 || second != (source >= first) ||
+            c + block / 2 > (count + block - 1) / block * block)
+            return false;
+    }
+    return true;
+}
+
 static thaw_status prepare(thaw_node *node)
 {
     channel_select *state = node->state;
-    char options[24];
+    char options[32];
     THAW_TRY(make_sources(node, state));
-    snprintf(options, sizeof options, "-DBLOCK=%d", (int)state->block);
-    if (state->block == 1 || state->block == THAW_BLOCK_ALL)
+    if (in_blocks(state))
+        snprintf(options, sizeof options, "-DBLOCK=%d%s", (int)state->block, in_pairs(node, state) ? " -DPAIRS" : "");
+    else
         snprintf(options, sizeof options, "%s", state->block == 1 ? "" : "-DNHWC");
     return thaw_kernel_get(thaw_node_device(node), "channel_select", "channel_select", options, &state->kernel);
 }
@@ -91,7 +112,7 @@ static thaw_status forward(thaw_node *node)
         THAW_INT(RUN),
     };
     const size_t count = sizeof arguments / sizeof *arguments;
-    if (state->block == 1 || state->block == THAW_BLOCK_ALL)
+    if (!in_blocks(state))
         return thaw_kernel_run(state->kernel, THAW_RANGE_2(shape->dims[1] * pixels, shape->dims[0]), arguments,
                                count - 1);
     const thaw_shape stored = thaw_value_stored(node->outputs[0]);
