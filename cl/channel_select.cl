@@ -5,8 +5,8 @@
  * last one up: zeros are written there. Piece (run of `run` pixels, block, image).
  *
  * PAIRS, for a shuffle of two groups: in each block the even lanes are channels of one input that follow each other,
- * and so are the odd ones; BLOCK / 2 channels from the first of them on lie within the input's blocks. They may begin in
- * one block and end in the next: two vectors are read, and what these hold beside them is in the same input too.
+ * and so are the odd ones; BLOCK / 2 channels from the first of them on lie within the input's blocks. They may begin
+ * in one block and end in the next: two vectors are read, and what these hold beside them is in the same input too.
  *
  * Without: row-major, or, with NHWC, [n, pixels, channels]; work-item (place in the output's image, image). */
 
