@@ -5,8 +5,6 @@
 #include "ops/shared/channel_select.h"
 #include "test.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +155,25 @@ static void test_selections(void)
     for (size_t i = 0; i < (test_tiny() ? 6 : 7); i++)
         for (size_t j = 0; j < sizeof layouts / sizeof *layouts; j++)
             check_selection(&rows[i], layouts[j]);
+}
+
+static void test_refused(void)
+{
+    static const int64_t channels[][2] = {{7, 8}, {-1, 0}};
+    static const thaw_shape shapes[] = {{4, {1, 3, 1, 1}}, {4, {1, 5, 1, 1}}};
+    for (size_t i = 0; i < 2; i++) {
+        thaw_value *inputs[THAW_CHANNEL_SELECT_INPUTS];
+        thaw_program *program;
+        thaw_graph *graph = new_graph();
+        add_inputs(graph, shapes, 2, inputs);
+        thaw_node *node = add_node(graph, "ChannelSelect", "", inputs, 2, 1);
+        test_must(thaw_node_add_ints(node, "channels", channels[i], 2));
+        test_must(thaw_graph_add_output(graph, node->outputs[0]));
+        test_must(thaw_graph_finish(graph));
+        CU_ASSERT_EQUAL(thaw_program_create(graph, test_device(), &(thaw_program_options){0}, &program),
+                        THAW_ERR_SHAPE);
+        thaw_graph_destroy(&graph);
+    }
 }
 
 /* --- the rewrite --- */
@@ -320,6 +337,7 @@ void suite_channel_select(void)
 {
     static const test_entry tests[] = {
         {"against the reference", test_selections},
+        {"channels that don't exist", test_refused},
         {"shuffles become it", test_shuffles},
         {"in a chain", test_chained},
     };

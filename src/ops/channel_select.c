@@ -1,7 +1,6 @@
 /* ChannelSelect: channels of one or two inputs, in any order. Only shuffle makes it. */
 #include "ops/shared/channel_select.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,7 +29,9 @@ static thaw_status infer(thaw_node *node)
     for (size_t i = 0; i < node->input_count; i++)
         channels += node->inputs[i]->shape.dims[1];
     for (size_t i = 0; i < state->count; i++)
-        assert(state->channels[i] >= 0 && state->channels[i] < channels);
+        if (state->channels[i] < 0 || state->channels[i] >= channels)
+            return thaw_node_fail(node, THAW_ERR_SHAPE, "channel %lld, of %lld", (long long)state->channels[i],
+                                  (long long)channels);
     shape.dims[1] = (int64_t)state->count;
     return thaw_node_set_output(node, 0, node->inputs[0]->dtype, &shape);
 }
