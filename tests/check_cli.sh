@@ -304,7 +304,8 @@ thaw_exits 2 finetune --base "$base" --data data -q
 one_error "--output MODEL is missing"
 thaw_exits 0 finetune --base "$base" --data data --output short.onnx --unfreeze 1 --epochs 5000 --time-budget 2s -q
 check "time: training is drawn in" grep -q '^time    it allowed .* of 5000 steps, to which' stdout
-check "time: the budget is kept" awk '/^took/ { late = $2 > 3 } END { exit late }' stdout
+# Without a budget it takes a minute and more; how late it may be leaves room for a busy machine.
+check "time: the budget is kept" awk '/^took/ { late = $2 > 8 } END { exit late }' stdout
 mkdir -p few/a few/b
 for i in 1 2 3; do cp "$image" few/a/$i.png; done
 cp "$(find data -name "*.png" | sort | tail -n 1)" few/b/
