@@ -23,9 +23,9 @@ typedef struct waiting {
 /* A sequence of launches that has been seen. */
 typedef struct sequence {
     thaw_hash key;
-    uint64_t parts; /* a set of part numbers */
+    uint64_t parts;      /* a set of part numbers */
     uint32_t runs, pass; /* how often; in which pass the last time */
-    cl_mem table; /* NULL until it runs as a chain */
+    cl_mem table;        /* NULL until it runs as a chain */
     struct sequence *next;
 } sequence;
 
@@ -175,9 +175,8 @@ bool thaw_chain_take(thaw_kernel *kernel, const size_t pieces[3], const thaw_arg
     if (!chains || !chains->open || count > THAW_CHAIN_ARGUMENTS || !list_kinds(arguments, count, kinds))
         return false;
     const size_t part = find_part(chains, kernel, kinds, count);
-    const bool full = chains->link_count == MOST_LINKS || chains->buffer_count + count > THAW_CHAIN_BUFFERS ||
-                      chains->piece_count + total > INT32_MAX;
-    if (part == MOST_PARTS || (full && (thaw_chain_flush(kernel->device) != THAW_OK || total > INT32_MAX)))
+    if (part == MOST_PARTS || chains->link_count == MOST_LINKS || chains->buffer_count + count > THAW_CHAIN_BUFFERS ||
+        chains->piece_count + total > INT32_MAX)
         return false;
     waiting *link = &chains->links[chains->link_count];
     int32_t *row = chains->table[chains->link_count++];

@@ -24,7 +24,7 @@ typedef struct thaw_chain_part {
     char kinds[THAW_CHAIN_ARGUMENTS + 1]; /* b: buffer, i: int, l: long, f: float */
 } thaw_chain_part;
 
-/* Takes a launch, to be run later, if it can: not where no chain is open. */
+/* Takes a launch, to be run later, if it can: not where no chain is open, nor where what was taken leaves no room. */
 bool thaw_chain_take(thaw_kernel *kernel, const size_t pieces[3], const thaw_argument *arguments, size_t count);
 /* Queues what was taken. Before anything else is queued. */
 THAW_MUST_CHECK thaw_status thaw_chain_flush(thaw_device *device);

@@ -163,5 +163,6 @@ thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const size_t pieces[3], 
     if (thaw_chain_take(kernel, pieces, arguments, count))
         return THAW_OK;
     THAW_TRY(thaw_chain_flush(kernel->device));
-    return thaw_kernel_run_alone(kernel, pieces, arguments, count);
+    return thaw_chain_take(kernel, pieces, arguments, count) ? THAW_OK
+                                                             : thaw_kernel_run_alone(kernel, pieces, arguments, count);
 }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "device/chain.h"
 #include "device/kernel_sources.h"
 #include "device/program_cache.h"
 
@@ -202,6 +203,7 @@ void thaw_programs_release(thaw_device *device)
 thaw_status thaw_device_forget(thaw_device *device)
 {
     THAW_TRY(thaw_device_finish(device));
+    thaw_chains_release(device); /* they know kernels */
     thaw_programs_release(device);
     thaw_buffer_pool_trim(device);
     return THAW_OK;
