@@ -1,6 +1,7 @@
 #include "graph_parts.h"
 
 #include "op_harness.h"
+#include "op_subject.h"
 #include "op_trial.h"
 
 thaw_value *graph_add_value(thaw_graph *graph, const char *name, const thaw_shape *shape)
@@ -30,6 +31,19 @@ thaw_value *graph_add_constant(thaw_graph *graph, graph_numbers *numbers, thaw_s
     thaw_value *value = graph_add_value(graph, "", &shape);
     value->constant = graph_random_tensor(numbers, &shape);
     return value;
+}
+
+thaw_value *graph_add_node(thaw_graph *graph, const char *type, const char *attributes, thaw_value *const *inputs,
+                           size_t count)
+{
+    thaw_node *node;
+    thaw_value *output = graph_add_value(graph, "", NULL);
+    test_must(thaw_graph_add_node(graph, thaw_op_find(type), "", count, 1, &node));
+    op_subject_attributes(node, attributes);
+    for (size_t i = 0; i < count; i++)
+        thaw_node_set_input(node, i, inputs[i]);
+    thaw_node_set_output_value(node, 0, output);
+    return output;
 }
 
 thaw_value *graph_add_integers(thaw_graph *graph, const int64_t *list, int64_t count)

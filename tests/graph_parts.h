@@ -17,6 +17,9 @@ thaw_value *graph_add_value(thaw_graph *graph, const char *name, const thaw_shap
 thaw_tensor *graph_random_tensor(graph_numbers *numbers, const thaw_shape *shape);
 /* A constant of random numbers. */
 thaw_value *graph_add_constant(thaw_graph *graph, graph_numbers *numbers, thaw_shape shape);
+/* A node over `inputs`, with attributes as op_subject_attributes() reads them; the value that it makes. */
+thaw_value *graph_add_node(thaw_graph *graph, const char *type, const char *attributes, thaw_value *const *inputs,
+                           size_t count);
 /* A constant list of int64. */
 thaw_value *graph_add_integers(thaw_graph *graph, const int64_t *list, int64_t count);
 

@@ -1,6 +1,5 @@
 /* Many kernels in one launch: the same bits as one after the other, however often, with others in between. */
 #include "graph_parts.h"
-#include "op_subject.h"
 #include "op_trial.h"
 #include "test.h"
 
@@ -14,29 +13,16 @@ enum { RUNS = 5, CHANNELS = 24 };
 
 static graph_numbers random_numbers = {.low = -0.6, .high = 0.7};
 
-static thaw_value *add(thaw_graph *graph, const char *type, const char *attributes, thaw_value *const *inputs,
-                       size_t count)
-{
-    thaw_node *node;
-    thaw_value *output = graph_add_value(graph, "", NULL);
-    test_must(thaw_graph_add_node(graph, thaw_op_find(type), "", count, 1, &node));
-    op_subject_attributes(node, attributes);
-    for (size_t i = 0; i < count; i++)
-        thaw_node_set_input(node, i, inputs[i]);
-    thaw_node_set_output_value(node, 0, output);
-    return output;
-}
-
 static thaw_value *convolve(thaw_graph *graph, const char *attributes, thaw_value *x, thaw_shape weight)
 {
     thaw_value *const inputs[] = {x, graph_add_constant(graph, &random_numbers, weight),
                                   graph_add_constant(graph, &random_numbers, (thaw_shape){1, {weight.dims[0]}})};
-    return add(graph, "Conv", attributes, inputs, 3);
+    return graph_add_node(graph, "Conv", attributes, inputs, 3);
 }
 
 static thaw_value *activate(thaw_graph *graph, const char *type, thaw_value *x)
 {
-    return add(graph, type, "", &x, 1);
+    return graph_add_node(graph, type, "", &x, 1);
 }
 
 /* A stem, `repeats` residual blocks of every kind of convolution, a pool in the middle, one value that two read. */
@@ -57,9 +43,9 @@ static thaw_graph *make_graph(int repeats)
         y = activate(graph, "HardSwish", convolve(graph, "", y, wide));
         y = activate(graph, "Relu", convolve(graph, "group=48 pads=1,1,1,1", y, depthwise));
         thaw_value *const both[] = {convolve(graph, "", y, narrow), convolve(graph, "", x, pointwise)};
-        x = activate(graph, i == 1 ? "Sigmoid" : "Relu", add(graph, "Add", "", both, 2));
+        x = activate(graph, i == 1 ? "Sigmoid" : "Relu", graph_add_node(graph, "Add", "", both, 2));
         if (i == repeats / 2)
-            x = add(graph, "MaxPool", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", &x, 1);
+            x = graph_add_node(graph, "MaxPool", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", &x, 1);
     }
     test_must(thaw_graph_add_output(graph, x));
     test_must(thaw_graph_finish(graph));

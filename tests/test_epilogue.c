@@ -1,5 +1,5 @@
 /* Convolutions, Gemm and batch norms with what follows fused into them, against the same nodes one by one. */
-#include "op_subject.h"
+#include "graph_parts.h"
 #include "op_trial.h"
 #include "test.h"
 #include "base/random.h"
@@ -20,18 +20,6 @@ struct chain {
 
 static thaw_random random_state;
 
-static thaw_value *add_value(thaw_graph *graph, const char *name, const thaw_shape *shape)
-{
-    thaw_value *value;
-    test_must(thaw_graph_add_value(graph, name, &value));
-    if (shape) {
-        value->dtype = THAW_FLOAT32;
-        value->shape = *shape;
-        value->shape_known = true;
-    }
-    return value;
-}
-
 /* Numbers in [0.1, 1.1) times a sign that varies where they may be negative. */
 static thaw_tensor *random_tensor(const thaw_shape *shape, bool positive)
 {
@@ -46,28 +34,14 @@ static thaw_tensor *random_tensor(const thaw_shape *shape, bool positive)
 
 static thaw_value *add_constant(thaw_graph *graph, const char *name, const thaw_shape *shape, bool positive)
 {
-    thaw_value *value = add_value(graph, name, shape);
+    thaw_value *value = graph_add_value(graph, name, shape);
     value->constant = random_tensor(shape, positive);
     return value;
 }
 
-/* A node over `inputs` and a new value; the value. */
-static thaw_value *add_node(thaw_graph *graph, const char *type, const char *attributes, thaw_value *const *inputs,
-                            size_t count)
-{
-    thaw_node *node;
-    thaw_value *output = add_value(graph, "", NULL);
-    test_must(thaw_graph_add_node(graph, thaw_op_find(type), "", count, 1, &node));
-    op_subject_attributes(node, attributes);
-    for (size_t i = 0; i < count; i++)
-        thaw_node_set_input(node, i, inputs[i]);
-    thaw_node_set_output_value(node, 0, output);
-    return output;
-}
-
 static thaw_value *add_input(thaw_graph *graph, const char *name, const thaw_shape *shape)
 {
-    thaw_value *value = add_value(graph, name, shape);
+    thaw_value *value = graph_add_value(graph, name, shape);
     test_must(thaw_graph_add_input(graph, value));
     return value;
 }
@@ -81,7 +55,7 @@ static thaw_value *add_norm(thaw_graph *graph, thaw_value *x, int64_t channels)
         snprintf(name, sizeof name, "norm%d", i);
         inputs[i] = add_constant(graph, name, &shape, i == 4);
     }
-    return add_node(graph, "BatchNormalization", "epsilon=0.01", inputs, 5);
+    return graph_add_node(graph, "BatchNormalization", "epsilon=0.01", inputs, 5);
 }
 
 /* The last value of the chain's main node, which follows `x`. */
@@ -93,7 +67,7 @@ static thaw_value *add_main(thaw_graph *graph, const struct chain *chain, thaw_v
     thaw_value *inputs[3] = {x, add_constant(graph, "weight", &chain->weight, false)};
     if (chain->bias)
         inputs[2] = add_constant(graph, "bias", &bias, false);
-    return add_node(graph, chain->type, chain->attributes, inputs, chain->bias ? 3 : 2);
+    return graph_add_node(graph, chain->type, chain->attributes, inputs, chain->bias ? 3 : 2);
 }
 
 /* `gate`: what comes before the activation is multiplied by its result. */
@@ -109,18 +83,18 @@ static thaw_graph *build(const struct chain *chain, bool gate)
     if (chain->residual && strcmp(chain->residual, "conv") == 0) {
         const thaw_shape shape = {.rank = 4, .dims = {chain->y.dims[1], chain->y.dims[1], 1, 1}};
         thaw_value *inputs[2] = {residual, add_constant(graph, "shortcut", &shape, false)};
-        residual = add_node(graph, "Conv", "", inputs, 2);
+        residual = graph_add_node(graph, "Conv", "", inputs, 2);
     }
     thaw_value *y = add_main(graph, chain, x);
     if (chain->norm)
         y = add_norm(graph, y, chain->y.dims[1]);
     if (residual)
-        y = add_node(graph, "Add", "", (thaw_value *[]){residual, y}, 2);
+        y = graph_add_node(graph, "Add", "", (thaw_value *[]){residual, y}, 2);
     if (chain->activation) {
         thaw_value *before = y;
-        y = add_node(graph, chain->activation, chain->activation_attributes, &before, 1);
+        y = graph_add_node(graph, chain->activation, chain->activation_attributes, &before, 1);
         if (gate)
-            y = add_node(graph, "Mul", "", (thaw_value *[]){before, y}, 2);
+            y = graph_add_node(graph, "Mul", "", (thaw_value *[]){before, y}, 2);
     }
     test_must(thaw_graph_add_output(graph, y));
     test_must(thaw_graph_finish(graph));
@@ -242,14 +216,14 @@ static thaw_graph *build_gate(const thaw_shape *shape, bool gate)
     const thaw_shape scalar = {0};
     test_must(thaw_graph_create(test_context(), &graph));
     graph->opset = 13;
-    thaw_value *x = add_input(graph, "x", shape), *zero = add_value(graph, "zero", &scalar);
+    thaw_value *x = add_input(graph, "x", shape), *zero = graph_add_value(graph, "zero", &scalar);
     test_must(thaw_tensor_create(test_context(), THAW_FLOAT32, &scalar, &zero->constant));
     thaw_tensor_set(zero->constant, 0, 0);
-    x = add_node(graph, "MaxPool", "kernel_shape=1,1", &x, 1);
-    x = add_node(graph, "Add", "", (thaw_value *[]){x, zero}, 2);
-    thaw_value *y = add_node(graph, "Sigmoid", "", &x, 1);
+    x = graph_add_node(graph, "MaxPool", "kernel_shape=1,1", &x, 1);
+    x = graph_add_node(graph, "Add", "", (thaw_value *[]){x, zero}, 2);
+    thaw_value *y = graph_add_node(graph, "Sigmoid", "", &x, 1);
     if (gate)
-        y = add_node(graph, "Mul", "", (thaw_value *[]){y, x}, 2);
+        y = graph_add_node(graph, "Mul", "", (thaw_value *[]){y, x}, 2);
     test_must(thaw_graph_add_output(graph, y));
     test_must(thaw_graph_finish(graph));
     return graph;

@@ -1,6 +1,5 @@
 /* Inverted residuals and squeeze-and-excite blocks in few kernels, against the same nodes one by one. */
 #include "graph_parts.h"
-#include "op_subject.h"
 #include "op_trial.h"
 #include "test.h"
 
@@ -38,15 +37,8 @@ static thaw_value *add_constant(thaw_graph *graph, thaw_shape shape)
 static thaw_value *add_node(thaw_graph *graph, const char *type, const char *attributes, thaw_value *x, thaw_value *a,
                             thaw_value *b)
 {
-    thaw_node *node;
-    thaw_value *inputs[] = {x, a, b}, *output = graph_add_value(graph, "", NULL);
-    const size_t count = b ? 3 : a ? 2 : 1;
-    test_must(thaw_graph_add_node(graph, thaw_op_find(type), "", count, 1, &node));
-    op_subject_attributes(node, attributes);
-    for (size_t i = 0; i < count; i++)
-        thaw_node_set_input(node, i, inputs[i]);
-    thaw_node_set_output_value(node, 0, output);
-    return output;
+    thaw_value *const inputs[] = {x, a, b};
+    return graph_add_node(graph, type, attributes, inputs, b ? 3 : a ? 2 : 1);
 }
 
 static thaw_value *add_convolution(thaw_graph *graph, const char *attributes, thaw_value *x, const thaw_shape *weight)
