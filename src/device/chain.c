@@ -219,14 +219,13 @@ static thaw_kernel *find_built(const thaw_chains *chains, uint64_t parts)
     return NULL;
 }
 
-static thaw_status build(thaw_device *device, uint64_t parts, thaw_kernel **kernel)
+static thaw_status build(thaw_device *device, uint64_t parts, const char *key, thaw_kernel **kernel)
 {
     thaw_chains *chains = device->chains;
     thaw_text text;
     thaw_program *program;
-    char key[64], options[80];
+    char options[80];
     built *made;
-    write_key(chains, parts, key);
     snprintf(options, sizeof options, "-DCHAIN=%llu", (unsigned long long)parts);
     THAW_TRY(thaw_chain_source(device, chains->parts, chains->part_count, parts, &text));
     thaw_status status = thaw_program_make(device, "chain", options, text.data, "chain", &program);
@@ -258,7 +257,7 @@ static thaw_kernel *kernel_for(thaw_device *device, const sequence *run)
     write_key(chains, all, key);
     if (!chains->expected && !chains->always && run->runs < OFTEN && !thaw_tuning_find(device, key))
         return NULL;
-    if (build(device, all, &kernel) == THAW_OK)
+    if (build(device, all, key, &kernel) == THAW_OK)
         return kernel;
     thaw_log(device->context, THAW_LOG_WARNING, "kernels run one by one: %s", thaw_error_message(device->context));
     chains->failed = true;
