@@ -45,19 +45,23 @@ static int64_t pixels_in_vain(const thaw_conv_geometry *geometry, int64_t tile)
     return divide_up(pixels, tile) * tile - pixels;
 }
 
+/* Whether a tile of one pixel more, which leaves no register for a number of the input and loads it with every use,
+ * is the better one: there are few pixels, and fewer in vain. */
+static bool takes_one_more(const thaw_conv_geometry *geometry, int64_t tile)
+{
+    const int64_t vain = pixels_in_vain(geometry, tile);
+    return vain * 16 > geometry->n * thaw_conv_pixels(geometry) && pixels_in_vain(geometry, tile + 1) < vain;
+}
+
 /* Four blocks, where 32 registers hold them, share each number of the input: fewer loads. Windows take them unless
- * images are so small that most tiles of few pixels would cross the end of a row or an image; pointwise convolutions,
- * whose weights are read again for each tile, only where that keeps a tile from computing in vain and leaves many
- * stacks. */
+ * images are so small that most tiles of few pixels would cross the end of a row or an image. */
 static int64_t stack_of(const thaw_conv_geometry *geometry, int64_t block, int64_t out_blocks)
 {
-    enum { FEW_PIXELS = 64, MANY_BLOCKS = 60 };
-    if (block == 8 || geometry->in_block == 1)
+    enum { FEW_PIXELS = 64 };
+    if (block == 8 || geometry->in_block == 1 || out_blocks % 4 != 0)
         return thaw_conv_stack(out_blocks);
-    const bool four = block == 16 && is_pointwise(geometry)
-                          ? out_blocks >= MANY_BLOCKS && pixels_in_vain(geometry, 7) < pixels_in_vain(geometry, 14)
-                          : out_blocks % 4 == 0 && thaw_conv_pixels(geometry) >= FEW_PIXELS;
-    return four ? 4 : thaw_conv_stack(out_blocks);
+    const bool crossing = !is_pointwise(geometry) && thaw_conv_pixels(geometry) < FEW_PIXELS;
+    return crossing ? thaw_conv_stack(out_blocks) : 4;
 }
 
 int64_t thaw_conv_stack(int64_t blocks)
@@ -72,7 +76,9 @@ static tiling cut(const thaw_conv_geometry *geometry)
     t.out_blocks = divide_up(geometry->out_channels / geometry->groups, t.block);
     t.stack = stack_of(geometry, t.block, t.out_blocks);
     t.stacks = divide_up(t.out_blocks, t.stack);
-    t.tile = t.block == 16 && t.stack == 4 && is_pointwise(geometry) ? 7 : thaw_conv_tile(t.block, t.stack);
+    t.tile = thaw_conv_tile(t.block, t.stack);
+    if (t.block == 16 && t.stack == 4 && takes_one_more(geometry, t.tile))
+        t.tile++;
     return t;
 }
 
@@ -158,23 +164,37 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
     return thaw_conv_pack_bias(node, conv, (geometry->groups * t.out_blocks + t.stack) * t.block);
 }
 
-/* Of `count` pieces, as many as one work-item takes. Where weights are more than the input, all: weights then come from
- * memory once, if that leaves work for every core. Else so many that weights are worth fetching, but whose input stays
- * in a core's second-level cache while all output channels go by, and in even shares. */
+/* Floats of the input that a work-item takes at once: they stay in a core's second-level cache while all output
+ * channels go by. The more weights come by for them from farther away, the more they are. */
+static int64_t input_at_once(int64_t weights)
+{
+    enum { LEAST = 32 << 10, MOST = 128 << 10 };
+    const int64_t wanted = weights / 4;
+    return wanted < LEAST ? LEAST : wanted < MOST ? wanted : MOST;
+}
+
+/* Of `count` pieces, as many as one work-item takes: what input_at_once() says, in even shares and so few that every
+ * core has work, be it of other stacks where weights are more than the input. */
 static int64_t pieces_at_once(const thaw_node *node, const thaw_conv_geometry *geometry, const tiling *t, int64_t count,
                               int64_t floats_per_piece)
 {
-    enum { INPUT_FLOATS = 32 << 10, FEWEST_ITEMS_PER_CORE = 8 };
+    enum { FEWEST_STACKS_PER_CORE = 4 };
     const int64_t cores = (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
     const int64_t stacks = geometry->groups * t->stacks;
     if (thaw_device_ends_loops(thaw_node_device(node)))
         return 1;
     const int64_t weights = geometry->out_channels * thaw_conv_depth(geometry);
-    if (weights > count * floats_per_piece * geometry->groups && stacks >= FEWEST_ITEMS_PER_CORE * cores)
-        return count;
-    const int64_t even = count * stacks / (ITEMS_PER_CORE * cores), most = INPUT_FLOATS / floats_per_piece;
-    const int64_t pieces = even < most ? even : most;
+    const bool heavy =
+        weights > count * floats_per_piece * geometry->groups && stacks >= FEWEST_STACKS_PER_CORE * cores;
+    const int64_t even = heavy ? count : count * stacks / (ITEMS_PER_CORE * cores);
+    const int64_t most = input_at_once(weights) / floats_per_piece, pieces = even < most ? even : most;
     return pieces <= 1 ? 1 : divide_up(count, divide_up(count, pieces));
+}
+
+/* Of a window's step along `axis`, what it reads. */
+static int64_t columns_read(const thaw_conv_geometry *geometry, int axis)
+{
+    return geometry->stride[axis] < geometry->kernel[axis] ? geometry->stride[axis] : geometry->kernel[axis];
 }
 
 /* Queues the kernel over `count` pixels or rows, `at_once` to a work-item. */
@@ -227,15 +247,15 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const tiling t = cut(geometry);
-    const int64_t stride = geometry->stride[1] * geometry->stride[2];
+    const int64_t read = columns_read(geometry, 1) * columns_read(geometry, 2);
     if (t.in_block == 1) {
         const int64_t rows = geometry->n * geometry->out[1], row = geometry->in_channels * geometry->in[2];
         return launch(node, conv, &t, rows, pieces_at_once(node, geometry, &t, rows, row * geometry->stride[1]));
     }
     const int64_t pixels = geometry->n * thaw_conv_pixels(geometry);
-    return launch(node, conv, &t, pixels,
-                  t.tile * pieces_at_once(node, geometry, &t, divide_up(pixels, t.tile),
-                                          t.tile * stride * t.in_blocks * t.block));
+    return launch(
+        node, conv, &t, pixels,
+        t.tile * pieces_at_once(node, geometry, &t, divide_up(pixels, t.tile), t.tile * read * t.in_blocks * t.block));
 }
 
 const thaw_conv_variant thaw_conv_tiled = {"tiled", fits, NULL, prepare, run, true, packed_bytes, pack};
