@@ -39,8 +39,13 @@
 #define PRODUCTS 36
 
 /* Floats behind each of a work-item's 36 rows of products: without the gap, all that a tile has there may fall on the
- * same few lines of the cache. */
+ * same few lines of the cache. With less between rows of many groups, what is loaded for one row lies 4 KB behind what
+ * was just stored for another, which CPUs take for the same place until they know better. */
+#ifdef FUSED
 #define GAP 16
+#else
+#define GAP 128
+#endif
 
 /* Asks for `count` blocks of what the tile after next needs. OpenCL's prefetch() does nothing in PoCL, and elsewhere a
  * place outside the buffer may be an error. */
@@ -274,12 +279,12 @@ static inline void multiply_row(floatb *products, global const float *v, const f
             sums[i / (2 * TILES)][i / TILES % 2][i % TILES] = products[i / (2 * TILES) * PITCH + i % (2 * TILES)];
         for (int block = 0; block < blocks; block++) {
             global const float *part = v + block * GROUP_FLOATS(1) + from * TILES * BLOCK;
+            const floatb *weight = u + block * BLOCK * ROW_VECTORS;
 #pragma unroll 4
-            for (int lane = 0; lane < BLOCK; lane++)
+            for (int lane = 0; lane < BLOCK; lane++, weight += ROW_VECTORS)
 #pragma unroll
                 for (int i = 0; i < COLUMNS; i++) {
-                    const floatb *weight = u + (block * BLOCK + lane) * ROW_VECTORS + i * 2;
-                    const floatb low = weight[0], high = weight[1];
+                    const floatb low = weight[i * 2], high = weight[i * 2 + 1];
 #pragma unroll
                     for (int t = 0; t < TILES; t++) {
                         const floatb x = part[(i * TILES + t) * BLOCK + lane];
@@ -381,23 +386,21 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
     for (int p = 0; p < PRODUCTS; p++)
         for (int i = 0; i < count * 2 * TILES; i++)
             products[p][i] = 0.0f;
-    for (int from = 0; from < in_blocks; from += SPAN) {
-        const int blocks = min(SPAN, in_blocks - from), next_blocks = min(SPAN, in_blocks - from - blocks);
-        /* What comes next is fetched meanwhile, evenly: the products leave the memory idle. */
-        const int part = next_blocks * BLOCK * FILTER_FLOATS / 6;
-        global const float *here = v + from * GROUP_FLOATS(1);
-        global const weight_float *ahead = w + blocks * BLOCK * FILTER_FLOATS;
-        for (int row = 0; row < 6; row++, here += ROW_FLOATS, ahead += part) {
-            fetch_ahead(ahead, part / BLOCK);
-            transform_weights(u, w, blocks, row);
+    /* row by row: six products of all groups, and what is transformed, stay in the first-level cache meanwhile */
+    for (int row = 0; row < 6; row++) {
+        global const weight_float *weight = w;
+        for (int from = 0; from < in_blocks; from += SPAN) {
+            const int blocks = min(SPAN, in_blocks - from);
+            global const float *here = v + from * GROUP_FLOATS(1) + row * ROW_FLOATS;
+            transform_weights(u, weight, blocks, row);
+            weight += blocks * BLOCK * FILTER_FLOATS;
             for (int g = 0; g < count; g++) {
-                global const float *next = g + 1 < count ? here + (g + 1) * group_floats : here + ROW_FLOATS;
+                global const float *next = here + (g + 1 < count ? (g + 1) * group_floats : SPAN * GROUP_FLOATS(1));
                 for (int block = 0; block < blocks; block++)
                     fetch_ahead(next + block * GROUP_FLOATS(1), 6 * TILES);
                 multiply_row(products[row * 6] + g * 2 * TILES, here + g * group_floats, u, blocks);
             }
         }
-        w += blocks * BLOCK * FILTER_FLOATS;
     }
 }
 

@@ -9,7 +9,7 @@
 #define PRODUCTS        36                 /* (TILE + 2)^2 */
 #define FILTER          9                  /* numbers in a kernel */
 #define MOST_GROUPS     8                  /* that a work-item multiplies with the same weights, as in the kernels */
-#define CHUNK_BYTES     ((int64_t)4 << 20) /* of transformed input, or MOST_GROUPS where that is more */
+#define CHUNK_BYTES     ((int64_t)5 << 20) /* of transformed input, or MOST_GROUPS where that is more; evened out */
 #define FEWEST_CHANNELS 4
 #define FUSED_CHANNELS  128 /* of the input at most, where one kernel does it all */
 #define OPTIONS         48
@@ -47,8 +47,9 @@ static tiling find_tiling(const thaw_conv_geometry *geometry, bool fused)
     t.size = group_size(block, fused);
     t.groups = divide_up(t.tiles, t.size);
     t.group_bytes = PRODUCTS * divide_up(geometry->in_channels, block) * t.size * block * (int64_t)sizeof(float);
-    const int64_t most = CHUNK_BYTES / t.group_bytes / MOST_GROUPS * MOST_GROUPS;
-    t.chunk = smaller(t.groups, most ? most : MOST_GROUPS);
+    const int64_t most = CHUNK_BYTES / t.group_bytes < MOST_GROUPS ? MOST_GROUPS : CHUNK_BYTES / t.group_bytes;
+    const int64_t even = divide_up(t.groups, divide_up(t.groups, most));
+    t.chunk = smaller(t.groups, divide_up(even, MOST_GROUPS) * MOST_GROUPS);
     return t;
 }
 
