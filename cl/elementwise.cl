@@ -155,35 +155,12 @@ inline floatb gelu_tanh_slope(floatb x)
 #define SLOPE(x) (alpha == 0.0f ? (floatb)0.0f : alpha * power(x, alpha - 1.0f))
 #endif
 
-/* Up to BLOCK elements from `at` on; 1 for those that don't exist. */
-inline floatb load_some(global const float *x, long at, long count)
-{
-    float some[BLOCK];
-    if (at + BLOCK <= count)
-        return load_block(0, x + at);
-    for (int i = 0; i < BLOCK; i++)
-        some[i] = at + i < count ? x[at + i] : 1.0f;
-    return load_block(0, some);
-}
-
-inline void store_some(floatb value, global float *y, long at, long count)
-{
-    float some[BLOCK];
-    if (at + BLOCK <= count) {
-        store_block(value, 0, y + at);
-        return;
-    }
-    store_block(value, 0, some);
-    for (int i = 0; at + i < count; i++)
-        y[at + i] = some[i];
-}
-
 kernel void elementwise(global float *y, global const float *x, float alpha, float beta, long count, int each)
 {
     const long first = (long)get_global_id(0) * each, end = min(first + each, count);
     for (long i = first; i < end; i += BLOCK) {
-        const floatb some = load_some(x, i, count);
-        store_some(VALUE(some), y, i, count);
+        const floatb some = load_some(x + i, count - i);
+        store_some(VALUE(some), y + i, count - i);
     }
 }
 
@@ -193,7 +170,7 @@ kernel void elementwise_backward(global float *dx, global const float *dy, globa
 {
     const long first = (long)get_global_id(0) * each, end = min(first + each, count);
     for (long i = first; i < end; i += BLOCK) {
-        const floatb some = load_some(kept, i, count), value = load_some(dy, i, count) * SLOPE(some);
-        store_some(add ? load_some(dx, i, count) + value : value, dx, i, count);
+        const floatb some = load_some(kept + i, count - i), value = load_some(dy + i, count - i) * SLOPE(some);
+        store_some(add ? load_some(dx + i, count - i) + value : value, dx + i, count - i);
     }
 }

@@ -225,29 +225,6 @@ kernel void gemm_packed(int m, int n, int depth, float alpha, global const float
     float scale, global const float *bias, long bias_row, long bias_column, float bias_scale,                          \
         global const float *residual, float alpha, float beta
 
-/* `count` numbers, BLOCK at most; 0 behind them. */
-inline floatb load_some(global const float *from, int count)
-{
-    float some[BLOCK];
-    if (count >= BLOCK)
-        return load_block(0, from);
-    for (int i = 0; i < BLOCK; i++)
-        some[i] = i < count ? from[i] : 0.0f;
-    return load_block(0, some);
-}
-
-inline void store_some(floatb value, global float *to, int count)
-{
-    float some[BLOCK];
-    if (count >= BLOCK) {
-        store_block(value, 0, to);
-        return;
-    }
-    store_block(value, 0, some);
-    for (int i = 0; i < count; i++)
-        to[i] = some[i];
-}
-
 /* The first `count` sums of a row of a tile to y, in place of what is there, or added to it. */
 inline void store_sums(global float *y, const float *sums, int count, bool add)
 {
