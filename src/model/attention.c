@@ -190,10 +190,11 @@ static bool place_at(thaw_strided strided, const thaw_attention *attention, bool
 {
     const int64_t *dims = &strided.shape.dims[strided.shape.rank - 2];
     const thaw_shape shape = {4, {attention->stack / attention->inner, attention->inner, dims[0], dims[1]}};
-    if (!thaw_strided_reshape(&strided, &shape) || (!any_columns && shape.dims[3] > 1 && strided.stride[3] != 1))
+    int64_t stride[THAW_MAX_RANK];
+    if (!thaw_strided_reshape(&strided, &shape) || !thaw_strided_simple(&strided, stride) ||
+        (!any_columns && shape.dims[3] > 1 && stride[3] != 1))
         return false;
-    *place = (thaw_attention_place){strided.offset, strided.stride[0], strided.stride[1], strided.stride[2],
-                                    strided.stride[3]};
+    *place = (thaw_attention_place){strided.offset, stride[0], stride[1], stride[2], stride[3]};
     return true;
 }
 
