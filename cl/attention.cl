@@ -8,6 +8,13 @@
  * A work-item does `part` rows of one matrix, ROWS of them at a time, and packs k and v for that into panels of STEP
  * columns, a multiple of BLOCK: work-items (rows / part, rounded up; stack). Scores stay with it. DEPTH: as `depth`;
  * KEY_STRIPS, WIDTH_STRIPS: keys and width / STEP, rounded up. */
+#ifndef STEP
+#define ROWS         8
+#define STEP         BLOCK
+#define KEY_STRIPS   1
+#define WIDTH_STRIPS 1
+#define DEPTH        1
+#endif
 #define ABREAST (STEP / BLOCK)
 #define KEYS (KEY_STRIPS * STEP)
 
