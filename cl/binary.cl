@@ -91,6 +91,34 @@ kernel void binary(global float *y, global const float *a, global const float *b
 #define LOAD_B(at) ((floatb)b[at])
 #endif
 
+/* The same in runs: a work-item does `run` elements of each of `rows` neighbours along dimension 1, in vectors as far as
+ * they go. Work-items (extent_0 / run, extent_1 / rows, both rounded up, extent_2 * .. * extent_7). */
+kernel void binary_runs(global float *y, global const float *a, global const float *b, float alpha, float beta,
+                        DIMENSION(1), DIMENSION(2), DIMENSION(3), DIMENSION(4), DIMENSION(5), DIMENSION(6),
+                        DIMENSION(7), long extent_0, long run, long rows)
+{
+    const long first = (long)get_global_id(0) * run, end = min(first + run, extent_0);
+    const long first_row = (long)get_global_id(1) * rows, end_row = min(first_row + rows, extent_1);
+    size_t row = get_global_id(2);
+    long a_at = first_row * a_stride_1, b_at = first_row * b_stride_1;
+    y += (row * extent_1 + first_row) * extent_0;
+    OUTER(2)
+    OUTER(3)
+    OUTER(4)
+    OUTER(5)
+    OUTER(6)
+    OUTER(7)
+    for (long r = first_row; r < end_row; r++, y += extent_0, a_at += a_stride_1, b_at += b_stride_1) {
+        long i = first;
+        for (; i + BLOCK <= end; i += BLOCK) {
+            const floatb left = LOAD_A(a_at + i * A_INNER), right = LOAD_B(b_at + i * B_INNER);
+            store_block(activate_v(COMBINED(left, right), alpha, beta), 0, y + i);
+        }
+        for (; i < end; i++)
+            y[i] = activate(COMBINED(a[a_at + i * A_INNER], b[b_at + i * B_INNER]), alpha, beta);
+    }
+}
+
 /* The same for y in blocks of channels, [n, blocks, pixels, BLOCK]. Strides in elements; 0 repeats.
  * Work-item (run of `run` pixels, block, image). */
 kernel void binary_blocked(global float *y, global const float *a, global const float *b, float alpha, float beta,

@@ -62,24 +62,6 @@ inline floatb tanh_v(floatb x)
     return fabs(x) < 0.625f ? fma(p, z * x, x) : x < 0.0f ? -far : far;
 }
 
-/* Near 0 a polynomial, then 1 - e^p(|x|) with another (N. Juffa's coefficients). */
-inline floatb erf_v(floatb x)
-{
-    const floatb s = x * x, t = fabs(x) > 4.0f ? (floatb)4.0f : fabs(x);
-    floatb near = fma(s, -5.96761703e-4f, 4.99119423e-3f);
-    near = fma(near, s, -2.67681349e-2f);
-    near = fma(near, s, 1.12819925e-1f);
-    near = fma(near, s, -3.76125336e-1f);
-    near = fma(near, s, 1.28379166e-1f);
-    floatb far = fma(t, -1.72853470e-5f, 3.83197126e-4f);
-    far = fma(far, t * t, fma(t, -3.88396438e-3f, 2.42546219e-2f));
-    far = fma(far, t, -1.06777877e-1f);
-    far = fma(far, t, -6.34846687e-1f);
-    far = fma(far, t, -1.28717512e-1f);
-    far = 1.0f - exp_v(fma(far, t, -t));
-    return t <= 0.927734375f ? fma(near, x, x) : x < 0.0f ? -far : far;
-}
-
 #define DENSITY(x)     (0.398942280f * exp_v(-0.5f * (x) * (x)))                /* of the normal distribution */
 #define CUMULATED(x)   (0.5f + 0.5f * erf_v((x) * 0.707106781f))                /* the same, up to x */
 #define TANH_INNER(x)  (0.797884561f * fma(0.044715f * (x), (x) * (x), (x)))    /* sqrt(2 / pi) * (x + 0.044715 x^3) */
@@ -173,35 +155,12 @@ inline floatb gelu_tanh_slope(floatb x)
 #define SLOPE(x) (alpha == 0.0f ? (floatb)0.0f : alpha * power(x, alpha - 1.0f))
 #endif
 
-/* Up to BLOCK elements from `at` on; 1 for those that don't exist. */
-inline floatb load_some(global const float *x, long at, long count)
-{
-    float some[BLOCK];
-    if (at + BLOCK <= count)
-        return load_block(0, x + at);
-    for (int i = 0; i < BLOCK; i++)
-        some[i] = at + i < count ? x[at + i] : 1.0f;
-    return load_block(0, some);
-}
-
-inline void store_some(floatb value, global float *y, long at, long count)
-{
-    float some[BLOCK];
-    if (at + BLOCK <= count) {
-        store_block(value, 0, y + at);
-        return;
-    }
-    store_block(value, 0, some);
-    for (int i = 0; at + i < count; i++)
-        y[at + i] = some[i];
-}
-
 kernel void elementwise(global float *y, global const float *x, float alpha, float beta, long count, int each)
 {
     const long first = (long)get_global_id(0) * each, end = min(first + each, count);
     for (long i = first; i < end; i += BLOCK) {
-        const floatb some = load_some(x, i, count);
-        store_some(VALUE(some), y, i, count);
+        const floatb some = load_some(x + i, count - i);
+        store_some(VALUE(some), y + i, count - i);
     }
 }
 
@@ -211,7 +170,7 @@ kernel void elementwise_backward(global float *dx, global const float *dy, globa
 {
     const long first = (long)get_global_id(0) * each, end = min(first + each, count);
     for (long i = first; i < end; i += BLOCK) {
-        const floatb some = load_some(kept, i, count), value = load_some(dy, i, count) * SLOPE(some);
-        store_some(add ? load_some(dx, i, count) + value : value, dx, i, count);
+        const floatb some = load_some(kept + i, count - i), value = load_some(dy + i, count - i) * SLOPE(some);
+        store_some(add ? load_some(dx + i, count - i) + value : value, dx + i, count - i);
     }
 }

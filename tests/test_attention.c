@@ -104,12 +104,12 @@ static thaw_tensor *run(const thaw_graph *graph, bool fuse, thaw_program **progr
 {
     thaw_shape shapes[3];
     thaw_tensor *result;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < graph->input_count; i++)
         shapes[i] = graph->inputs[i]->shape;
     const thaw_program_options options = {.shapes = shapes, .fuse = fuse};
     random_numbers.random = (thaw_random){31};
     test_must(thaw_program_create(graph, test_device(), &options, program));
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < graph->input_count; i++) {
         thaw_tensor *numbers = graph_random_tensor(&random_numbers, &shapes[i]);
         test_must(thaw_program_write(*program, i, numbers));
         thaw_tensor_release(&numbers);
@@ -119,30 +119,36 @@ static thaw_tensor *run(const thaw_graph *graph, bool fuse, thaw_program **progr
     return result;
 }
 
-static void check(const struct attention *a, int32_t layout)
+/* That the graph's program, fused, has that many nodes, the one at `place` being attention or not, and the same output
+ * as the nodes one by one. The graph goes. */
+static void check_graph(thaw_graph *graph, const op_trial *trial, bool attends, size_t nodes, size_t place)
 {
-    const op_case row = {.attributes = a->scale, .inputs = a->masks};
-    const op_trial trial = {.type = "Attention", .row = &row, .layout = layout};
     thaw_program *plain, *fused;
-    thaw_graph *graph = build(a);
     thaw_tensor *wanted = run(graph, false, &plain);
-    trial_force_layout(layout);
+    trial_force_layout(trial->layout);
     thaw_tensor *got = run(graph, true, &fused);
     trial_force_layout(0);
-    const bool found = strcmp(fused->graph->nodes[fused->graph->node_count - 1]->op->name, "attention") == 0;
-    if (found != (a->fused && a->keys >= layout && a->width >= layout) || (found && fused->graph->node_count != 1))
-        trial_fail(&trial, "%zu nodes are left, attention is %sone of them", fused->graph->node_count,
-                   found ? "" : "not ");
+    const size_t count = fused->graph->node_count;
+    const bool found = place < count && strcmp(fused->graph->nodes[place]->op->name, "attention") == 0;
+    if (found != attends || (found && count != nodes))
+        trial_fail(trial, "%zu nodes are left, attention is %sone of them", count, found ? "" : "not ");
     double *numbers = test_allocate(wanted->count, sizeof *numbers);
     for (int64_t i = 0; i < wanted->count; i++)
         numbers[i] = thaw_tensor_get(wanted, i);
-    trial_compare(&trial, "output", 0, &wanted->shape, got, numbers, 2e-6 * trial_largest(numbers, wanted->count));
+    trial_compare(trial, "output", 0, &wanted->shape, got, numbers, 2e-6 * trial_largest(numbers, wanted->count));
     free(numbers);
     thaw_tensor_release(&wanted);
     thaw_tensor_release(&got);
     thaw_program_destroy(&plain);
     thaw_program_destroy(&fused);
     thaw_graph_destroy(&graph);
+}
+
+static void check(const struct attention *a, int32_t layout)
+{
+    const op_case row = {.attributes = a->scale, .inputs = a->masks};
+    const op_trial trial = {.type = "Attention", .row = &row, .layout = layout};
+    check_graph(build(a), &trial, a->fused && a->keys >= layout && a->width >= layout, 1, 0);
 }
 
 static void test_patterns(void)
@@ -159,6 +165,97 @@ static void test_patterns(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int32_t layout = 4; layout <= (test_tiny() ? 4 : 16); layout *= 2)
             check(&cases[i], layout);
+}
+
+/* --- operands and results that lie in larger values --- */
+
+/* What makes q, k and v out of one input, and what follows. */
+typedef enum packing {
+    IMAGES_FIRST,   /* [n, s, 3 * h * d] */
+    SEQUENCE_FIRST, /* [s, n, 3 * h * d] */
+    READ_TWICE,     /* as the first; the result is an output too, so it can't be written in another order */
+    APART,          /* q's columns don't lie side by side */
+} packing;
+
+enum { N = 2, S = 33, H = 3, D = 17 };
+
+static thaw_value *reshape(thaw_graph *graph, thaw_value *x, thaw_shape shape)
+{
+    return add_node(graph, "Reshape", x, graph_add_integers(graph, shape.dims, shape.rank));
+}
+
+static thaw_value *transpose(thaw_graph *graph, const char *order, thaw_value *x)
+{
+    return graph_add_node(graph, "Transpose", order, &x, 1);
+}
+
+static thaw_value *pick(thaw_graph *graph, thaw_value *x, int64_t place)
+{
+    thaw_value *index = graph_add_integers(graph, &place, 1);
+    index->shape.rank = index->constant->shape.rank = 0;
+    return graph_add_node(graph, "Gather", "axis=0", (thaw_value *[]){x, index}, 2);
+}
+
+/* [n, h, s, d] for place 0 to 2 of x. */
+static thaw_value *unpack(thaw_graph *graph, packing kind, thaw_value *x, int64_t place)
+{
+    if (kind != SEQUENCE_FIRST) {
+        x = reshape(graph, x, (thaw_shape){5, {N, S, 3, H, D}});
+        return pick(graph, transpose(graph, "perm=2,0,3,1,4", x), place);
+    }
+    x = reshape(graph, x, (thaw_shape){5, {1, S, N, 3, H * D}});
+    x = transpose(graph, "perm=3,1,2,0,4", x);
+    x = pick(graph, reshape(graph, x, (thaw_shape){4, {3, S, N, H * D}}), place - 3);
+    x = transpose(graph, "perm=1,0,2", reshape(graph, x, (thaw_shape){3, {S, N * H, D}}));
+    return reshape(graph, x, (thaw_shape){4, {N, H, S, D}});
+}
+
+static thaw_graph *build_packed(packing kind)
+{
+    thaw_graph *graph;
+    const thaw_shape rows = {4, {N, H, D, S}};
+    const thaw_shape shape =
+        kind == SEQUENCE_FIRST ? (thaw_shape){3, {S, N, 3 * H * D}} : (thaw_shape){3, {N, S, 3 * H * D}};
+    test_must(thaw_graph_create(test_context(), &graph));
+    graph->opset = 13;
+    thaw_value *x = graph_add_value(graph, "", &shape), *q;
+    test_must(thaw_graph_add_input(graph, x));
+    if (kind == APART) {
+        q = graph_add_value(graph, "", &rows);
+        test_must(thaw_graph_add_input(graph, q));
+        q = transpose(graph, "perm=0,1,3,2", q);
+    } else {
+        q = unpack(graph, kind, x, 0);
+    }
+    thaw_value *k = transpose(graph, "perm=0,1,3,2", unpack(graph, kind, x, 1));
+    thaw_value *scores = add_node(graph, "Softmax", add_node(graph, "MatMul", q, k), NULL);
+    thaw_value *y = add_node(graph, "MatMul", scores, unpack(graph, kind, x, 2));
+    thaw_value *z = transpose(graph, kind == SEQUENCE_FIRST ? "perm=2,0,1,3" : "perm=0,2,1,3", y);
+    test_must(thaw_graph_add_output(graph, z));
+    if (kind == READ_TWICE)
+        test_must(thaw_graph_add_output(graph, y));
+    test_must(thaw_graph_finish(graph));
+    return graph;
+}
+
+static void test_places(void)
+{
+    static const struct {
+        const char *name;
+        packing kind;
+        size_t nodes, place;
+    } cases[] = {
+        {"images first", IMAGES_FIRST, 1, 0},
+        {"sequence first", SEQUENCE_FIRST, 1, 0},
+        {"read twice", READ_TWICE, 2, 0},
+        {"apart", APART, 2, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int32_t layout = 4; layout <= (test_tiny() ? 4 : 16); layout *= 2) {
+            const op_case row = {.attributes = cases[i].name, .inputs = ""};
+            const op_trial trial = {.type = "Attention", .row = &row, .layout = layout};
+            check_graph(build_packed(cases[i].kind), &trial, true, cases[i].nodes, cases[i].place);
+        }
 }
 
 /* Scores that others read, or that are scaled behind a mask, stay what they are. */
@@ -193,6 +290,7 @@ static void test_others(void)
 
 void suite_attention(void)
 {
-    static const test_entry tests[] = {{"patterns", test_patterns}, {"what is none", test_others}};
+    static const test_entry tests[] = {
+        {"patterns", test_patterns}, {"operands in larger values", test_places}, {"what is none", test_others}};
     TEST_SUITE("attention", tests);
 }

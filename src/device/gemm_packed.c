@@ -38,7 +38,7 @@ static thaw_status get_kernel(thaw_device *device, const char *name, const char 
 {
     char options[64];
     const tile t = tile_of(device);
-    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d %s", (int)t.width, (int)t.rows, more);
+    snprintf(options, sizeof options, "-DBLOCK=%d -DROWS=%d %s", (int)t.width, (int)t.rows, more);
     return thaw_kernel_get(device, "gemm_packed", name, options, kernel);
 }
 
@@ -246,22 +246,57 @@ thaw_status thaw_gemm_pack(thaw_device *device, const float *b, bool transpose_b
     return status;
 }
 
-thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *g, thaw_precision precision,
-                                 const thaw_gemm_finish *finish)
+/* The arguments of the kernels' FINISH. */
+#define FINISH_ARGUMENTS(g, finish)                                                                                    \
+    THAW_FLOAT((g)->alpha), THAW_BUFFER((finish)->bias), THAW_LONG((finish)->bias_row),                                \
+        THAW_LONG((finish)->bias_column), THAW_FLOAT((finish)->bias_scale), THAW_BUFFER((finish)->residual),           \
+        THAW_FLOAT((finish)->alpha), THAW_FLOAT((finish)->beta)
+
+static thaw_status get_finishing(thaw_device *device, const char *name, int64_t rows, thaw_precision precision,
+                                 const thaw_gemm_finish *finish, thaw_kernel **kernel)
+{
+    char options[192];
+    snprintf(options, sizeof options, "-DBLOCK=%d -DROWS=%d -DPANELS %s %s", (int)tile_of(device).width, (int)rows,
+             precision_options(precision), finish->options);
+    return thaw_kernel_get(device, "gemm_packed", name, options, kernel);
+}
+
+/* A few rows at a time, for which the panels are read once from memory. */
+static thaw_status run_rows(thaw_device *device, const thaw_gemm *g, thaw_precision precision,
+                            const thaw_gemm_finish *finish)
 {
     thaw_kernel *kernel;
-    char options[192];
     const tile t = tile_of(device);
     const int64_t at_once = even_part(g->m, MOST_ROWS, 1);
     const int64_t rows = at_once == 1 ? 1 : even_part(at_once, t.rows, 2); /* few programs for many counts */
-    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d %s %s", (int)t.width, (int)rows,
-             precision_options(precision), finish->options);
-    THAW_TRY(thaw_kernel_get(device, "gemm_packed", "gemm_rows", options, &kernel));
+    THAW_TRY(get_finishing(device, "gemm_rows", rows, precision, finish, &kernel));
     for (int64_t row = 0; row < g->m; row += at_once)
-        THAW_TRY(thaw_kernel_launch(
-            kernel, items(divide_up(g->n, t.columns), 1), THAW_INT(row), THAW_INT(smaller(row + at_once, g->m)),
-            THAW_INT(g->n), THAW_INT(g->k), THAW_FLOAT(g->alpha), THAW_BUFFER(g->a), THAW_BUFFER(g->b),
-            THAW_BUFFER(finish->bias), THAW_LONG(finish->bias_row), THAW_LONG(finish->bias_column),
-            THAW_FLOAT(finish->bias_scale), THAW_FLOAT(finish->alpha), THAW_FLOAT(finish->beta), THAW_BUFFER(g->c)));
+        THAW_TRY(thaw_kernel_launch(kernel, items(divide_up(g->n, t.columns), 1), THAW_INT(row),
+                                    THAW_INT(smaller(row + at_once, g->m)), THAW_INT(g->n), THAW_INT(g->k),
+                                    THAW_BUFFER(g->a), THAW_BUFFER(g->b), FINISH_ARGUMENTS(g, finish),
+                                    THAW_BUFFER(g->c)));
     return THAW_OK;
+}
+
+/* Many rows, as many steps at a time as the second-level cache holds of a panel. */
+static thaw_status run_tiles(thaw_device *device, const thaw_gemm *g, thaw_precision precision,
+                             const thaw_gemm_finish *finish)
+{
+    thaw_kernel *kernel;
+    const tile t = tile_of(device);
+    const int64_t strips = divide_up(g->n, t.columns), depth = even_part(g->k, most_steps(t), 1);
+    const int64_t at_once = rows_at_once(device, g->m, strips, depth);
+    THAW_TRY(get_finishing(device, "gemm_panels", t.rows, precision, finish, &kernel));
+    for (int64_t first = 0; first < g->k; first += depth)
+        THAW_TRY(thaw_kernel_launch(kernel, items(strips, divide_up(g->m, at_once)), THAW_INT(g->m), THAW_INT(g->n),
+                                    THAW_INT(g->k), THAW_INT(first), THAW_INT(smaller(depth, g->k - first)),
+                                    THAW_BUFFER(g->a), THAW_BUFFER(g->b), FINISH_ARGUMENTS(g, finish),
+                                    THAW_BUFFER(g->c), THAW_INT(at_once)));
+    return THAW_OK;
+}
+
+thaw_status thaw_gemm_run_panels(thaw_device *device, const thaw_gemm *g, thaw_precision precision,
+                                 const thaw_gemm_finish *finish)
+{
+    return g->m > MOST_ROWS ? run_tiles(device, g, precision, finish) : run_rows(device, g, precision, finish);
 }

@@ -1,5 +1,6 @@
 /* Attention as exporters write it, MatMul, scale, mask, Softmax, MatMul, as one node. */
 #include "model/bind.h"
+#include "model/strided.h"
 #include "ops/shared/attention.h"
 #include "ops/shared/movement.h"
 #include "ops/shared/softmax.h"
@@ -120,6 +121,7 @@ static bool read_pattern(thaw_node *last, pattern *p, thaw_attention *attention)
         return false;
     *attention = (thaw_attention){.scale = (float)p->scale,
                                   .stack = thaw_shape_span(q, 0, q->rank - 2),
+                                  .inner = q->dims[q->rank - 3],
                                   .rows = q->dims[q->rank - 2],
                                   .depth = q->dims[q->rank - 1],
                                   .keys = k->dims[k->rank - 1],
@@ -181,26 +183,76 @@ static thaw_status make_bias(thaw_graph *graph, const pattern *p, thaw_attention
     return THAW_OK;
 }
 
+/* Makes a stack of matrices out of `strided`; false where strides can't, or columns don't lie side by side but have to.
+ */
+static bool place_at(thaw_strided strided, const thaw_attention *attention, bool any_columns,
+                     thaw_attention_place *place)
+{
+    const int64_t *dims = &strided.shape.dims[strided.shape.rank - 2];
+    const thaw_shape shape = {4, {attention->stack / attention->inner, attention->inner, dims[0], dims[1]}};
+    int64_t stride[THAW_MAX_RANK];
+    if (!thaw_strided_reshape(&strided, &shape) || !thaw_strided_simple(&strided, stride) ||
+        (!any_columns && shape.dims[3] > 1 && stride[3] != 1))
+        return false;
+    *place = (thaw_attention_place){strided.offset, stride[0], stride[1], stride[2], stride[3]};
+    return true;
+}
+
+/* An operand is read where others left it. Gives the value that it lies in. */
+static thaw_value *place_operand(thaw_value *value, const thaw_attention *attention, bool any_columns,
+                                 thaw_attention_place *place)
+{
+    const thaw_strided traced = thaw_strided_trace(value);
+    if (place_at(traced, attention, any_columns, place))
+        return traced.source;
+    place_at(thaw_strided_of(value), attention, any_columns, place);
+    return value;
+}
+
+/* What is written, in the order in which the last one's only reader would have it, if that is a Transpose that leaves
+ * columns side by side. The Transpose goes. */
+static thaw_value *place_result(const thaw_graph *graph, thaw_value *y, thaw_attention *attention)
+{
+    int32_t order[THAW_MAX_RANK];
+    int64_t strides[THAW_MAX_RANK];
+    thaw_node *reader = thaw_graph_sole_reader(graph, y);
+    thaw_strided written = thaw_strided_of(y);
+    if (reader && thaw_transpose_order(reader, y->shape.rank, order)) {
+        thaw_shape_strides(&reader->outputs[0]->shape, strides);
+        for (int32_t i = 0; i < y->shape.rank; i++)
+            written.stride[order[i]] = strides[i];
+        if (place_at(written, attention, false, &attention->y)) {
+            reader->removed = true;
+            return reader->outputs[0];
+        }
+    }
+    place_at(thaw_strided_of(y), attention, false, &attention->y);
+    return y;
+}
+
 /* The new node gets the place of the last one. */
-static thaw_status replace(thaw_graph *graph, const pattern *p, const thaw_attention *attention, thaw_value *bias)
+static thaw_status replace(thaw_graph *graph, const pattern *p, thaw_attention *attention, thaw_value *bias)
 {
     thaw_node *node;
-    const thaw_shape shape = p->last->outputs[0]->shape;
+    thaw_value *const q = place_operand(p->q, attention, false, &attention->q);
+    thaw_value *const k = place_operand(p->k, attention, true, &attention->k);
+    thaw_value *const v = place_operand(p->v, attention, false, &attention->v);
+    thaw_value *const y = place_result(graph, p->last->outputs[0], attention);
+    attention->shape = y->shape;
     THAW_TRY(thaw_graph_add_node(graph, &thaw_op_attention, p->last->name, bias ? 4 : 3, 1, &node));
     THAW_TRY(node->op->attributes(node));
     *(thaw_attention *)node->state = *attention;
-    thaw_value *const inputs[] = {p->q, p->k, p->v, bias};
+    thaw_value *const inputs[] = {q, k, v, bias};
     for (size_t i = 0; i < node->input_count; i++)
         thaw_node_set_input(node, i, inputs[i]);
-    thaw_node_set_output_value(node, 0, p->last->outputs[0]);
+    thaw_node_set_output_value(node, 0, y);
     size_t place = 0;
     while (graph->nodes[place] != p->last)
         place++;
     graph->nodes[place] = node;
     graph->nodes[graph->node_count - 1] = p->last;
     p->last->removed = true;
-    THAW_TRY(node->op->infer(node));
-    return thaw_node_set_output(node, 0, p->q->dtype, &shape);
+    return node->op->infer(node);
 }
 
 thaw_status thaw_graph_attend(thaw_graph *graph, int32_t width)

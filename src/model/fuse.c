@@ -17,6 +17,26 @@ static bool has_epilogue(const thaw_node *node)
     return node->epilogue.activation != THAW_LINEAR || node->epilogue.residual;
 }
 
+static bool is_fixed(const thaw_value *value)
+{
+    return value && value->constant && !value->trainable && !value->updated &&
+           thaw_dtype_is_float(value->constant->dtype);
+}
+
+/* A product with a matrix of weights. Others may be part of attention, which knows nothing of epilogues. */
+static bool is_linear(const thaw_node *node)
+{
+    return thaw_node_is(node, "Gemm") ||
+           (thaw_node_is(node, "MatMul") && is_fixed(node->inputs[1]) && node->inputs[1]->shape.rank == 2);
+}
+
+/* May an activation be its epilogue's? */
+static bool takes_activation(const thaw_node *maker)
+{
+    return maker && !maker->removed && maker->op->flags & THAW_OP_EPILOGUE &&
+           maker->epilogue.activation == THAW_LINEAR && (!thaw_node_is(maker, "MatMul") || is_linear(maker));
+}
+
 static bool is_output(const thaw_value *value)
 {
     const thaw_graph *graph = value->producer->graph;
@@ -51,8 +71,7 @@ static thaw_status constant_input(const thaw_node *node, size_t index, thaw_tens
 {
     const thaw_value *value = thaw_node_input(node, index);
     *tensor = NULL;
-    if (!value || !value->constant || value->trainable || value->updated ||
-        !thaw_dtype_is_float(value->constant->dtype))
+    if (!is_fixed(value))
         return THAW_OK;
     return thaw_tensor_to_float32(thaw_node_context(node), value->constant, tensor);
 }
@@ -165,9 +184,8 @@ static thaw_status widen_inputs(thaw_node *node, size_t count)
     return THAW_OK;
 }
 
-static thaw_status fold_batch_norm(thaw_node *norm, bool *folded)
+static thaw_status fold_batch_norm(thaw_node *norm)
 {
-    *folded = false;
     thaw_node *conv = sole_producer(norm->inputs[0]);
     if (!thaw_node_is(conv, "Conv") || has_epilogue(conv) || norm->output_count > 1)
         return THAW_OK;
@@ -184,7 +202,6 @@ static thaw_status fold_batch_norm(thaw_node *norm, bool *folded)
         status = scale_convolution(conv, weight, bias, &a);
         if (status == THAW_OK)
             take_over(conv, norm);
-        *folded = status == THAW_OK;
     }
     thaw_tensor_release(&weight);
     thaw_tensor_release(&bias);
@@ -209,21 +226,42 @@ static size_t position_of(const thaw_graph *graph, const thaw_node *node)
     return i;
 }
 
-/* Add(conv(x), r): the convolution adds r itself, if r is there by then. */
+/* Add(MatMul(x, weights), bias): the product adds it itself, where there is one number for each column, or for all. */
+static thaw_status fold_bias(thaw_node *add)
+{
+    for (size_t side = 0; side < 2 && !thaw_node_has(add, "axis"); side++) {
+        thaw_node *product = sole_producer(add->inputs[side]);
+        thaw_value *bias = add->inputs[1 - side];
+        if (!thaw_node_is(product, "MatMul") || !is_linear(product) || has_epilogue(product) ||
+            product->input_count > 2 || !is_fixed(bias) ||
+            !thaw_shape_equal(&add->outputs[0]->shape, &add->inputs[side]->shape))
+            continue;
+        const int64_t count = bias->constant->count, columns = product->inputs[1]->shape.dims[1];
+        if (count != 1 && (count != columns || bias->shape.dims[bias->shape.rank - 1] != columns))
+            continue;
+        THAW_TRY(widen_inputs(product, 3));
+        product->inputs[2] = bias;
+        take_over(product, add);
+        return THAW_OK;
+    }
+    return THAW_OK;
+}
+
+/* Add(maker(x), r): a convolution or a product adds r itself, if r is there by then. */
 static thaw_status fold_addition(thaw_node *add)
 {
     thaw_graph *graph = add->graph;
     for (size_t side = 0; side < 2; side++) {
-        thaw_node *conv = sole_producer(add->inputs[side]);
+        thaw_node *maker = sole_producer(add->inputs[side]);
         thaw_value *residual = add->inputs[1 - side];
-        if (!thaw_node_is(conv, "Conv") || has_epilogue(conv) || residual->constant ||
+        if ((!thaw_node_is(maker, "Conv") && !is_linear(maker)) || has_epilogue(maker) || residual->constant ||
             !thaw_shape_equal(&residual->shape, &add->inputs[side]->shape) ||
-            !ready_before(graph, residual, position_of(graph, conv)))
+            !ready_before(graph, residual, position_of(graph, maker)))
             continue;
-        THAW_TRY(widen_inputs(conv, 4));
-        conv->inputs[3] = residual;
-        conv->epilogue.residual = residual;
-        take_over(conv, add);
+        THAW_TRY(widen_inputs(maker, 4));
+        maker->inputs[3] = residual;
+        maker->epilogue.residual = residual;
+        take_over(maker, add);
         return THAW_OK;
     }
     return THAW_OK;
@@ -233,8 +271,7 @@ static void fold_activation(thaw_node *node)
 {
     thaw_epilogue epilogue = {THAW_LINEAR, 0, 0, NULL};
     thaw_node *maker = sole_producer(node->inputs[0]);
-    if (!maker || maker->removed || !(maker->op->flags & THAW_OP_EPILOGUE) ||
-        maker->epilogue.activation != THAW_LINEAR || !thaw_activation_of(node, &epilogue))
+    if (!takes_activation(maker) || !thaw_activation_of(node, &epilogue))
         return;
     epilogue.residual = maker->epilogue.residual;
     maker->epilogue = epilogue;
@@ -261,8 +298,7 @@ static void fold_gate(thaw_node *multiply)
         thaw_node *gate = sole_producer(multiply->inputs[side]), *maker = x->producer;
         if (!gate || gate->removed || gate->inputs[0] != x || gated(gate) == THAW_LINEAR)
             continue;
-        if (x->uses != 2 || !maker || maker->removed || !(maker->op->flags & THAW_OP_EPILOGUE) ||
-            maker->epilogue.activation != THAW_LINEAR)
+        if (x->uses != 2 || !takes_activation(maker))
             continue;
         maker->epilogue.activation = gated(gate);
         gate->removed = true;
@@ -298,10 +334,11 @@ void thaw_graph_join_activations(thaw_graph *graph)
 
 static thaw_status fuse_node(thaw_node *node)
 {
-    bool folded = false;
     if (thaw_node_is(node, "BatchNormalization"))
-        THAW_TRY(fold_batch_norm(node, &folded));
-    if (!folded && thaw_node_is(node, "Add"))
+        THAW_TRY(fold_batch_norm(node));
+    if (thaw_node_is(node, "Add"))
+        THAW_TRY(fold_bias(node));
+    if (thaw_node_is(node, "Add"))
         THAW_TRY(fold_addition(node));
     if (thaw_node_is(node, "Mul"))
         fold_gate(node);

@@ -3,14 +3,17 @@
 
 #include <stdio.h>
 
-/* Rows of q that a work-item does, as in cl/attention.cl; keys whose scores it can hold. */
-enum { ROWS = 4, MOST_KEYS = 1024 };
+/* Keys whose scores a work-item can hold, and floats of a matrix that it packs. */
+enum { MOST_KEYS = 1024, MOST_PACKED = 1 << 18 };
+
+/* Work-items for each core at least, where there are as many rows. */
+enum { ITEMS_PER_UNIT = 4 };
 
 bool thaw_attention_fits(const thaw_attention *attention, int32_t block)
 {
     return attention->keys >= block && attention->keys <= MOST_KEYS && attention->width >= block &&
-           attention->width <= INT32_MAX / MOST_KEYS && attention->depth >= 1 &&
-           attention->depth <= INT32_MAX / MOST_KEYS && attention->rows >= 1 &&
+           attention->width <= MOST_PACKED / MOST_KEYS && attention->depth >= 1 &&
+           attention->depth <= MOST_PACKED / MOST_KEYS && attention->rows >= 1 &&
            attention->rows <= INT32_MAX / MOST_KEYS;
 }
 
@@ -22,35 +25,61 @@ static thaw_status attributes(thaw_node *node)
 static thaw_status infer(thaw_node *node)
 {
     const thaw_attention *state = node->state;
-    thaw_shape y = node->inputs[0]->shape;
-    y.dims[y.rank - 1] = state->width;
     node->flops = 2 * state->stack * state->rows * state->keys * (state->depth + state->width);
-    return thaw_node_set_output(node, 0, node->inputs[0]->dtype, &y);
+    return thaw_node_set_output(node, 0, node->inputs[0]->dtype, &state->shape);
+}
+
+/* Rows at a time, as many as leave some of the vector registers free: as the tiles of cl/gemm_packed.cl. */
+static int64_t rows_at_once(int32_t width)
+{
+    return width == 16 ? 12 : width == 8 ? 6 : 8;
+}
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
 }
 
 static thaw_status prepare(thaw_node *node)
 {
     thaw_attention *state = node->state;
     const int32_t width = thaw_device_width(thaw_node_device(node));
-    const bool two = state->keys >= 2 * (int64_t)width && state->width >= 2 * (int64_t)width;
-    char options[64];
-    snprintf(options, sizeof options, "-DBLOCK=%d -DKEY_BLOCKS=%d -DVECTORS=%d%s", (int)width,
-             (int)((state->keys + width - 1) / width), two ? 2 : 1, state->period ? " -DBIAS" : "");
+    const int64_t step = state->keys > width && state->width > width ? 2 * width : width;
+    char options[160];
+    snprintf(options, sizeof options, "-DBLOCK=%d -DROWS=%d -DSTEP=%d -DKEY_STRIPS=%d -DWIDTH_STRIPS=%d -DDEPTH=%d%s",
+             (int)width, (int)rows_at_once(width), (int)step, (int)divide_up(state->keys, step),
+             (int)divide_up(state->width, step), (int)state->depth, state->period ? " -DBIAS" : "");
     return thaw_kernel_get(thaw_node_device(node), "attention", "attention", options, &state->kernel);
 }
+
+/* Rows of a work-item: all of a matrix, but that every core has some, and that no driver ends its loops. */
+static int64_t part_of(const thaw_node *node)
+{
+    const thaw_attention *state = node->state;
+    const thaw_device *device = thaw_node_device(node);
+    const int64_t items = ITEMS_PER_UNIT * (int64_t)thaw_device_describe(device)->compute_units;
+    const int64_t parts = thaw_device_ends_loops(device) ? state->rows : divide_up(items, state->stack);
+    const int64_t rows = rows_at_once(thaw_device_width(device));
+    return divide_up(divide_up(state->rows, parts), rows) * rows;
+}
+
+#define PLACE(place)                                                                                                   \
+    THAW_LONG((place).offset), THAW_LONG((place).outer), THAW_LONG((place).inner), THAW_LONG((place).row)
 
 static thaw_status forward(thaw_node *node)
 {
     const thaw_attention *state = node->state;
-    thaw_range range = THAW_RANGE_2((state->rows + ROWS - 1) / ROWS, state->stack);
+    const int64_t part = part_of(node);
+    const thaw_attention_place keys = {state->k.offset, state->k.outer, state->k.inner, state->k.column, 0};
+    thaw_range range = THAW_RANGE_2(divide_up(state->rows, part), state->stack);
     range.local[0] = 1;
-    if (state->stack == 0)
-        return THAW_OK;
-    return thaw_kernel_launch(
-        state->kernel, range, THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
-        THAW_BUFFER(node->inputs[1]->buffer), THAW_BUFFER(node->inputs[2]->buffer),
-        THAW_BUFFER(state->period ? node->inputs[3]->buffer : NULL), THAW_FLOAT(state->scale), THAW_INT(state->rows),
-        THAW_INT(state->depth), THAW_INT(state->keys), THAW_INT(state->width), THAW_INT(state->period));
+    return thaw_kernel_launch(state->kernel, range, THAW_BUFFER(node->outputs[0]->buffer),
+                              THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(node->inputs[1]->buffer),
+                              THAW_BUFFER(node->inputs[2]->buffer),
+                              THAW_BUFFER(state->period ? node->inputs[3]->buffer : NULL), THAW_FLOAT(state->scale),
+                              THAW_INT(state->rows), THAW_INT(state->depth), THAW_INT(state->keys),
+                              THAW_INT(state->width), THAW_INT(state->period), THAW_INT(state->inner), THAW_INT(part),
+                              PLACE(state->q), PLACE(keys), THAW_LONG(state->k.row), PLACE(state->v), PLACE(state->y));
 }
 
 const thaw_op thaw_op_attention = {

@@ -1,4 +1,4 @@
-#include "ops/shared/weights.h"
+#include "ops/shared/linear.h"
 
 /* y [m, n] = alpha * op(a) [m, k] op(b) [k, n] + beta * c, c broadcast to [m, n]. */
 typedef struct gemm_state {
@@ -6,12 +6,8 @@ typedef struct gemm_state {
     bool transpose_a, transpose_b;
     int64_t m, n, k;
     int64_t c_rows, c_columns; /* m or 1, n or 1 */
-    thaw_epilogue_pass epilogue;
-    thaw_kernel *reduce; /* backward of c */
-    thaw_buffer *panels; /* b, where it is a constant of a program that is only run; NULL otherwise */
-    thaw_buffer *addend; /* c, where it is a constant too */
-    thaw_buffer *rows;   /* b as it stands, for the gradient of a, where there are panels */
-    char options[THAW_EPILOGUE_OPTIONS];
+    thaw_kernel *reduce;       /* backward of c */
+    thaw_linear linear;
 } gemm_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -72,72 +68,39 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
     const gemm_state *state = node->state;
     const thaw_value *c = thaw_epilogue_own_input(node, 2);
     (void)block, (void)wanted;
-    node->packs_weights = !(c && c->trainable) && !state->transpose_a && state->m > 0 && !node->epilogue.residual &&
-                          thaw_weights_fit(node, 1, state->n, state->k);
+    node->packs_weights =
+        !(c && c->trainable) && !state->transpose_a && state->m > 0 && thaw_weights_fit(node, 1, state->n, state->k);
     return 1;
-}
-
-static thaw_status prepare_panels(thaw_node *node)
-{
-    gemm_state *state = node->state;
-    const thaw_value *c = state->epilogue.bias;
-    thaw_epilogue_options(node, c != NULL, state->options);
-    if (c && c->constant)
-        THAW_TRY(thaw_weights_upload(node, c, &state->addend));
-    if (node->inputs[0]->gradient)
-        THAW_TRY(thaw_weights_upload(node, node->inputs[1], &state->rows));
-    return thaw_weights_pack(node, state->transpose_b, state->n, state->k, &state->panels);
 }
 
 static thaw_status prepare(thaw_node *node)
 {
     gemm_state *state = node->state;
     thaw_value *c = thaw_epilogue_own_input(node, 2);
-    state->epilogue = (thaw_epilogue_pass){
-        .planes = 1,
-        .rows = state->m,
-        .columns = state->n,
-        .bias = state->beta != 0 ? c : NULL,
-        .bias_row = c && state->c_rows > 1 ? state->c_columns : 0,
-        .bias_column = c && state->c_columns > 1,
-        .bias_scale = state->beta,
-    };
-    if (c && c->gradient)
-        THAW_TRY(thaw_kernel_get(thaw_node_device(node), "gemm_backward", "reduce_rows", "", &state->reduce));
-    if (node->packs_weights)
-        return prepare_panels(node);
-    return thaw_epilogue_prepare(node, &state->epilogue);
-}
-
-static thaw_status forward_panels(const thaw_node *node, const gemm_state *state)
-{
-    const thaw_epilogue_pass *pass = &state->epilogue;
-    const thaw_gemm gemm = {
+    state->linear = (thaw_linear){
         .m = state->m,
         .n = state->n,
         .k = state->k,
-        .alpha = state->alpha,
-        .a = node->inputs[0]->buffer,
-        .b = state->panels,
-        .c = node->outputs[0]->buffer,
+        .transposed = state->transpose_b,
+        .scale = state->alpha,
+        .epilogue = {.planes = 1,
+                     .rows = state->m,
+                     .columns = state->n,
+                     .bias = state->beta != 0 ? c : NULL,
+                     .bias_row = c && state->c_rows > 1 ? state->c_columns : 0,
+                     .bias_column = c && state->c_columns > 1,
+                     .bias_scale = state->beta},
     };
-    const thaw_gemm_finish finish = {
-        .options = state->options,
-        .bias = state->addend || !pass->bias ? state->addend : pass->bias->buffer,
-        .bias_row = pass->bias_row,
-        .bias_column = pass->bias_column,
-        .bias_scale = pass->bias_scale,
-        .alpha = node->epilogue.alpha,
-        .beta = node->epilogue.beta,
-    };
-    return thaw_gemm_run_panels(thaw_node_device(node), &gemm, thaw_weights_precision(node), &finish);
+    if (c && c->gradient)
+        THAW_TRY(thaw_kernel_get(thaw_node_device(node), "gemm_backward", "reduce_rows", "", &state->reduce));
+    return thaw_linear_prepare(node, &state->linear);
 }
 
 static thaw_status forward(thaw_node *node)
 {
     const gemm_state *state = node->state;
-    if (state->panels)
-        return forward_panels(node, state);
+    if (state->linear.panels)
+        return thaw_linear_forward(node, &state->linear);
     const thaw_gemm gemm = {
         .transpose_a = state->transpose_a,
         .transpose_b = state->transpose_b,
@@ -153,13 +116,13 @@ static thaw_status forward(thaw_node *node)
         .c_stride = state->n,
     };
     THAW_TRY(thaw_gemm_run(thaw_node_device(node), &gemm));
-    return thaw_epilogue_run(node, &state->epilogue);
+    return thaw_epilogue_run(node, &state->linear.epilogue);
 }
 
 /* da [m, k] += alpha * dy op(b)^T, or its transpose [k, m] += alpha * op(b) dy^T. */
 static thaw_status backward_a(const thaw_node *node, const gemm_state *state)
 {
-    const thaw_buffer *b = state->rows ? state->rows : node->inputs[1]->buffer;
+    const thaw_buffer *b = state->linear.rows ? state->linear.rows : node->inputs[1]->buffer;
     thaw_gemm gemm = {
         .m = state->m,
         .n = state->k,
@@ -235,9 +198,7 @@ static thaw_status backward(thaw_node *node)
 static void release(thaw_node *node)
 {
     gemm_state *state = node->state;
-    thaw_buffer_destroy(&state->panels);
-    thaw_buffer_destroy(&state->addend);
-    thaw_buffer_destroy(&state->rows);
+    thaw_linear_release(&state->linear);
 }
 
 const thaw_op thaw_op_gemm = {

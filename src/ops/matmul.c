@@ -1,15 +1,17 @@
-#include "ops/shared/weights.h"
+#include "ops/shared/linear.h"
 
 #include <string.h>
 
-/* Both operands as stacks of matrices: [batch..., m, k] times [batch..., k, n]. A stride of 0 repeats the matrix. */
+/* Both operands as stacks of matrices: [batch..., m, k] times [batch..., k, n]. A stride of 0 repeats the matrix.
+ *
+ * Where b is one constant matrix, the fusion may have listed a constant bias of n numbers, or one, as input 2, and
+ * given the node an epilogue. */
 typedef struct matmul_state {
     int64_t m, n, k;
     int32_t batch_rank;
     int64_t batch[THAW_MAX_RANK];                             /* of the output */
     int64_t a_stride[THAW_MAX_RANK], b_stride[THAW_MAX_RANK]; /* elements, per batch axis */
-    thaw_buffer *panels; /* b, where it is one constant matrix in a program that is only run; NULL otherwise */
-    thaw_buffer *rows;   /* b as it stands, for the gradient of a, where there are panels */
+    thaw_linear linear;
 } matmul_state;
 
 static thaw_status attributes(thaw_node *node)
@@ -149,7 +151,7 @@ static thaw_status backward_a(const thaw_node *node, const matmul_state *state, 
         .a_offset = index * state->m * state->n,
         .a_stride = state->n,
         .transpose_b = true,
-        .b = state->rows ? state->rows : node->inputs[1]->buffer,
+        .b = state->linear.rows ? state->linear.rows : node->inputs[1]->buffer,
         .b_stride = state->n,
         .c = node->inputs[0]->gradient,
         .c_stride = state->k,
@@ -192,36 +194,30 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 static thaw_status prepare(thaw_node *node)
 {
     matmul_state *state = node->state;
-    if (!node->packs_weights)
-        return THAW_OK;
-    if (node->inputs[0]->gradient)
-        THAW_TRY(thaw_weights_upload(node, node->inputs[1], &state->rows));
-    return thaw_weights_pack(node, false, state->n, state->k, &state->panels);
-}
-
-static thaw_status forward_panels(const thaw_node *node, const matmul_state *state)
-{
-    const thaw_gemm_finish finish = {.options = ""};
-    const thaw_gemm gemm = {
+    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
+    state->linear = (thaw_linear){
         .m = state->m,
         .n = state->n,
         .k = state->k,
-        .alpha = 1,
-        .a = node->inputs[0]->buffer,
-        .b = state->panels,
-        .c = node->outputs[0]->buffer,
+        .scale = 1,
+        .epilogue = {.planes = stack_size(state),
+                     .rows = state->m,
+                     .columns = state->n,
+                     .bias = bias,
+                     .bias_column = bias && thaw_shape_size(&bias->shape) > 1,
+                     .bias_scale = 1},
     };
-    return thaw_gemm_run_panels(thaw_node_device(node), &gemm, thaw_weights_precision(node), &finish);
+    return thaw_linear_prepare(node, &state->linear);
 }
 
 static thaw_status forward(thaw_node *node)
 {
     const matmul_state *state = node->state;
-    if (state->panels)
-        return forward_panels(node, state);
+    if (state->linear.panels)
+        return thaw_linear_forward(node, &state->linear);
     for (int64_t i = 0; i < stack_size(state); i++)
         THAW_TRY(multiply(node, state, i));
-    return THAW_OK;
+    return thaw_epilogue_run(node, &state->linear.epilogue);
 }
 
 /* A matrix that is repeated gets its gradient from one product after the other. */
@@ -240,14 +236,13 @@ static thaw_status backward(thaw_node *node)
 static void release(thaw_node *node)
 {
     matmul_state *state = node->state;
-    thaw_buffer_destroy(&state->panels);
-    thaw_buffer_destroy(&state->rows);
+    thaw_linear_release(&state->linear);
 }
 
 const thaw_op thaw_op_matmul = {
     .name = "matmul",
     .onnx_type = "MatMul",
-    .flags = THAW_OP_BACKWARD_READS_INPUTS,
+    .flags = THAW_OP_EPILOGUE | THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = infer,
     .layout = layout,

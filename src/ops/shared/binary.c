@@ -386,13 +386,24 @@ static thaw_status run_blocked(const thaw_node *node)
                               THAW_LONG(b->image), THAW_LONG(b->block), THAW_INT(b->pixel));
 }
 
+/* Where it costs as much as dozens of elements to start a work-item, each does RUN or more. */
+enum { NARROW = 4, RUN = 4096 };
+
 thaw_status thaw_binary_get(const thaw_node *node, thaw_binary *binary)
 {
+    thaw_device *device = thaw_node_device(node);
+    const bool runs = !thaw_items_are_cheap(device);
+    const int32_t width = thaw_device_width(device);
+    const int64_t inner = extent_at(binary, 0);
     char options[96];
-    snprintf(options, sizeof options, "-DARITHMETIC=%d -DA_INNER=%d -DB_INNER=%d -DACTIVATION=%d",
-             (int)binary->arithmetic, (int)stride_at(binary, 0, 0), (int)stride_at(binary, 1, 0),
-             (int)node->epilogue.activation);
-    return thaw_kernel_get(thaw_node_device(node), "binary", "binary", options, &binary->kernel);
+    const int length = snprintf(options, sizeof options, "-DARITHMETIC=%d -DA_INNER=%d -DB_INNER=%d -DACTIVATION=%d",
+                                (int)binary->arithmetic, (int)stride_at(binary, 0, 0), (int)stride_at(binary, 1, 0),
+                                (int)node->epilogue.activation);
+    if (runs)
+        snprintf(options + length, sizeof options - (size_t)length, " -DBLOCK=%d", (int)(width > 1 ? width : NARROW));
+    binary->run = runs ? RUN : 0;
+    binary->rows = inner > 0 && inner < RUN ? RUN / inner : 1;
+    return thaw_kernel_get(device, "binary", runs ? "binary_runs" : "binary", options, &binary->kernel);
 }
 
 thaw_status thaw_binary_prepare(thaw_node *node)
@@ -405,19 +416,28 @@ thaw_status thaw_binary_prepare(thaw_node *node)
 thaw_status thaw_binary_run(const thaw_binary *binary, const thaw_epilogue *epilogue, thaw_buffer *y,
                             const thaw_buffer *a, const thaw_buffer *b)
 {
-    thaw_argument arguments[5 + 3 * (THAW_MAX_RANK - 1)] = {
+    enum { BEFORE = 5, DIMENSIONS = 3 * (THAW_MAX_RANK - 1), BEHIND = 3 };
+    thaw_argument arguments[BEFORE + DIMENSIONS + BEHIND] = {
         THAW_BUFFER(y), THAW_BUFFER(a), THAW_BUFFER(b), THAW_FLOAT(epilogue->alpha), THAW_FLOAT(epilogue->beta),
     };
-    int64_t rows = 1;
+    const int64_t inner = extent_at(binary, 0), next = extent_at(binary, 1);
+    int64_t rest = 1;
     for (int32_t d = 1; d < THAW_MAX_RANK; d++) {
-        thaw_argument *argument = &arguments[5 + 3 * (d - 1)];
+        thaw_argument *argument = &arguments[BEFORE + 3 * (d - 1)];
         argument[0] = THAW_LONG(extent_at(binary, d));
         argument[1] = THAW_LONG(stride_at(binary, 0, d));
         argument[2] = THAW_LONG(stride_at(binary, 1, d));
-        rows *= d > 1 ? extent_at(binary, d) : 1;
+        rest *= d > 1 ? extent_at(binary, d) : 1;
     }
-    return thaw_kernel_run(binary->kernel, THAW_RANGE_3(extent_at(binary, 0), extent_at(binary, 1), rows), arguments,
-                           sizeof arguments / sizeof *arguments);
+    if (!binary->run)
+        return thaw_kernel_run(binary->kernel, THAW_RANGE_3(inner, next, rest), arguments, BEFORE + DIMENSIONS);
+    thaw_range range =
+        THAW_RANGE_3((inner + binary->run - 1) / binary->run, (next + binary->rows - 1) / binary->rows, rest);
+    range.local[0] = 1;
+    arguments[BEFORE + DIMENSIONS] = THAW_LONG(inner);
+    arguments[BEFORE + DIMENSIONS + 1] = THAW_LONG(binary->run);
+    arguments[BEFORE + DIMENSIONS + 2] = THAW_LONG(binary->rows);
+    return thaw_kernel_run(binary->kernel, range, arguments, BEFORE + DIMENSIONS + BEHIND);
 }
 
 thaw_status thaw_binary_forward(thaw_node *node)

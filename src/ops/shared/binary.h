@@ -36,6 +36,7 @@ typedef struct thaw_binary {
     int32_t block; /* storage of the output: see thaw_value; more than 1: the operands lie as this says: */
     thaw_binary_operand operand[2];
     thaw_kernel *kernel;
+    int64_t run, rows; /* of a work-item, along the inner two dimensions; 0: it does one element */
     thaw_terms gradient[2], rest[2]; /* of each operand; what is left of a sum in blocks */
 } thaw_binary;
 
