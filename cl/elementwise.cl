@@ -62,24 +62,6 @@ inline floatb tanh_v(floatb x)
     return fabs(x) < 0.625f ? fma(p, z * x, x) : x < 0.0f ? -far : far;
 }
 
-/* Near 0 a polynomial, then 1 - e^p(|x|) with another (N. Juffa's coefficients). */
-inline floatb erf_v(floatb x)
-{
-    const floatb s = x * x, t = fabs(x) > 4.0f ? (floatb)4.0f : fabs(x);
-    floatb near = fma(s, -5.96761703e-4f, 4.99119423e-3f);
-    near = fma(near, s, -2.67681349e-2f);
-    near = fma(near, s, 1.12819925e-1f);
-    near = fma(near, s, -3.76125336e-1f);
-    near = fma(near, s, 1.28379166e-1f);
-    floatb far = fma(t, -1.72853470e-5f, 3.83197126e-4f);
-    far = fma(far, t * t, fma(t, -3.88396438e-3f, 2.42546219e-2f));
-    far = fma(far, t, -1.06777877e-1f);
-    far = fma(far, t, -6.34846687e-1f);
-    far = fma(far, t, -1.28717512e-1f);
-    far = 1.0f - exp_v(fma(far, t, -t));
-    return t <= 0.927734375f ? fma(near, x, x) : x < 0.0f ? -far : far;
-}
-
 #define DENSITY(x)     (0.398942280f * exp_v(-0.5f * (x) * (x)))                /* of the normal distribution */
 #define CUMULATED(x)   (0.5f + 0.5f * erf_v((x) * 0.707106781f))                /* the same, up to x */
 #define TANH_INNER(x)  (0.797884561f * fma(0.044715f * (x), (x) * (x), (x)))    /* sqrt(2 / pi) * (x + 0.044715 x^3) */

@@ -183,6 +183,12 @@ static void test_convolutions(void)
          "HardSigmoid", "alpha=0.25", 2},
         {"Conv", "", SHAPE(1, 16, 7, 7), SHAPE(31, 16, 1, 1), SHAPE(1, 31, 7, 7), true, true, "input", "Clip",
          "min=0.0 max=6.0", 1},
+        {"Conv", "pads=1,1,1,1", SHAPE(2, 16, 5, 5), SHAPE(17, 16, 3, 3), SHAPE(2, 17, 5, 5), true, false, "input",
+         "Gelu", "", 1},
+        {"Conv", "", SHAPE(1, 16, 7, 7), SHAPE(31, 16, 1, 1), SHAPE(1, 31, 7, 7), true, true, NULL, "Gelu",
+         "approximate=tanh", 1},
+        {"Conv", "group=16 pads=1,1,1,1", SHAPE(1, 16, 5, 5), SHAPE(16, 1, 3, 3), SHAPE(1, 16, 5, 5), true, false, NULL,
+         "Gelu", "", 1},
         {"Conv", "strides=2,", SHAPE(2, 4, 9), SHAPE(6, 4, 3), SHAPE(2, 6, 4), false, true, "input", "Relu", "", 1},
     };
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
@@ -264,6 +270,7 @@ static void test_others(void)
     static const struct chain chains[] = {
         {"Gemm", "transB=1 alpha=0.5 beta=2.0", SHAPE(7, 5), SHAPE(9, 5), SHAPE(7, 9), true, false, NULL, "Relu", "",
          1},
+        {"Gemm", "transB=1", SHAPE(7, 5), SHAPE(9, 5), SHAPE(7, 9), true, false, NULL, "Gelu", "", 1},
         {"Gemm", "transB=1", SHAPE(7, 5), SHAPE(9, 5), SHAPE(7, 9), false, false, NULL, "Clip", "min=-0.5 max=0.5", 1},
         {"BatchNormalization", "", SHAPE(2, 5, 3, 3), {0}, SHAPE(2, 5, 3, 3), false, false, NULL, "Relu", "", 1},
     };

@@ -15,7 +15,7 @@ static thaw_status attributes(thaw_node *node)
 const thaw_op thaw_op_gelu = {
     .name = "gelu",
     .onnx_type = "Gelu",
-    .flags = THAW_OP_BACKWARD_OVERWRITES | THAW_OP_BACKWARD_READS_INPUTS,
+    .flags = THAW_OP_GELU | THAW_OP_BACKWARD_OVERWRITES | THAW_OP_BACKWARD_READS_INPUTS,
     .attributes = attributes,
     .infer = thaw_elementwise_infer,
     .layout = thaw_elementwise_layout,

@@ -69,7 +69,9 @@ typedef enum thaw_activation {
     THAW_SIGMOID,      /* 1 / (1 + exp(-x)) */
     THAW_HARD_SIGMOID, /* clamp(alpha * x + beta, 0, 1) */
     THAW_HARD_SWISH,   /* x * clamp(x / 6 + 1 / 2, 0, 1) */
-    THAW_SILU          /* x / (1 + exp(-x)) */
+    THAW_SILU,         /* x / (1 + exp(-x)) */
+    THAW_ERF_GELU,     /* x * (1 + erf(x / sqrt 2)) / 2 */
+    THAW_TANH_GELU     /* x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2 */
 } thaw_activation;
 
 typedef struct thaw_epilogue {
@@ -78,11 +80,12 @@ typedef struct thaw_epilogue {
     thaw_value *residual; /* of the output's shape, or NULL; also listed last in node->inputs */
 } thaw_epilogue;
 
-#define THAW_OP_VIEW        1u  /* output 0 is input 0 under another shape: storage is shared, forward is NULL */
-#define THAW_OP_EPILOGUE    2u  /* honours node->epilogue */
-#define THAW_OP_READS_SHAPE 4u  /* fold needs the inputs' shapes only, not their contents */
-#define THAW_OP_HOST        8u  /* exists only as fold: refused where its inputs are not constant */
-#define THAW_OP_ACTIVATION  16u /* node->state is a thaw_activation_state: can become an epilogue */
+#define THAW_OP_VIEW        1u   /* output 0 is input 0 under another shape: storage is shared, forward is NULL */
+#define THAW_OP_EPILOGUE    2u   /* honours node->epilogue */
+#define THAW_OP_READS_SHAPE 4u   /* fold needs the inputs' shapes only, not their contents */
+#define THAW_OP_HOST        8u   /* exists only as fold: refused where its inputs are not constant */
+#define THAW_OP_ACTIVATION  16u  /* node->state is a thaw_activation_state: can become an epilogue */
+#define THAW_OP_GELU        512u /* the same with a thaw_elementwise for its state */
 /* What backward reads besides gradients and what the node keeps itself: the planner may give the memory of an
  * activation to others once no forward, and no such backward, is still to come. */
 #define THAW_OP_BACKWARD_READS_INPUTS 32u  /* any input's buffer */

@@ -1,10 +1,21 @@
 #include "ops/shared/activation.h"
 
+#include "ops/shared/elementwise.h"
+
 #include <math.h>
 #include <stdio.h>
 
+static thaw_epilogue gelu(const thaw_elementwise *state)
+{
+    return (thaw_epilogue){.activation = state->function == THAW_GELU_TANH ? THAW_TANH_GELU : THAW_ERF_GELU};
+}
+
 bool thaw_activation_of(const thaw_node *node, thaw_epilogue *epilogue)
 {
+    if (node->op->flags & THAW_OP_GELU) {
+        *epilogue = gelu(node->state);
+        return true;
+    }
     if (!(node->op->flags & THAW_OP_ACTIVATION))
         return false;
     const thaw_activation_state *state = node->state;
