@@ -164,7 +164,7 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 static int64_t pieces_at_once(const thaw_node *node, const thaw_conv_geometry *geometry, const tiling *t, int64_t count,
                               int64_t floats_per_piece)
 {
-    enum { INPUT_FLOATS = 32 << 10, FEWEST_ITEMS_PER_CORE = 8 };
+    enum { INPUT_FLOATS = 64 << 10, FEWEST_ITEMS_PER_CORE = 8 };
     const int64_t cores = (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
     const int64_t stacks = geometry->groups * t->stacks;
     if (thaw_device_ends_loops(thaw_node_device(node)))
