@@ -21,10 +21,10 @@ enum { RANK = 4 };
 
 static const int64_t to_last[RANK] = {0, 2, 3, 1}, to_first[RANK] = {0, 3, 1, 2};
 
-/* What is known of a value, by its index. */
+/* What is known of a value, by its index. `region` leads to another value of its region, and so on to the one that
+ * stands for it, which leads to itself. */
 typedef struct place {
-    size_t
-        region; /* index of another value of it, and so on to the one that stands for it: itself; NONE: of no region */
+    size_t region;     /* NONE: of none */
     bool is_entry;     /* a Transpose makes it */
     bool leaks;        /* something outside reads it */
     int64_t gain;      /* Transposes that the region loses; of the value that stands for it */
