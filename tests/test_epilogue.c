@@ -215,6 +215,72 @@ static void test_gates(void)
         check_chain(&chains[i], true, NULL);
 }
 
+/* What constants do to a convolution's result y, behind its bias. */
+struct arithmetic {
+    const char *type;
+    thaw_shape constant, y;
+    bool constant_first, bias;
+    size_t fused_nodes;
+};
+
+static thaw_graph *build_arithmetic(const struct arithmetic *row)
+{
+    const int64_t channels = row->y.dims[1];
+    const thaw_shape x_shape = {4, {row->y.dims[0], 5, row->y.dims[2], row->y.dims[3]}};
+    const thaw_shape weight = {4, {channels, 5, 1, 1}}, bias = {1, {channels}};
+    thaw_graph *graph;
+    random_state = (thaw_random){13};
+    test_must(thaw_graph_create(test_context(), &graph));
+    graph->opset = 13;
+    thaw_value *x = add_input(graph, "x", &x_shape);
+    thaw_value *inputs[3] = {x, add_constant(graph, "weight", &weight, false)};
+    if (row->bias)
+        inputs[2] = add_constant(graph, "bias", &bias, false);
+    thaw_value *y = graph_add_node(graph, "Conv", "", inputs, row->bias ? 3 : 2);
+    thaw_value *constant = add_constant(graph, "constant", &row->constant, false);
+    thaw_value *const operands[2] = {row->constant_first ? constant : y, row->constant_first ? y : constant};
+    y = graph_add_node(graph, row->type, "", operands, 2);
+    test_must(thaw_graph_add_output(graph, graph_add_node(graph, "Relu", "", &y, 1)));
+    test_must(thaw_graph_finish(graph));
+    return graph;
+}
+
+/* A constant for each channel, or for all, goes into the weights and the bias. */
+static void test_arithmetic(void)
+{
+    static const struct arithmetic rows[] = {
+        {"Mul", SHAPE(17, 1, 1), SHAPE(2, 17, 3, 5), true, true, 1},
+        {"Mul", SHAPE(1, 3, 1, 1), SHAPE(1, 3, 3, 5), false, false, 1},
+        {"Mul", SHAPE(1), SHAPE(1, 8, 1, 3), false, true, 1},
+        {"Add", SHAPE(31, 1, 1), SHAPE(1, 31, 3, 1), true, false, 1},
+        {"Sub", SHAPE(16, 1, 1), SHAPE(2, 16, 3, 3), false, true, 1},
+        {"Sub", SHAPE(16, 1, 1), SHAPE(2, 16, 3, 3), true, true, 1},
+        {"Div", SHAPE(5, 1, 1), SHAPE(1, 5, 3, 3), false, true, 1},
+        {"Div", SHAPE(5, 1, 1), SHAPE(1, 5, 3, 3), true, true, 2},
+        {"Mul", SHAPE(5), SHAPE(1, 3, 3, 5), false, true, 2},
+        {"Add", SHAPE(3, 1, 5), SHAPE(1, 3, 3, 5), false, true, 2},
+        {"PRelu", SHAPE(3, 1, 1), SHAPE(1, 3, 3, 5), false, true, 3},
+        {"Mul", SHAPE(1, 1, 1, 1, 1), SHAPE(1, 3, 3, 5), false, true, 2},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const op_case described = {.attributes = rows[i].constant_first ? "constant first" : "", .inputs = ""};
+        const op_trial trial = {.type = rows[i].type, .row = &described};
+        size_t nodes;
+        thaw_graph *graph = build_arithmetic(&rows[i]);
+        thaw_tensor *plain = run(graph, false, &nodes), *fused = run(graph, true, &nodes);
+        if (nodes != rows[i].fused_nodes)
+            trial_fail(&trial, "%zu nodes are left, not %zu", nodes, rows[i].fused_nodes);
+        double *wanted = test_allocate(plain->count, sizeof *wanted);
+        for (int64_t j = 0; j < plain->count; j++)
+            wanted[j] = thaw_tensor_get(plain, j);
+        trial_compare(&trial, "output", 0, &plain->shape, fused, wanted, 4e-6 * trial_largest(wanted, plain->count));
+        free(wanted);
+        thaw_tensor_release(&plain);
+        thaw_tensor_release(&fused);
+        thaw_graph_destroy(&graph);
+    }
+}
+
 /* MaxPool(x) + 0, which takes blocks, and a gate behind it, or its activation alone. */
 static thaw_graph *build_gate(const thaw_shape *shape, bool gate)
 {
@@ -281,9 +347,8 @@ static void test_others(void)
 void suite_epilogue(void)
 {
     static const test_entry tests[] = {
-        {"what follows a convolution", test_convolutions},
-        {"x * gate(x)", test_gates},
-        {"gates of numbers of every size", test_extremes},
+        {"what follows a convolution", test_convolutions},       {"x * gate(x)", test_gates},
+        {"what constants do to a convolution", test_arithmetic}, {"gates of numbers of every size", test_extremes},
         {"what follows Gemm and batch norms", test_others},
     };
     TEST_SUITE("epilogue", tests);

@@ -9,8 +9,8 @@
  * THAW_ERR_UNSUPPORTED. */
 THAW_MUST_CHECK thaw_status thaw_graph_bind(thaw_graph *graph, const thaw_program_options *options);
 
-/* Rewrites that hold because weights are constant: batch norms go into the convolutions before them, additions and
- * activations into the epilogues of what makes their input. */
+/* Rewrites that hold because weights are constant: batch norms, and constants for each channel, go into the
+ * convolutions before them, additions and activations into the epilogues of what makes their input. */
 THAW_MUST_CHECK thaw_status thaw_graph_fuse(thaw_graph *graph);
 
 /* Transposed convolutions with constant weights become convolutions; for frozen parts, before fuse. */
@@ -18,6 +18,9 @@ THAW_MUST_CHECK thaw_status thaw_graph_turn_transposed(thaw_graph *graph);
 
 /* Gelu written with Erf becomes one node; for frozen parts, before fuse. */
 THAW_MUST_CHECK thaw_status thaw_graph_join_gelu(thaw_graph *graph);
+
+/* Parts of a graph that have their channels last between Transposes get them first; for frozen parts, before fuse. */
+THAW_MUST_CHECK thaw_status thaw_graph_turn_channels_last(thaw_graph *graph);
 
 /* Channel shuffles become ChannelSelects, which take any storage; for frozen parts, before fuse. */
 THAW_MUST_CHECK thaw_status thaw_graph_join_shuffles(thaw_graph *graph);

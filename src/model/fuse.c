@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ops/shared/activation.h"
+#include "ops/shared/binary.h"
 
 /* The node that makes `value`, if this one reader is all that it has. */
 static thaw_node *sole_producer(const thaw_value *value)
@@ -76,7 +77,8 @@ static thaw_status constant_input(const thaw_node *node, size_t index, thaw_tens
     return thaw_tensor_to_float32(thaw_node_context(node), value->constant, tensor);
 }
 
-/* Per channel, y = x * scale + shift: what a BatchNormalization with fixed statistics does. */
+/* Per channel, y = x * scale + shift: what a BatchNormalization with fixed statistics does, or arithmetic with
+ * constants. */
 typedef struct affine {
     int64_t channels;
     double *scale, *shift; /* [channels] */
@@ -88,12 +90,17 @@ static void affine_free(affine *a)
     free(a->shift);
 }
 
-static thaw_status affine_of_parameters(const thaw_node *node, thaw_tensor *const parameters[4], affine *a)
+static thaw_status affine_create(const thaw_node *node, int64_t channels, affine *a)
 {
     thaw_context *context = thaw_node_context(node);
-    a->channels = parameters[0]->count;
-    THAW_TRY(thaw_allocate(context, (size_t)a->channels, sizeof *a->scale, &a->scale));
-    THAW_TRY(thaw_allocate(context, (size_t)a->channels, sizeof *a->shift, &a->shift));
+    a->channels = channels;
+    THAW_TRY(thaw_allocate(context, (size_t)channels, sizeof *a->scale, &a->scale));
+    return thaw_allocate(context, (size_t)channels, sizeof *a->shift, &a->shift);
+}
+
+static thaw_status affine_of_parameters(const thaw_node *node, thaw_tensor *const parameters[4], affine *a)
+{
+    THAW_TRY(affine_create(node, parameters[0]->count, a));
     const double epsilon = thaw_node_float(node, "epsilon", 1e-5f);
     const float *scale = parameters[0]->data, *bias = parameters[1]->data;
     const float *mean = parameters[2]->data, *variance = parameters[3]->data;
@@ -105,9 +112,8 @@ static thaw_status affine_of_parameters(const thaw_node *node, thaw_tensor *cons
 }
 
 /* The affine map of a BatchNormalization in inference form; a->scale stays NULL where it is not constant. */
-static thaw_status affine_of(const thaw_node *node, affine *a)
+static thaw_status affine_of_norm(const thaw_node *node, affine *a)
 {
-    *a = (affine){0};
     if (thaw_node_int(node, "training_mode", 0))
         return THAW_OK;
     thaw_tensor *parameters[4] = {NULL};
@@ -121,6 +127,64 @@ static thaw_status affine_of(const thaw_node *node, affine *a)
         status = affine_of_parameters(node, parameters, a);
     for (size_t i = 0; i < 4; i++)
         thaw_tensor_release(&parameters[i]);
+    return status;
+}
+
+/* Is it one number for each channel of y, or one for all? */
+static bool is_by_channel(const thaw_shape *shape, const thaw_shape *y)
+{
+    for (int32_t d = 0; d < shape->rank; d++)
+        if (shape->dims[d] != 1 && (d + y->rank - shape->rank != 1 || shape->dims[d] != y->dims[1]))
+            return false;
+    return shape->rank <= y->rank;
+}
+
+/* y = x (operation) number for the convolution's result x, which is input `side`; false where it is none of these. */
+static bool affine_of_number(const thaw_node *node, size_t side, double number, double *scale, double *shift)
+{
+    const bool subtract = thaw_node_is(node, "Sub");
+    if (subtract || thaw_node_is(node, "Add")) {
+        *scale = subtract && side == 1 ? -1 : 1;
+        *shift = subtract && side == 0 ? -number : number;
+        return true;
+    }
+    *scale = thaw_node_is(node, "Div") && side == 0 ? 1 / number : number;
+    *shift = 0;
+    return isfinite(*scale) && (thaw_node_is(node, "Mul") || (thaw_node_is(node, "Div") && side == 0));
+}
+
+/* That of Add, Sub, Mul or Div; a->scale stays NULL where it is no map of channels, or not constant. */
+static thaw_status affine_of_arithmetic(const thaw_node *node, size_t side, affine *a)
+{
+    const thaw_shape *y = &node->outputs[0]->shape;
+    thaw_tensor *numbers;
+    if (thaw_node_opset(node) < 7 || !thaw_shape_equal(&node->inputs[side]->shape, y))
+        return THAW_OK;
+    THAW_TRY(constant_input(node, 1 - side, &numbers));
+    if (!numbers || !is_by_channel(&numbers->shape, y)) {
+        thaw_tensor_release(&numbers);
+        return THAW_OK;
+    }
+    const float *number = numbers->data;
+    thaw_status status = affine_create(node, y->dims[1], a);
+    bool usable = true;
+    for (int64_t c = 0; c < a->channels && status == THAW_OK; c++)
+        usable =
+            affine_of_number(node, side, number[numbers->count == 1 ? 0 : c], &a->scale[c], &a->shift[c]) && usable;
+    thaw_tensor_release(&numbers);
+    if (!usable) {
+        affine_free(a);
+        *a = (affine){0};
+    }
+    return status;
+}
+
+/* a->scale stays NULL where there is none. */
+static thaw_status affine_of(const thaw_node *node, size_t side, affine *a)
+{
+    *a = (affine){0};
+    const thaw_status status =
+        thaw_node_is(node, "BatchNormalization") ? affine_of_norm(node, a) : affine_of_arithmetic(node, side, a);
     if (status != THAW_OK)
         affine_free(a);
     return status;
@@ -184,13 +248,15 @@ static thaw_status widen_inputs(thaw_node *node, size_t count)
     return THAW_OK;
 }
 
-static thaw_status fold_batch_norm(thaw_node *norm)
+/* Into the convolution that makes input `side`. */
+static thaw_status fold_affine(thaw_node *node, size_t side, bool *folded)
 {
-    thaw_node *conv = sole_producer(norm->inputs[0]);
-    if (!thaw_node_is(conv, "Conv") || has_epilogue(conv) || norm->output_count > 1)
+    *folded = false;
+    thaw_node *conv = sole_producer(node->inputs[side]);
+    if (!thaw_node_is(conv, "Conv") || has_epilogue(conv) || node->output_count > 1)
         return THAW_OK;
     affine a;
-    THAW_TRY(affine_of(norm, &a));
+    THAW_TRY(affine_of(node, side, &a));
     thaw_tensor *weight = NULL, *bias = NULL;
     thaw_status status = widen_inputs(conv, 3);
     if (status == THAW_OK)
@@ -201,7 +267,8 @@ static thaw_status fold_batch_norm(thaw_node *norm)
     if (status == THAW_OK && constant && a.scale && weight->shape.dims[0] == a.channels) {
         status = scale_convolution(conv, weight, bias, &a);
         if (status == THAW_OK)
-            take_over(conv, norm);
+            take_over(conv, node);
+        *folded = status == THAW_OK;
     }
     thaw_tensor_release(&weight);
     thaw_tensor_release(&bias);
@@ -334,13 +401,16 @@ void thaw_graph_join_activations(thaw_graph *graph)
 
 static thaw_status fuse_node(thaw_node *node)
 {
+    bool folded = false;
     if (thaw_node_is(node, "BatchNormalization"))
-        THAW_TRY(fold_batch_norm(node));
-    if (thaw_node_is(node, "Add"))
+        THAW_TRY(fold_affine(node, 0, &folded));
+    for (size_t side = 0; side < 2 && !folded && node->op->infer == thaw_binary_infer; side++)
+        THAW_TRY(fold_affine(node, side, &folded));
+    if (!folded && thaw_node_is(node, "Add"))
         THAW_TRY(fold_bias(node));
-    if (thaw_node_is(node, "Add"))
+    if (!node->removed && thaw_node_is(node, "Add"))
         THAW_TRY(fold_addition(node));
-    if (thaw_node_is(node, "Mul"))
+    if (!folded && thaw_node_is(node, "Mul"))
         fold_gate(node);
     if (!node->removed)
         fold_activation(node);

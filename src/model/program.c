@@ -70,6 +70,7 @@ static thaw_status build(const thaw_graph *source, thaw_device *device, const th
     if (options->fuse) {
         THAW_TRY(thaw_graph_turn_transposed(program->graph));
         THAW_TRY(thaw_graph_join_gelu(program->graph));
+        THAW_TRY(thaw_graph_turn_channels_last(program->graph));
         THAW_TRY(thaw_graph_join_shuffles(program->graph));
         THAW_TRY(thaw_graph_fuse(program->graph));
     }
