@@ -65,14 +65,12 @@ static thaw_status choose_sections(cli_state *cli, const cli_text_list *names, t
     return THAW_OK;
 }
 
-static void on_entry(void *user, const thaw_bench_entry *entry, size_t done, size_t total, double seconds)
+static void on_progress(void *user, double share, double seconds)
 {
     cli_state *cli = user;
-    const thaw_progress progress = {.phase = thaw_bench_section_text(entry->section),
-                                    .done = done,
-                                    .total = total,
-                                    .seconds = seconds,
-                                    .rate = (double)done / seconds};
+    const size_t percent = (size_t)(100 * share);
+    const thaw_progress progress = {
+        .phase = "bench", .done = percent, .total = 100, .seconds = seconds, .rate = (double)percent / seconds};
     cli_progress_tell(&cli->progress, &progress);
 }
 
@@ -146,7 +144,7 @@ static thaw_status measure(cli_state *cli, const bench_options *options)
     wanted.quick = options->quick;
     wanted.time_limit_seconds = options->time_limit;
     wanted.seed = options->seed;
-    wanted.on_entry = on_entry;
+    wanted.on_progress = on_progress;
     wanted.user = cli;
     thaw_status status = choose_sections(cli, &options->sections, &wanted);
     if (status == THAW_OK)

@@ -139,57 +139,53 @@ static thaw_status prepare(trial *t)
     return fill_ramp(t, t->other);
 }
 
-static thaw_status measure(trial *t, thaw_bench_entry *entry)
+static void close_trial(void *user)
 {
-    static const double arrays[] = {[READ] = 1, [COPY] = 2, [TRIAD] = 3};
-    const thaw_bench_subject subject = {.verify = verify,
-                                        .run = launch,
-                                        .user = t,
-                                        .tolerance = 1e-5,
-                                        .bytes = arrays[t->kind] * (double)t->bytes,
-                                        .flops = t->kind == TRIAD ? 2.0 * (double)t->bytes / sizeof(float) : 0,
-                                        .figure = THAW_BENCH_BYTES};
-    return thaw_bench_measure(t->bench, &subject, entry);
+    trial *t = user;
+    thaw_device *device = t->bench->device;
+    thaw_buffer_destroy(&t->from);
+    thaw_buffer_destroy(&t->other);
+    thaw_buffer_destroy(&t->to);
+    thaw_buffer_pool_trim(device); /* nobody else wants buffers of that size */
+    free(t);
 }
 
-static thaw_status run_job(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static thaw_status open_trial(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                              thaw_bench_subject *subject)
 {
-    const bool cpu = strcmp(thaw_device_describe(bench->device)->type, "cpu") == 0;
-    trial t = {.bench = bench,
-               .kind = *(const bandwidth_kind *)job->details,
-               .width = thaw_device_width(bench->device),
-               .bytes = array_bytes(bench),
-               .cpu = cpu};
-    divide_work(&t);
-    thaw_status status = prepare(&t);
-    if (status == THAW_OK)
-        status = measure(&t, entry);
-    thaw_buffer_destroy(&t.from);
-    thaw_buffer_destroy(&t.other);
-    thaw_buffer_destroy(&t.to);
-    thaw_buffer_pool_trim(bench->device); /* nobody else wants buffers of that size */
-    return status;
+    static const double arrays[] = {[READ] = 1, [COPY] = 2, [TRIAD] = 3};
+    trial *t;
+    (void)entry;
+    THAW_TRY(thaw_allocate(bench->context, 1, sizeof *t, &t));
+    *t = (trial){.bench = bench,
+                 .kind = *(const bandwidth_kind *)job->details,
+                 .width = thaw_device_width(bench->device),
+                 .bytes = array_bytes(bench),
+                 .cpu = strcmp(thaw_device_describe(bench->device)->type, "cpu") == 0};
+    *subject = (thaw_bench_subject){.verify = verify,
+                                    .run = launch,
+                                    .close = close_trial,
+                                    .user = t,
+                                    .tolerance = 1e-5,
+                                    .bytes = arrays[t->kind] * (double)t->bytes,
+                                    .flops = t->kind == TRIAD ? 2.0 * (double)t->bytes / sizeof(float) : 0,
+                                    .figure = THAW_BENCH_BYTES};
+    divide_work(t);
+    return prepare(t);
 }
+
+#define PLAN(id, title, kind)                                                                                          \
+    {                                                                                                                  \
+        THAW_BENCH_DEVICE, id, "bandwidth", title, false, open_trial, &(const bandwidth_kind){kind},                   \
+            sizeof(bandwidth_kind)                                                                                     \
+    }
+static const thaw_bench_plan plans[] = {
+    PLAN("device.bandwidth.read", "global memory, read", READ),
+    PLAN("device.bandwidth.copy", "global memory, copied: read and written together", COPY),
+    PLAN("device.bandwidth.triad", "global memory, a = b + s * c: read and written together", TRIAD),
+};
 
 thaw_status thaw_bench_plan_bandwidths(thaw_bench *bench)
 {
-    static const struct {
-        const char *id, *title;
-        bandwidth_kind kind;
-    } rows[] = {
-        {"device.bandwidth.read", "global memory, read", READ},
-        {"device.bandwidth.copy", "global memory, copied: read and written together", COPY},
-        {"device.bandwidth.triad", "global memory, a = b + s * c: read and written together", TRIAD},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const thaw_bench_plan plan = {.section = THAW_BENCH_DEVICE,
-                                      .id = rows[i].id,
-                                      .group = "bandwidth",
-                                      .title = rows[i].title,
-                                      .run = run_job,
-                                      .details = &rows[i].kind,
-                                      .details_bytes = sizeof rows[i].kind};
-        THAW_TRY(thaw_bench_add(bench, &plan));
-    }
-    return THAW_OK;
+    return thaw_bench_add_all(bench, plans, sizeof plans / sizeof plans[0]);
 }
