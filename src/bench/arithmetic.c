@@ -251,8 +251,7 @@ static thaw_status open_trial(thaw_bench *bench, const thaw_bench_job *job, thaw
 
 #define PLAN(id, group, title, kind)                                                                                   \
     {                                                                                                                  \
-        THAW_BENCH_DEVICE, id, group, title, false, open_trial, &(const arithmetic_kind){kind},                        \
-            sizeof(arithmetic_kind)                                                                                    \
+        THAW_BENCH_DEVICE, id, group, title, open_trial, &(const arithmetic_kind){kind}, sizeof(arithmetic_kind)       \
     }
 static const thaw_bench_plan plans[] = {
     PLAN("device.fma.fp32", "fma", "fused multiply-adds in registers, fp32", FLOATS),

@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/parallel.h"
+
 #define LEAST_BYTES    ((size_t)64 << 20)
 #define CHUNK_BYTES    ((size_t)64 << 10) /* a CPU's work-item walks along */
 #define TRIAD_FACTOR   0.5f
 #define RAMP_MASK      0xffff /* as in cl/bench.cl */
-#define COMPARE_FLOATS ((size_t)1 << 20)
+#define COMPARE_FLOATS ((size_t)4 << 20)
+#define PARTS          ((size_t)16)
 
 typedef enum bandwidth_kind { READ, COPY, TRIAD } bandwidth_kind;
 
@@ -44,6 +47,14 @@ static thaw_status launch(void *user)
 
 /* --- what it must give --- */
 
+/* A piece of the result beside what it must be: in parts, on all of the host's processors, since it is long. */
+typedef struct comparison {
+    const trial *t;
+    const float *got; /* [count], from the element `first` on */
+    size_t first, count;
+    double errors[PARTS]; /* the largest in each; NAN where one is no number */
+} comparison;
+
 static double ramp(size_t element)
 {
     return (double)(element & RAMP_MASK);
@@ -66,6 +77,27 @@ static double expect(const trial *t, size_t element)
                            : ramp(element) * (t->kind == TRIAD ? 1.0 + (double)TRIAD_FACTOR : 1);
 }
 
+static void compare_part(void *user, size_t part)
+{
+    comparison *c = user;
+    double worst = 0;
+    for (size_t i = c->count * part / PARTS; i < c->count * (part + 1) / PARTS && !isnan(worst); i++) {
+        const double expected = expect(c->t, c->first + i);
+        const double found = fabs((double)c->got[i] - expected) / fmax(expected, 1);
+        worst = found > worst || isnan(found) ? found : worst;
+    }
+    c->errors[part] = worst;
+}
+
+static thaw_status compare(comparison *c, double *error)
+{
+    const thaw_parallel parallel = {.count = PARTS, .turn = compare_part, .user = c};
+    THAW_TRY(thaw_parallel_run(c->t->bench->context, &parallel));
+    for (size_t part = 0; part < PARTS && !isnan(*error); part++)
+        *error = c->errors[part] > *error || isnan(c->errors[part]) ? c->errors[part] : *error;
+    return THAW_OK;
+}
+
 /* All of what it wrote, a piece after the other. */
 static thaw_status verify(void *user, double *error)
 {
@@ -77,13 +109,11 @@ static thaw_status verify(void *user, double *error)
     THAW_TRY(thaw_allocate(t->bench->context, COMPARE_FLOATS, sizeof *piece, &piece));
     thaw_status status = THAW_OK;
     for (size_t i = 0; i < count && status == THAW_OK; i += COMPARE_FLOATS) {
-        const size_t some = count - i < COMPARE_FLOATS ? count - i : COMPARE_FLOATS;
-        status = thaw_buffer_read(t->to, i * sizeof *piece, piece, some * sizeof *piece);
-        for (size_t j = 0; j < some && status == THAW_OK && !isnan(*error); j++) {
-            const double expected = expect(t, i + j);
-            const double found = fabs((double)piece[j] - expected) / fmax(expected, 1);
-            *error = found > *error || isnan(found) ? found : *error;
-        }
+        comparison c = {.t = t, .got = piece, .first = i};
+        c.count = count - i < COMPARE_FLOATS ? count - i : COMPARE_FLOATS;
+        status = thaw_buffer_read(t->to, i * sizeof *piece, piece, c.count * sizeof *piece);
+        if (status == THAW_OK)
+            status = compare(&c, error);
     }
     free(piece);
     return status;
@@ -176,8 +206,7 @@ static thaw_status open_trial(thaw_bench *bench, const thaw_bench_job *job, thaw
 
 #define PLAN(id, title, kind)                                                                                          \
     {                                                                                                                  \
-        THAW_BENCH_DEVICE, id, "bandwidth", title, false, open_trial, &(const bandwidth_kind){kind},                   \
-            sizeof(bandwidth_kind)                                                                                     \
+        THAW_BENCH_DEVICE, id, "bandwidth", title, open_trial, &(const bandwidth_kind){kind}, sizeof(bandwidth_kind)   \
     }
 static const thaw_bench_plan plans[] = {
     PLAN("device.bandwidth.read", "global memory, read", READ),

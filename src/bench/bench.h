@@ -42,7 +42,6 @@ typedef struct thaw_bench_subject {
 struct thaw_bench_job {
     char *id, *group, *title;
     thaw_bench_section section;
-    bool alone; /* nothing else may be kept ready beside it */
     thaw_status (*open)(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
                         thaw_bench_subject *subject);
     void *details; /* freed with free(); NULL */
@@ -71,7 +70,6 @@ struct thaw_bench {
 typedef struct thaw_bench_plan {
     thaw_bench_section section;
     const char *id, *group, *title;
-    bool alone;
     thaw_status (*open)(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
                         thaw_bench_subject *subject);
     const void *details;

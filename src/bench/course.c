@@ -14,8 +14,10 @@
 #define MOST_INNER   10000
 /* A sample runs the work until so much has gone by: what a start and an end cost must not count. */
 #define SAMPLE_SECONDS 0.003
-/* A round begins with a run that does not count, since others were there before; not where that is no matter. */
-#define WARM_RUN_SECONDS 0.1
+/* Of a round, at its beginning, where repetitions don't count: caches hold what others left there. Not of what takes so
+ * long that it is no matter. */
+#define WARM_SHARE       0.3
+#define LONG_RUN_SECONDS 0.1
 
 static thaw_status check_interrupt(thaw_context *context)
 {
@@ -170,8 +172,9 @@ static thaw_status take_samples(thaw_bench_course *c, thaw_timer *timer, double 
 {
     const bool limited = c->bench->options.repeats == 0;
     const size_t most = most_samples(c);
-    double seconds;
-    if (c->sample_time < WARM_RUN_SECONDS)
+    double seconds = 0;
+    for (bool cold = c->sample_time < LONG_RUN_SECONDS; cold;
+         cold = thaw_clock_seconds() - start < WARM_SHARE * c->credit)
         THAW_TRY(time_runs(c, timer, &seconds));
     for (size_t i = 0; i < most; i++) {
         if (limited && i > 0 && thaw_clock_seconds() - start + c->sample_time > c->credit)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOWED      0.07 /* of the usual: a round in which the probe loses more is left out */
+#define SLOWED      0.1 /* of the usual: a round in which the probe loses more is left out */
 #define WIDE_SPREAD 0.1
 #define ABOVE_PEAK  1.05
 

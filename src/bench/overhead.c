@@ -65,7 +65,7 @@ static thaw_status open_launch(thaw_bench *bench, const thaw_bench_job *job, tha
 /* --- moving bytes --- */
 
 #define TRANSFER_BYTES       ((size_t)64 << 20)
-#define QUICK_TRANSFER_BYTES ((size_t)32 << 20)
+#define QUICK_TRANSFER_BYTES ((size_t)8 << 20)
 
 typedef struct transfer_details {
     thaw_transfer_kind kind;
@@ -136,7 +136,7 @@ static thaw_status open_transfer(thaw_bench *bench, const thaw_bench_job *job, t
 
 #define PLAN_TRANSFER(id, title, kind, reads)                                                                          \
     {                                                                                                                  \
-        THAW_BENCH_DEVICE, id, "transfer", title, false, open_transfer, &(const transfer_details){kind, reads},        \
+        THAW_BENCH_DEVICE, id, "transfer", title, open_transfer, &(const transfer_details){kind, reads},               \
             sizeof(transfer_details)                                                                                   \
     }
 static const thaw_bench_plan transfers[] = {
@@ -160,7 +160,7 @@ thaw_status thaw_bench_plan_transfers(thaw_bench *bench)
 enum { COMPILED_SIDE = 16 };
 
 typedef struct compile_trial {
-    thaw_bench *bench;
+    thaw_device *device;    /* its own: one that forgets would take the kernels of what else is ready */
     thaw_buffer *a, *b, *c; /* [COMPILED_SIDE][COMPILED_SIDE] */
     uint32_t salt;          /* of the last program: a new one is in nobody's cache */
     bool cold;
@@ -176,14 +176,14 @@ static thaw_status compile(void *user)
     t->salt += t->cold;
     snprintf(options, sizeof options, "-DSALT=%u", (unsigned)t->salt);
     if (!t->cold)
-        THAW_TRY(thaw_device_forget(t->bench->device));
-    THAW_TRY(thaw_kernel_get(t->bench->device, "gemm", "gemm", options, &kernel));
+        THAW_TRY(thaw_device_forget(t->device));
+    THAW_TRY(thaw_kernel_get(t->device, "gemm", "gemm", options, &kernel));
     const thaw_range range = {{COMPILED_SIDE / 8, COMPILED_SIDE / 8, 1}, {1, 1, 1}};
     THAW_TRY(thaw_kernel_launch(kernel, range, THAW_INT(COMPILED_SIDE), THAW_INT(COMPILED_SIDE),
                                 THAW_INT(COMPILED_SIDE), THAW_FLOAT(1), THAW_BUFFER(t->a), THAW_LONG(0),
                                 THAW_LONG(COMPILED_SIDE), THAW_BUFFER(t->b), THAW_LONG(0), THAW_LONG(COMPILED_SIDE),
                                 THAW_FLOAT(0), THAW_BUFFER(t->c), THAW_LONG(0), THAW_LONG(COMPILED_SIDE)));
-    return thaw_device_finish(t->bench->device);
+    return thaw_device_finish(t->device);
 }
 
 /* Small whole numbers: exact in whatever order. */
@@ -216,6 +216,7 @@ static void close_compile(void *user)
     thaw_buffer_destroy(&t->a);
     thaw_buffer_destroy(&t->b);
     thaw_buffer_destroy(&t->c);
+    thaw_device_close(&t->device);
     free(t);
 }
 
@@ -223,11 +224,11 @@ static thaw_status open_compile(thaw_bench *bench, const thaw_bench_job *job, th
                                 thaw_bench_subject *subject)
 {
     const size_t bytes = COMPILED_SIDE * COMPILED_SIDE * sizeof(float);
+    char index[24];
     compile_trial *t;
     (void)entry;
     THAW_TRY(thaw_allocate(bench->context, 1, sizeof *t, &t));
-    *t = (compile_trial){
-        .bench = bench, .cold = *(const bool *)job->details, .salt = (uint32_t)(int64_t)(thaw_clock_seconds() * 1e6)};
+    *t = (compile_trial){.cold = *(const bool *)job->details, .salt = (uint32_t)(int64_t)(thaw_clock_seconds() * 1e6)};
     *subject = (thaw_bench_subject){.verify = verify_compiled,
                                     .run = compile,
                                     .close = close_compile,
@@ -235,19 +236,20 @@ static thaw_status open_compile(thaw_bench *bench, const thaw_bench_job *job, th
                                     .figure = THAW_BENCH_SECONDS,
                                     .by_host = true,
                                     .single = true};
-    THAW_TRY(thaw_buffer_create(bench->device, bytes, &t->a));
-    THAW_TRY(thaw_buffer_create(bench->device, bytes, &t->b));
-    return thaw_buffer_create(bench->device, bytes, &t->c);
+    snprintf(index, sizeof index, "%zu", thaw_device_describe(bench->device)->index);
+    THAW_TRY(thaw_device_open(bench->context, index, &t->device));
+    THAW_TRY(thaw_buffer_create(t->device, bytes, &t->a));
+    THAW_TRY(thaw_buffer_create(t->device, bytes, &t->b));
+    return thaw_buffer_create(t->device, bytes, &t->c);
 }
 
-/* A device that forgets takes the kernels of whatever is ready: compiling stands alone. */
 #define PLAN_LATENCY(id, title, waits)                                                                                 \
     {                                                                                                                  \
-        THAW_BENCH_DEVICE, id, "latency", title, false, open_launch, &(const bool){waits}, sizeof(bool)                \
+        THAW_BENCH_DEVICE, id, "latency", title, open_launch, &(const bool){waits}, sizeof(bool)                       \
     }
 #define PLAN_COMPILE(id, title, cold)                                                                                  \
     {                                                                                                                  \
-        THAW_BENCH_DEVICE, id, "compile", title, true, open_compile, &(const bool){cold}, sizeof(bool)                 \
+        THAW_BENCH_DEVICE, id, "compile", title, open_compile, &(const bool){cold}, sizeof(bool)                       \
     }
 static const thaw_bench_plan latencies[] = {
     PLAN_LATENCY("device.latency.launch", "starting a kernel, one after the other without a wait", false),

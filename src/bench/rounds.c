@@ -15,17 +15,16 @@
 #define VISIT_SECONDS 0.02 /* at least, for each round of a measurement */
 #define READY_SHARE   0.2  /* of a measurement's progress: making it ready */
 #define OPEN_SHARE    0.5  /* of the time that is left, for making measurements ready that are then side by side */
-#define MEMORY_SHARE  0.25 /* of the device's memory, and of the host's, that they may take */
+#define MEMORY_SHARE  0.4  /* of the device's memory, and of the host's, that they may take */
 
 /* Of the run's time, for each section. */
 static const double shares[THAW_BENCH_SECTION_COUNT] = {
     [THAW_BENCH_DEVICE] = 0.3, [THAW_BENCH_KERNELS] = 0.4, [THAW_BENCH_MODELS] = 0.3};
 
-/* Jobs in the order in which they are made ready, and those that are ready now. */
+/* How far it is, and the jobs that are ready now. */
 typedef struct schedule {
     thaw_bench *bench;
-    size_t *order; /* [count]: of jobs */
-    size_t count, next;
+    size_t count, next;                       /* of jobs; the next one to be made ready */
     double weights[THAW_BENCH_SECTION_COUNT]; /* of the whole, for each job of the section */
     double done;                              /* of the whole: of jobs that are over */
     double ready_seconds;                     /* that it took to make jobs ready */
@@ -125,16 +124,6 @@ static bool was_interrupted(const thaw_bench *bench, thaw_status status)
 
 /* --- making ready --- */
 
-/* Jobs that stand alone come first: what they leave behind is then of no matter to others. */
-static void find_order(schedule *s)
-{
-    size_t at = 0;
-    for (int alone = 1; alone >= 0; alone--)
-        for (size_t i = 0; i < s->count; i++)
-            if (s->bench->jobs[i].alone == (bool)alone)
-                s->order[at++] = i;
-}
-
 static bool has_room(const thaw_bench *bench)
 {
     const uint64_t memory = thaw_device_describe(bench->device)->global_bytes, host = thaw_host_memory_bytes();
@@ -145,10 +134,7 @@ static bool has_room(const thaw_bench *bench)
 /* May the next job stand beside those that are ready? */
 static bool may_grow(const schedule *s, double until)
 {
-    if (s->next == s->count)
-        return false;
-    return s->course_count == 0 || (s->bench->jobs[s->order[s->next]].alone == s->courses[0].job->alone &&
-                                    thaw_clock_seconds() < until && has_room(s->bench));
+    return s->next < s->count && (s->course_count == 0 || (thaw_clock_seconds() < until && has_room(s->bench)));
 }
 
 static thaw_status skip(const schedule *s, thaw_bench_entry *entry)
@@ -183,8 +169,8 @@ static thaw_status give_up(schedule *s, thaw_bench_course *course, thaw_status s
 static thaw_status make_ready(schedule *s, bool *full)
 {
     thaw_bench *bench = s->bench;
-    const thaw_bench_job *job = &bench->jobs[s->order[s->next]];
-    thaw_bench_entry *entry = &bench->result->entries[s->order[s->next]];
+    const thaw_bench_job *job = &bench->jobs[s->next];
+    thaw_bench_entry *entry = &bench->result->entries[s->next];
     thaw_bench_course *course = &s->courses[s->course_count];
     const double start = thaw_clock_seconds();
     if (start >= bench->end) {
@@ -217,7 +203,7 @@ static double find_deadline(const schedule *s)
     for (size_t i = 0; i < s->course_count; i++)
         ready += weight_of(s, s->courses[i].job);
     for (size_t i = s->next; i < s->count; i++)
-        rest += weight_of(s, &s->bench->jobs[s->order[i]]);
+        rest += weight_of(s, &s->bench->jobs[i]);
     return ready > 0 ? now + (left - fmin(others, left / 2)) * ready / (ready + rest) : now;
 }
 
@@ -355,9 +341,7 @@ static thaw_status run_some(schedule *s)
 static thaw_status run_all(schedule *s)
 {
     thaw_context *context = s->bench->context;
-    THAW_TRY(thaw_allocate(context, s->count, sizeof *s->order, &s->order));
     THAW_TRY(thaw_allocate(context, s->count, sizeof *s->courses, &s->courses));
-    find_order(s);
     find_weights(s);
     thaw_status status = THAW_OK;
     while (s->next < s->count && status == THAW_OK) {
@@ -371,7 +355,6 @@ thaw_status thaw_bench_run_rounds(thaw_bench *bench)
 {
     schedule s = {.bench = bench, .count = bench->job_count};
     const thaw_status status = run_all(&s);
-    free(s.order);
     free(s.courses);
     return status;
 }

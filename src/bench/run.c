@@ -46,7 +46,7 @@ thaw_status thaw_bench_add(thaw_bench *bench, const thaw_bench_plan *plan)
     THAW_TRY(
         thaw_reserve(bench->context, &bench->jobs, &bench->job_capacity, bench->job_count + 1, sizeof *bench->jobs));
     thaw_bench_job *job = &bench->jobs[bench->job_count++];
-    *job = (thaw_bench_job){.section = plan->section, .alone = plan->alone, .open = plan->open};
+    *job = (thaw_bench_job){.section = plan->section, .open = plan->open};
     THAW_TRY(thaw_copy_text(bench->context, plan->id, &job->id));
     THAW_TRY(thaw_copy_text(bench->context, plan->group, &job->group));
     THAW_TRY(thaw_copy_text(bench->context, plan->title, &job->title));
