@@ -47,8 +47,8 @@ THAW_API const char *thaw_bench_flag_text(thaw_bench_flag flag);
 typedef struct thaw_bench_round {
     double at;           /* seconds since the run began */
     size_t sample_count; /* of the entry's samples, in their order */
-    double probe;        /* FLOP/s of a short piece of multiply-adds before or after, whichever is less; 0: not run */
-    bool left_out;       /* it does not count for the figure: the device was slower than usual */
+    double pace;   /* of a short, known piece of work before or after, whichever is less: times a second; 0: not run */
+    bool left_out; /* it does not count for the figure: the device was slower than usual */
 } thaw_bench_round;
 
 /* One measurement. */

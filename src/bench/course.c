@@ -82,13 +82,13 @@ static thaw_status keep_sample(thaw_bench_course *c, double seconds)
     return THAW_OK;
 }
 
-static thaw_status keep_round(thaw_bench_course *c, double start, double probe, size_t count)
+static thaw_status keep_round(thaw_bench_course *c, double start, double pace, size_t count)
 {
     thaw_bench_entry *entry = c->entry;
     THAW_TRY(thaw_reserve(c->bench->context, &entry->rounds, &c->round_capacity, entry->round_count + 1,
                           sizeof *entry->rounds));
     entry->rounds[entry->round_count++] =
-        (thaw_bench_round){.at = start - c->bench->start, .sample_count = count, .probe = probe};
+        (thaw_bench_round){.at = start - c->bench->start, .sample_count = count, .pace = pace};
     return THAW_OK;
 }
 

@@ -12,7 +12,7 @@
 
 static bool is_slowed(const thaw_bench_round *round, double usual)
 {
-    return round->probe > 0 && round->probe < (1 - SLOWED) * usual;
+    return round->pace > 0 && round->pace < (1 - SLOWED) * usual;
 }
 
 size_t thaw_bench_choose_rounds(const thaw_bench_probe *probe, thaw_bench_entry *entry)
@@ -115,7 +115,7 @@ static bool is_above_peak(const thaw_bench *bench, const thaw_bench_subject *sub
     if (entry->section == THAW_BENCH_DEVICE)
         return subject->most > 0 && rate > subject->most;
     if (subject->figure == THAW_BENCH_FLOPS) {
-        const double most = fmax(bench->best_flops, thaw_bench_probe_best(&bench->probe));
+        const double most = fmax(bench->best_flops, bench->probe.best_flops);
         return most > 0 && rate > ABOVE_PEAK * most;
     }
     return subject->figure == THAW_BENCH_BYTES && bench->best_bandwidth > 0 &&

@@ -105,7 +105,7 @@ static json_t *round_json(const thaw_bench_round *round)
     json_t *object = json_object();
     set_number(object, "at", round->at);
     json_object_set_new(object, "samples", json_integer((json_int_t)round->sample_count));
-    set_positive(object, "probe_gflops", round->probe * 1e-9);
+    set_positive(object, "pace", round->pace);
     json_object_set_new(object, "left_out", json_boolean(round->left_out));
     return object;
 }

@@ -12,26 +12,52 @@
 #include "device/buffer.h"
 #include "device/kernel.h"
 
-#define CHAINS         12 /* as in cl/peak.cl */
-#define LAUNCH_SECONDS 0.0015
-#define LAUNCHES       2 /* the better one counts: a thread that wakes up late is nothing that lasts */
-#define MOST_STEPS     (1 << 24)
-#define JUST_NOW       0.0005 /* seconds: the end of one round is the beginning of the next */
+#define CHAINS      12 /* as in cl/peak.cl */
+#define LAUNCHES    2  /* the better one counts: a thread that wakes up late is nothing that lasts */
+#define MOST_STEPS  (1 << 24)
+#define JUST_NOW    0.0005 /* seconds: the end of one round is the beginning of the next */
+#define UNDISTURBED 0.9    /* the share of times that were slower */
 
-/* Looked up each time: thaw_device_forget() may have come between. */
-static thaw_status launch(const thaw_bench_probe *probe, double *seconds)
+typedef enum part { ARITHMETIC, LOCAL_READS } part;
+
+static const double part_seconds[THAW_BENCH_PROBE_PARTS] = {[ARITHMETIC] = 0.001, [LOCAL_READS] = 0.002};
+
+static thaw_status get_kernel(const thaw_bench_probe *probe, part p, thaw_kernel **kernel)
 {
-    const thaw_range range = {{probe->items, 1, 1}, {1, 1, 1}};
-    char options[32];
+    char options[64];
+    int length = snprintf(options, sizeof options, "-DWIDTH=%d", (int)probe->width);
+    if (p == LOCAL_READS)
+        snprintf(options + length, sizeof options - (size_t)length, " -DGROUP=%zu -DROWS=%zu", probe->group,
+                 probe->group > 1 ? probe->group : 16);
+    return p == LOCAL_READS ? thaw_kernel_get(probe->device, "bench", "bench_local", options, kernel)
+                            : thaw_kernel_get(probe->device, "peak", "peak_fma", options, kernel);
+}
+
+static thaw_status launch(const thaw_bench_probe *probe, part p, double *seconds)
+{
+    const thaw_range range = {{probe->items, 1, 1}, {probe->group, 1, 1}};
+    const thaw_argument arguments[] = {THAW_BUFFER(probe->out), THAW_INT(probe->steps[p]), THAW_FLOAT(0.999f),
+                                       THAW_FLOAT(0.5f)};
     thaw_kernel *kernel;
-    snprintf(options, sizeof options, "-DWIDTH=%d", (int)probe->width);
-    THAW_TRY(thaw_kernel_get(probe->device, "peak", "peak_fma", options, &kernel));
+    THAW_TRY(get_kernel(probe, p, &kernel));
     THAW_TRY(thaw_device_finish(probe->device));
     const double start = thaw_clock_seconds();
-    THAW_TRY(thaw_kernel_launch(kernel, range, THAW_BUFFER(probe->out), THAW_INT(probe->steps), THAW_FLOAT(0.999f),
-                                THAW_FLOAT(0.5f)));
+    THAW_TRY(thaw_kernel_run(kernel, range, arguments, p == LOCAL_READS ? 2 : 4));
     THAW_TRY(thaw_device_finish(probe->device));
     *seconds = thaw_clock_seconds() - start;
+    return THAW_OK;
+}
+
+static thaw_status find_steps(thaw_bench_probe *probe, part p)
+{
+    double seconds;
+    probe->steps[p] = 16;
+    THAW_TRY(launch(probe, p, &seconds)); /* compiles */
+    THAW_TRY(launch(probe, p, &seconds));
+    while (seconds < part_seconds[p] && probe->steps[p] < MOST_STEPS) {
+        probe->steps[p] *= seconds < part_seconds[p] / 8 ? 8 : 2;
+        THAW_TRY(launch(probe, p, &seconds));
+    }
     return THAW_OK;
 }
 
@@ -39,63 +65,64 @@ thaw_status thaw_bench_probe_open(thaw_device *device, thaw_bench_probe *probe)
 {
     const thaw_device_info *info = thaw_device_describe(device);
     const bool cpu = strcmp(info->type, "cpu") == 0;
-    double seconds = 0;
     *probe = (thaw_bench_probe){.device = device,
                                 .items = (info->compute_units ? info->compute_units : 1) * (cpu ? 16 : 2048),
-                                .width = thaw_device_width(device),
-                                .steps = 16};
+                                .group = cpu                           ? 1
+                                         : info->max_work_group >= 256 ? 256
+                                                                       : 32,
+                                .width = thaw_device_width(device)};
     THAW_TRY(thaw_buffer_create(device, probe->items * sizeof(float), &probe->out));
-    THAW_TRY(launch(probe, &seconds)); /* compiles */
-    THAW_TRY(launch(probe, &seconds));
-    while (seconds < LAUNCH_SECONDS && probe->steps < MOST_STEPS) {
-        probe->steps *= seconds < LAUNCH_SECONDS / 8 ? 8 : 2;
-        THAW_TRY(launch(probe, &seconds));
-    }
-    return THAW_OK;
+    THAW_TRY(find_steps(probe, ARITHMETIC));
+    return find_steps(probe, LOCAL_READS);
 }
 
 void thaw_bench_probe_close(thaw_bench_probe *probe)
 {
     thaw_buffer_destroy(&probe->out);
-    free(probe->rates);
+    free(probe->paces);
     *probe = (thaw_bench_probe){0};
 }
 
 /* In order, for quantiles. */
-static thaw_status keep(thaw_bench_probe *probe, double rate)
+static thaw_status keep(thaw_bench_probe *probe, double pace)
 {
-    THAW_TRY(thaw_reserve(thaw_device_context(probe->device), &probe->rates, &probe->capacity, probe->count + 1,
-                          sizeof *probe->rates));
+    THAW_TRY(thaw_reserve(thaw_device_context(probe->device), &probe->paces, &probe->capacity, probe->count + 1,
+                          sizeof *probe->paces));
     size_t at = probe->count++;
-    for (; at > 0 && probe->rates[at - 1] > rate; at--)
-        probe->rates[at] = probe->rates[at - 1];
-    probe->rates[at] = rate;
+    for (; at > 0 && probe->paces[at - 1] > pace; at--)
+        probe->paces[at] = probe->paces[at - 1];
+    probe->paces[at] = pace;
     return THAW_OK;
 }
 
-thaw_status thaw_bench_probe_run(thaw_bench_probe *probe, double *rate)
+static thaw_status time_part(const thaw_bench_probe *probe, part p, double *seconds)
 {
-    const double flops = 2.0 * CHAINS * probe->width * (double)probe->steps * (double)probe->items;
-    double seconds;
-    *rate = probe->latest;
+    double now;
+    *seconds = INFINITY;
+    for (int i = 0; i < LAUNCHES; i++) {
+        THAW_TRY(launch(probe, p, &now));
+        *seconds = fmin(*seconds, now);
+    }
+    return THAW_OK;
+}
+
+thaw_status thaw_bench_probe_run(thaw_bench_probe *probe, double *pace)
+{
+    const double flops = 2.0 * CHAINS * probe->width * (double)probe->steps[ARITHMETIC] * (double)probe->items;
+    double arithmetic, reads;
+    *pace = probe->latest;
     if (probe->count > 0 && thaw_clock_seconds() - probe->at < JUST_NOW)
         return THAW_OK;
-    *rate = 0;
-    for (int i = 0; i < LAUNCHES; i++) {
-        THAW_TRY(launch(probe, &seconds));
-        *rate = fmax(*rate, flops / seconds);
-    }
-    probe->latest = *rate;
+    THAW_TRY(time_part(probe, ARITHMETIC, &arithmetic));
+    THAW_TRY(time_part(probe, LOCAL_READS, &reads));
+    *pace = 1 / (arithmetic + reads);
+    probe->best_flops = fmax(probe->best_flops, flops / arithmetic);
+    probe->latest = *pace;
     probe->at = thaw_clock_seconds();
-    return keep(probe, *rate);
+    return keep(probe, *pace);
 }
 
 double thaw_bench_probe_usual(const thaw_bench_probe *probe)
 {
-    return probe->count ? thaw_bench_quantile(probe->rates, probe->count, 0.75) : 0;
-}
-
-double thaw_bench_probe_best(const thaw_bench_probe *probe)
-{
-    return probe->count ? probe->rates[probe->count - 1] : 0;
+    return probe->count ? thaw_bench_quantile(probe->paces, probe->count, UNDISTURBED) : 0;
 }
