@@ -30,10 +30,9 @@ THAW_API const char *thaw_bench_outcome_text(thaw_bench_outcome outcome);
 
 /* X(NAME, "name"): what to know before believing a figure. */
 #define THAW_BENCH_FLAG_LIST(X)                                                                                        \
-    X(SPREAD, "spread")         /* repetitions differ by more than 10 % */                                             \
-    X(ABOVE_PEAK, "above_peak") /* more than the device was seen, or is said, to do at most */                         \
-    X(CLOCK_MOVED,                                                                                                     \
-      "clock_moved") /* the device computed more slowly than usual in too many rounds to leave them out */             \
+    X(SPREAD, "spread")           /* repetitions differ by more than 10 % */                                           \
+    X(ABOVE_PEAK, "above_peak")   /* more than the device was seen, or is said, to do at most */                       \
+    X(CLOCK_MOVED, "clock_moved") /* the device computed more slowly than usual in nearly all rounds */                \
     X(FEW_SAMPLES, "few_samples") /* too few rounds for a 95 % interval of the median */
 typedef enum thaw_bench_flag {
 #define THAW_BENCH_FLAG_ENUM(name, text) THAW_BENCH_FLAG_##name,

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOWED      0.1 /* of the usual: a round in which the probe loses more is left out */
-#define WIDE_SPREAD 0.1
-#define ABOVE_PEAK  1.05
+#define SLOWED       0.1 /* of the usual: a round in which the probe loses more is left out, */
+#define LEAST_ROUNDS 3   /* but so many stay: those with the fastest probes */
+#define WIDE_SPREAD  0.1
+#define ABOVE_PEAK   1.05
 
 /* --- rounds --- */
 
@@ -15,17 +16,38 @@ static bool is_slowed(const thaw_bench_round *round, double usual)
     return round->pace > 0 && round->pace < (1 - SLOWED) * usual;
 }
 
+static size_t count_from(const thaw_bench_entry *entry, double pace)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < entry->round_count; i++)
+        count += entry->rounds[i].pace >= pace;
+    return count;
+}
+
+/* The highest pace that LEAST_ROUNDS have; there are as many. */
+static double best_pace(const thaw_bench_entry *entry)
+{
+    double best = 0;
+    for (size_t i = 0; i < entry->round_count; i++)
+        if (entry->rounds[i].pace > best && count_from(entry, entry->rounds[i].pace) >= LEAST_ROUNDS)
+            best = entry->rounds[i].pace;
+    return best;
+}
+
 size_t thaw_bench_choose_rounds(const thaw_bench_probe *probe, thaw_bench_entry *entry)
 {
     const double usual = thaw_bench_probe_usual(probe);
-    size_t slowed = 0;
+    size_t steady = 0, kept = 0;
     for (size_t i = 0; i < entry->round_count; i++)
-        slowed += is_slowed(&entry->rounds[i], usual);
-    const size_t others = entry->round_count - slowed;
-    const bool enough = others >= THAW_BENCH_ENOUGH || others > slowed;
-    for (size_t i = 0; i < entry->round_count; i++)
-        entry->rounds[i].left_out = enough && is_slowed(&entry->rounds[i], usual);
-    return enough ? others : entry->round_count;
+        steady += !is_slowed(&entry->rounds[i], usual);
+    const bool enough = steady >= LEAST_ROUNDS;
+    const double least = enough || entry->round_count < LEAST_ROUNDS ? 0 : best_pace(entry);
+    for (size_t i = 0; i < entry->round_count; i++) {
+        thaw_bench_round *round = &entry->rounds[i];
+        round->left_out = enough ? is_slowed(round, usual) : round->pace < least;
+        kept += !round->left_out;
+    }
+    return kept;
 }
 
 typedef struct numbers {
