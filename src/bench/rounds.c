@@ -12,10 +12,13 @@
 
 #define LEAST_SAMPLES 3
 #define KNOWN_TO      0.02 /* of the median: the width of its interval */
-#define VISIT_SECONDS 0.02 /* at least, for each round of a measurement */
-#define READY_SHARE   0.2  /* of a measurement's progress: making it ready */
-#define OPEN_SHARE    0.5  /* of the time that is left, for making measurements ready that are then side by side */
-#define MEMORY_SHARE  0.4  /* of the device's memory, and of the host's, that they may take */
+/* For each measurement, however much time there is: a filter may leave few. */
+#define MOST_QUICK_SECONDS 3
+#define MOST_FULL_SECONDS  12
+#define VISIT_SECONDS      0.02 /* at least, for each round of a measurement */
+#define READY_SHARE        0.2  /* of a measurement's progress: making it ready */
+#define OPEN_SHARE         0.5  /* of the time that is left, for making measurements ready that are then side by side */
+#define MEMORY_SHARE       0.4  /* of the device's memory, and of the host's, that they may take */
 
 /* Of the run's time, for each section. */
 static const double shares[THAW_BENCH_SECTION_COUNT] = {
@@ -204,7 +207,9 @@ static double find_deadline(const schedule *s)
         ready += weight_of(s, s->courses[i].job);
     for (size_t i = s->next; i < s->count; i++)
         rest += weight_of(s, &s->bench->jobs[i]);
-    return ready > 0 ? now + (left - fmin(others, left / 2)) * ready / (ready + rest) : now;
+    const double part = ready > 0 ? (left - fmin(others, left / 2)) * ready / (ready + rest) : 0;
+    const double most = s->bench->options.quick ? MOST_QUICK_SECONDS : MOST_FULL_SECONDS;
+    return now + fmin(part, most * (double)s->course_count);
 }
 
 static thaw_status make_some_ready(schedule *s)
