@@ -547,6 +547,7 @@ static void json_holds_what_was_measured(void)
     CU_ASSERT_PTR_NULL(json_object_get(wrong, "samples"));
     CU_ASSERT_PTR_NOT_NULL(json_object_get(wrong, "reason"));
     CU_ASSERT_PTR_NULL(json_object_get(json_object_get(all, "peaks"), "gflops_fp32"));
+    CU_ASSERT(json_number_value(json_object_get(json_object_get(all, "peaks"), "pace")) > 0);
     json_decref(all);
     thaw_bench_result_free(&result);
 }

@@ -46,7 +46,9 @@ THAW_API const char *thaw_bench_flag_text(thaw_bench_flag flag);
 typedef struct thaw_bench_round {
     double at;           /* seconds since the run began */
     size_t sample_count; /* of the entry's samples, in their order */
-    double pace;   /* of a short, known piece of work before or after, whichever is less: times a second; 0: not run */
+    /* Of a short, known piece of work before it or after it, whichever is less: how often in a second the device does
+     * 1e9 operations in registers and reads 1e9 bytes of local memory. 0: not run. */
+    double pace;
     bool left_out; /* it does not count for the figure: the device was slower than usual */
 } thaw_bench_round;
 
@@ -110,6 +112,7 @@ typedef struct thaw_bench_result {
     thaw_bench_entry *entries;        /* [entry_count], in order of sections */
     size_t entry_count;
     thaw_bench_section_result sections[THAW_BENCH_SECTION_COUNT];
+    double usual_pace; /* the 90th percentile of what the probe gave: what the device does when nothing slows it */
     double peak_flops_per_second,
         copy_bytes_per_second; /* of device.fma.fp32 and device.bandwidth.copy; 0: not measured */
 } thaw_bench_result;

@@ -213,6 +213,7 @@ static json_t *build(const thaw_bench_result *result)
     json_object_set_new(all, "entries", entries);
     json_object_set_new(all, "sections", sections_json(result));
     set_positive(peaks, "gflops_fp32", result->peak_flops_per_second * 1e-9);
+    set_positive(peaks, "pace", result->usual_pace);
     set_positive(peaks, "copy_gbs", result->copy_bytes_per_second * 1e-9);
     json_object_set_new(all, "peaks", peaks);
     return all;

@@ -12,11 +12,13 @@
 #include "device/buffer.h"
 #include "device/kernel.h"
 
-#define CHAINS      12 /* as in cl/peak.cl */
-#define LAUNCHES    2  /* the better one counts: a thread that wakes up late is nothing that lasts */
-#define MOST_STEPS  (1 << 24)
-#define JUST_NOW    0.0005 /* seconds: the end of one round is the beginning of the next */
-#define UNDISTURBED 0.9    /* the share of times that were slower */
+#define CHAINS        12  /* as in cl/peak.cl */
+#define LOCAL_VECTORS 8   /* as in cl/bench.cl */
+#define UNIT          1e9 /* operations, and bytes, that the pace counts */
+#define LAUNCHES      2   /* the better one counts: a thread that wakes up late is nothing that lasts */
+#define MOST_STEPS    (1 << 24)
+#define JUST_NOW      0.0005 /* seconds: the end of one round is the beginning of the next */
+#define UNDISTURBED   0.9    /* the share of times that were slower */
 
 typedef enum part { ARITHMETIC, LOCAL_READS } part;
 
@@ -108,14 +110,16 @@ static thaw_status time_part(const thaw_bench_probe *probe, part p, double *seco
 
 thaw_status thaw_bench_probe_run(thaw_bench_probe *probe, double *pace)
 {
-    const double flops = 2.0 * CHAINS * probe->width * (double)probe->steps[ARITHMETIC] * (double)probe->items;
+    const double vectors = (double)probe->width * (double)probe->items;
+    const double flops = 2.0 * CHAINS * vectors * (double)probe->steps[ARITHMETIC];
+    const double bytes = LOCAL_VECTORS * sizeof(float) * vectors * (double)probe->steps[LOCAL_READS];
     double arithmetic, reads;
     *pace = probe->latest;
     if (probe->count > 0 && thaw_clock_seconds() - probe->at < JUST_NOW)
         return THAW_OK;
     THAW_TRY(time_part(probe, ARITHMETIC, &arithmetic));
     THAW_TRY(time_part(probe, LOCAL_READS, &reads));
-    *pace = 1 / (arithmetic + reads);
+    *pace = 1 / (arithmetic * UNIT / flops + reads * UNIT / bytes);
     probe->best_flops = fmax(probe->best_flops, flops / arithmetic);
     probe->latest = *pace;
     probe->at = thaw_clock_seconds();

@@ -27,7 +27,8 @@ typedef struct thaw_bench_probe {
 /* Finds how much takes a few milliseconds. To be closed in any case. */
 THAW_MUST_CHECK thaw_status thaw_bench_probe_open(thaw_device *device, thaw_bench_probe *probe);
 void thaw_bench_probe_close(thaw_bench_probe *probe);
-/* How often the device does the work in a second, now: runs it unless it has just run. */
+/* How often the device does 1e9 multiply-adds' operations and then reads 1e9 bytes of local memory in a second, now:
+ * runs some of both unless it has just run. */
 THAW_MUST_CHECK thaw_status thaw_bench_probe_run(thaw_bench_probe *probe, double *pace);
 /* The pace when nothing slows the device, as far as that was seen until now: its 90th percentile. 0: not run yet. */
 double thaw_bench_probe_usual(const thaw_bench_probe *probe);

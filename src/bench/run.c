@@ -126,7 +126,9 @@ thaw_status thaw_bench_run_jobs(thaw_bench *bench)
     bench->start = thaw_clock_seconds();
     bench->end = bench->start + bench->limit_seconds;
     THAW_TRY(thaw_bench_probe_open(bench->device, &bench->probe));
-    return thaw_bench_run_rounds(bench);
+    const thaw_status status = thaw_bench_run_rounds(bench);
+    bench->result->usual_pace = thaw_bench_probe_usual(&bench->probe);
+    return status;
 }
 
 static thaw_status conclude_section(thaw_bench *bench, thaw_bench_section section)
