@@ -197,16 +197,17 @@ static thaw_status make_ready(schedule *s, bool *full)
     return *full ? THAW_OK : THAW_ERR_INTERRUPTED;
 }
 
-/* The time for those that are ready: their part of what is left when the others are made ready. */
+/* The time for those that are ready: their part of what is left when the others are made ready, which takes longer the
+ * more of the run is theirs. */
 static double find_deadline(const schedule *s)
 {
     const double now = thaw_clock_seconds(), left = fmax(0, s->bench->end - now);
-    const double others = (double)(s->count - s->next) * s->ready_seconds / (double)(s->next ? s->next : 1);
     double ready = 0, rest = 0;
     for (size_t i = 0; i < s->course_count; i++)
         ready += weight_of(s, s->courses[i].job);
     for (size_t i = s->next; i < s->count; i++)
         rest += weight_of(s, &s->bench->jobs[i]);
+    const double others = s->done + ready > 0 ? s->ready_seconds * rest / (s->done + ready) : 0;
     const double part = ready > 0 ? (left - fmin(others, left / 2)) * ready / (ready + rest) : 0;
     const double most = s->bench->options.quick ? MOST_QUICK_SECONDS : MOST_FULL_SECONDS;
     return now + fmin(part, most * (double)s->course_count);
