@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOWED       0.1 /* of the usual: a round in which the probe loses more is left out, */
-#define LEAST_ROUNDS 3   /* but so many stay: those with the fastest probes */
-#define WIDE_SPREAD  0.1
-#define ABOVE_PEAK   1.05
+/* Of the usual: a round beside which the probe loses more is left out, but so many stay as an interval takes: those
+ * with the fastest probes. */
+#define SLOWED      0.1
+#define WIDE_SPREAD 0.1
+#define ABOVE_PEAK  1.05
 
 /* --- rounds --- */
 
@@ -24,12 +25,12 @@ static size_t count_from(const thaw_bench_entry *entry, double pace)
     return count;
 }
 
-/* The highest pace that LEAST_ROUNDS have; there are as many. */
+/* The highest pace that THAW_BENCH_ENOUGH have; there are as many. */
 static double best_pace(const thaw_bench_entry *entry)
 {
     double best = 0;
     for (size_t i = 0; i < entry->round_count; i++)
-        if (entry->rounds[i].pace > best && count_from(entry, entry->rounds[i].pace) >= LEAST_ROUNDS)
+        if (entry->rounds[i].pace > best && count_from(entry, entry->rounds[i].pace) >= THAW_BENCH_ENOUGH)
             best = entry->rounds[i].pace;
     return best;
 }
@@ -40,8 +41,8 @@ size_t thaw_bench_choose_rounds(const thaw_bench_probe *probe, thaw_bench_entry 
     size_t steady = 0, kept = 0;
     for (size_t i = 0; i < entry->round_count; i++)
         steady += !is_slowed(&entry->rounds[i], usual);
-    const bool enough = steady >= LEAST_ROUNDS;
-    const double least = enough || entry->round_count < LEAST_ROUNDS ? 0 : best_pace(entry);
+    const bool enough = steady >= THAW_BENCH_ENOUGH;
+    const double least = enough || entry->round_count < THAW_BENCH_ENOUGH ? 0 : best_pace(entry);
     for (size_t i = 0; i < entry->round_count; i++) {
         thaw_bench_round *round = &entry->rounds[i];
         round->left_out = enough ? is_slowed(round, usual) : round->pace < least;

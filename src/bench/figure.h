@@ -5,8 +5,8 @@
 #include "bench/bench.h"
 #include "bench/statistics.h"
 
-/* Of the entry's rounds those are left out beside which the probe was slower than usual; where fewer than three would
- * stay, all but the three with the fastest probes. Returns how many stay. */
+/* Of the entry's rounds those are left out beside which the probe was slower than usual; where fewer than six would
+ * stay, all but the six with the fastest probes. Returns how many stay. */
 size_t thaw_bench_choose_rounds(const thaw_bench_probe *probe, thaw_bench_entry *entry);
 /* Median and spread of the samples that count, with the interval of their rounds' medians: samples of one round lie
  * beside each other in time and may all be off together. */
