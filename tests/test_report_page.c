@@ -56,7 +56,7 @@ static char *read_page(void)
     uint8_t *bytes = NULL;
     size_t size;
     CU_ASSERT_EQUAL_FATAL(thaw_file_read(context, page_path(), 1 << 20, &bytes, &size), THAW_OK);
-    char *page = strdup((const char *)bytes); /* the bytes themselves: GCC takes them for a pointer to a variable here */
+    char *page = strdup((const char *)bytes); /* GCC takes the bytes themselves for a pointer to a variable here */
     free(bytes);
     CU_ASSERT_PTR_NOT_NULL_FATAL(page);
     return page;

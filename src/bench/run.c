@@ -2,6 +2,7 @@
 #include "bench/bench.h"
 #include "bench/host.h"
 #include "bench/rounds.h"
+#include "bench/statistics.h"
 
 #include <fnmatch.h>
 #include <math.h>
@@ -127,7 +128,8 @@ thaw_status thaw_bench_run_jobs(thaw_bench *bench)
     bench->end = bench->start + bench->limit_seconds;
     THAW_TRY(thaw_bench_probe_open(bench->device, &bench->probe));
     const thaw_status status = thaw_bench_run_rounds(bench);
-    bench->result->usual_pace = thaw_bench_probe_usual(&bench->probe);
+    if (bench->probe.count >= THAW_BENCH_ENOUGH)
+        bench->result->usual_pace = thaw_bench_probe_usual(&bench->probe);
     return status;
 }
 
