@@ -112,8 +112,8 @@ typedef struct thaw_bench_result {
     thaw_bench_entry *entries;        /* [entry_count], in order of sections */
     size_t entry_count;
     thaw_bench_section_result sections[THAW_BENCH_SECTION_COUNT];
-    double usual_pace; /* 0: not known; the 90th percentile of what the probe gave: what the device does when nothing
-                          slows it */
+    /* The 90th percentile of what the probe gave: what the device does when nothing slows it; 0: it ran too rarely. */
+    double usual_pace;
     double peak_flops_per_second,
         copy_bytes_per_second; /* of device.fma.fp32 and device.bandwidth.copy; 0: not measured */
 } thaw_bench_result;
