@@ -10,9 +10,10 @@
 #include <thaw/thaw.h>
 
 #include "bench/bench.h"
+#include "base/clock.h"
 #include "bench/compare.h"
+#include "bench/figure.h"
 #include "bench/host.h"
-#include "bench/statistics.h"
 #include "format/format.h"
 
 /* --- statistics --- */
@@ -104,12 +105,15 @@ static void results_are_compared_everywhere(void)
 
 /* --- jobs of the tests' own --- */
 
-/* What a job says, and how often it ran. */
+/* What a job says, how often it ran, what was ready at the same time. */
 typedef struct behaviour {
     double error;
     thaw_status status;
-    size_t runs;
+    bool needs_all; /* of the memory */
+    size_t runs, opened, closed;
 } behaviour;
+
+static size_t ready_count;
 
 static thaw_status tell_error(void *user, double *error)
 {
@@ -123,19 +127,30 @@ static thaw_status count_run(void *user)
     return THAW_OK;
 }
 
-static thaw_status run_behaviour(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static void count_close(void *user)
+{
+    ((behaviour *)user)->closed++;
+    ready_count--;
+}
+
+static thaw_status open_behaviour(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                                  thaw_bench_subject *subject)
 {
     behaviour *b = *(behaviour *const *)job->details;
-    const thaw_bench_subject subject = {.verify = tell_error,
-                                        .run = count_run,
-                                        .user = b,
-                                        .tolerance = 1e-4,
-                                        .bytes = 8,
-                                        .figure = THAW_BENCH_BYTES,
-                                        .by_host = true};
-    if (b->status != THAW_OK)
-        return thaw_fail(bench->context, b->status, "for a reason");
-    return thaw_bench_measure(bench, &subject, entry);
+    *subject = (thaw_bench_subject){.verify = tell_error,
+                                    .run = count_run,
+                                    .close = count_close,
+                                    .user = b,
+                                    .tolerance = 1e-4,
+                                    .bytes = 8,
+                                    .figure = THAW_BENCH_BYTES,
+                                    .by_host = true};
+    b->opened++;
+    if (b->needs_all && ready_count++ > 0)
+        return thaw_fail(bench->context, THAW_ERR_DEVICE_MEMORY, "others have the memory");
+    ready_count += !b->needs_all;
+    entry->batch = 3;
+    return b->status == THAW_OK ? THAW_OK : thaw_fail(bench->context, b->status, "for a reason");
 }
 
 static void add(thaw_bench *bench, const char *id, behaviour *const *b)
@@ -144,7 +159,7 @@ static void add(thaw_bench *bench, const char *id, behaviour *const *b)
                                   .id = id,
                                   .group = "g",
                                   .title = "t",
-                                  .run = run_behaviour,
+                                  .open = open_behaviour,
                                   .details = b,
                                   .details_bytes = sizeof *b};
     CU_ASSERT_EQUAL_FATAL(thaw_bench_add(bench, &plan), THAW_OK);
@@ -160,6 +175,9 @@ static void run_jobs(const thaw_bench_options *options, behaviour *behaviours, s
         add(&bench, ids[i], &b);
     }
     CU_ASSERT_EQUAL(thaw_bench_run_jobs(&bench), THAW_OK);
+    for (size_t i = 0; i < count; i++)
+        CU_ASSERT_EQUAL(behaviours[i].opened, behaviours[i].closed);
+    CU_ASSERT_EQUAL(ready_count, 0);
     thaw_bench_close(&bench);
 }
 
@@ -208,8 +226,60 @@ static void what_is_right_is_repeated(void)
     CU_ASSERT(entry->verified && entry->error == 1e-6 && entry->tolerance == 1e-4);
     CU_ASSERT(entry->low <= entry->value && entry->value <= entry->high && entry->low > 0);
     CU_ASSERT(!entry->by_device);
-    CU_ASSERT(!entry->flags[THAW_BENCH_FLAG_FEW_SAMPLES]);
     CU_ASSERT(thaw_bench_result_good(&result));
+    thaw_bench_result_free(&result);
+}
+
+/* Each round of one has rounds of the others around it. */
+static void measurements_take_turns(void)
+{
+    const thaw_bench_options options = short_options();
+    behaviour behaviours[4] = {{.error = 0}};
+    thaw_bench_result result;
+    run_jobs(&options, behaviours, 4, &result);
+    for (size_t i = 0; i < 4; i++) {
+        const thaw_bench_entry *entry = &result.entries[i];
+        CU_ASSERT_EQUAL(entry->sample_count, 7);
+        CU_ASSERT_EQUAL_FATAL(entry->round_count, 7);
+        for (size_t round = 0; round < 7; round++) {
+            CU_ASSERT_EQUAL(entry->rounds[round].sample_count, 1);
+            CU_ASSERT(entry->rounds[round].pace > 0);
+            CU_ASSERT(i == 0 || entry->rounds[round].at > entry[-1].rounds[round].at);
+            CU_ASSERT(round == 0 || entry->rounds[round].at > result.entries[3].rounds[round - 1].at);
+        }
+    }
+    thaw_bench_result_free(&result);
+}
+
+/* It is tried again when the others are gone. */
+static void what_needs_all_memory_waits(void)
+{
+    const thaw_bench_options options = short_options();
+    behaviour behaviours[] = {{.error = 0}, {.needs_all = true}, {.error = 0}};
+    thaw_bench_result result;
+    run_jobs(&options, behaviours, 3, &result);
+    for (size_t i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(result.entries[i].outcome, THAW_BENCH_OK);
+        CU_ASSERT_EQUAL(result.entries[i].sample_count, 7);
+    }
+    CU_ASSERT_EQUAL(behaviours[1].opened, 2);
+    CU_ASSERT(result.entries[1].rounds[0].at > result.entries[0].rounds[6].at);
+    thaw_bench_result_free(&result);
+}
+
+/* Until its median is known, or for as long as there is time: what does nothing is known soon. */
+static void repeating_ends(void)
+{
+    thaw_bench_options options = thaw_bench_defaults();
+    behaviour b = {.error = 0};
+    thaw_bench_result result;
+    options.time_limit_seconds = 2;
+    run_jobs(&options, &b, 1, &result);
+    const thaw_bench_entry *entry = &result.entries[0];
+    CU_ASSERT_EQUAL_FATAL(entry->outcome, THAW_BENCH_OK);
+    CU_ASSERT(entry->round_count >= 6);
+    CU_ASSERT(entry->high - entry->low < 0.03 * entry->value ||
+              entry->rounds[entry->round_count - 1].at > 0.5 * options.time_limit_seconds);
     thaw_bench_result_free(&result);
 }
 
@@ -245,16 +315,83 @@ static void what_comes_too_late_says_so(void)
 
 /* --- figures and flags, from given samples --- */
 
+/* Each sample is a round. */
 static void fill(const double *samples, size_t count, const thaw_bench_subject *subject, thaw_bench_section section,
                  double best, thaw_bench_entry *entry)
 {
-    thaw_bench bench = {.context = test_context(), .device = test_device(), .best_burst = best, .best_bandwidth = best};
-    *entry = (thaw_bench_entry){.section = section, .sample_count = count, .batch = 4};
+    thaw_bench bench = {.context = test_context(), .device = test_device(), .best_flops = best, .best_bandwidth = best};
+    *entry = (thaw_bench_entry){.section = section, .sample_count = count, .round_count = count, .batch = 4};
     entry->samples = malloc(count * sizeof *samples);
+    entry->rounds = calloc(count, sizeof *entry->rounds);
     CU_ASSERT_PTR_NOT_NULL_FATAL(entry->samples);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(entry->rounds);
     memcpy(entry->samples, samples, count * sizeof *samples);
+    for (size_t i = 0; i < count; i++)
+        entry->rounds[i].sample_count = 1;
     CU_ASSERT_EQUAL_FATAL(thaw_bench_fill(&bench, subject, entry), THAW_OK);
     free(entry->samples);
+    free(entry->rounds);
+}
+
+/* Rounds of two samples each, and what the probe said. */
+static void fill_rounds(double *samples, const double *paces, size_t rounds, thaw_bench_round *kept,
+                        thaw_bench_entry *entry)
+{
+    double usual[] = {60, 99, 100, 100, 100};
+    const thaw_bench_subject subject = {.figure = THAW_BENCH_SECONDS};
+    thaw_bench bench = {.context = test_context(), .probe = {.paces = usual, .count = 5}};
+    *entry = (thaw_bench_entry){.samples = samples, .sample_count = 2 * rounds, .rounds = kept};
+    for (entry->round_count = 0; entry->round_count < rounds; entry->round_count++)
+        kept[entry->round_count] = (thaw_bench_round){.sample_count = 2, .pace = paces[entry->round_count]};
+    CU_ASSERT_EQUAL_FATAL(thaw_bench_fill(&bench, &subject, entry), THAW_OK);
+}
+
+static void slow_rounds_are_left_out(void)
+{
+    double samples[] = {1, 1, 1, 3, 1, 1, 9, 9, 1, 1, 1, 1, 1, 1, 9, 9};
+    static const double some[] = {100, 99, 98, 50, 91, 120, 100, 89}, most[] = {100, 50, 45, 60, 50, 55, 100, 40};
+    thaw_bench_round rounds[8];
+    thaw_bench_entry entry;
+    fill_rounds(samples, some, 8, rounds, &entry);
+    for (size_t i = 0; i < 8; i++)
+        CU_ASSERT_EQUAL(rounds[i].left_out, i == 3 || i == 7);
+    CU_ASSERT_DOUBLE_EQUAL(entry.value, 1, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(entry.low, 1, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(entry.high, 2, 1e-12); /* the second round's median, of six */
+    CU_ASSERT(!entry.flags[THAW_BENCH_FLAG_CLOCK_MOVED] && !entry.flags[THAW_BENCH_FLAG_FEW_SAMPLES]);
+    /* Where nearly all are slow, the least slow ones are what there is. */
+    fill_rounds(samples, most, 8, rounds, &entry);
+    for (size_t i = 0; i < 8; i++)
+        CU_ASSERT_EQUAL(rounds[i].left_out, i == 2 || i == 7);
+    CU_ASSERT(entry.flags[THAW_BENCH_FLAG_CLOCK_MOVED] && !entry.flags[THAW_BENCH_FLAG_FEW_SAMPLES]);
+    CU_ASSERT_DOUBLE_EQUAL(entry.high, 9, 1e-12);
+    /* Of fewer none is left out. */
+    fill_rounds(samples + 4, some + 2, 2, rounds, &entry);
+    CU_ASSERT(!rounds[0].left_out && !rounds[1].left_out && entry.flags[THAW_BENCH_FLAG_CLOCK_MOVED]);
+}
+
+static void probes_tell_what_is_usual(void)
+{
+    thaw_bench_probe probe;
+    double rate, least = INFINITY, most = 0;
+    CU_ASSERT_EQUAL_FATAL(thaw_bench_probe_open(test_device(), &probe), THAW_OK);
+    CU_ASSERT_EQUAL(thaw_bench_probe_usual(&probe), 0);
+    for (int i = 0; i < 9; i++) {
+        probe.at = 0; /* long ago */
+        CU_ASSERT_EQUAL_FATAL(thaw_bench_probe_run(&probe, &rate), THAW_OK);
+        least = fmin(least, rate);
+        most = fmax(most, rate);
+    }
+    CU_ASSERT(least > 0);
+    CU_ASSERT_EQUAL(probe.count, 9);
+    CU_ASSERT_EQUAL(probe.paces[0], least);
+    CU_ASSERT(probe.best_flops > 0);
+    CU_ASSERT(least <= thaw_bench_probe_usual(&probe) && thaw_bench_probe_usual(&probe) <= most);
+    probe.at = thaw_clock_seconds() + 60; /* just now: it is not run again */
+    CU_ASSERT_EQUAL_FATAL(thaw_bench_probe_run(&probe, &rate), THAW_OK);
+    CU_ASSERT_EQUAL(probe.count, 9);
+    CU_ASSERT_EQUAL(rate, probe.latest);
+    thaw_bench_probe_close(&probe);
 }
 
 static void figures_are_computed(void)
@@ -400,7 +537,9 @@ static void json_holds_what_was_measured(void)
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(all, "schema")), "thaw.bench/1");
     CU_ASSERT_EQUAL_FATAL(json_array_size(entries), 3);
     const json_t *right = json_array_get(entries, 0), *wrong = json_array_get(entries, 1);
-    CU_ASSERT_EQUAL(json_array_size(json_object_get(right, "samples")), 7);
+    CU_ASSERT_EQUAL(
+        json_array_size(json_object_get(right, "samples")) + json_array_size(json_object_get(right, "left_out")), 7);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(right, "rounds")), 7);
     CU_ASSERT_PTR_NULL(json_object_get(right, "flops"));
     CU_ASSERT_PTR_NULL(json_object_get(right, "reason"));
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(wrong, "status")), "wrong");
@@ -408,6 +547,7 @@ static void json_holds_what_was_measured(void)
     CU_ASSERT_PTR_NULL(json_object_get(wrong, "samples"));
     CU_ASSERT_PTR_NOT_NULL(json_object_get(wrong, "reason"));
     CU_ASSERT_PTR_NULL(json_object_get(json_object_get(all, "peaks"), "gflops_fp32"));
+    CU_ASSERT(json_number_value(json_object_get(json_object_get(all, "peaks"), "pace")) > 0);
     json_decref(all);
     thaw_bench_result_free(&result);
 }
@@ -446,10 +586,15 @@ static const test_entry tests[] = {
     {"results are compared everywhere", results_are_compared_everywhere},
     {"what is wrong has no figure", what_is_wrong_has_no_figure},
     {"what is right is repeated", what_is_right_is_repeated},
+    {"measurements take turns", measurements_take_turns},
+    {"what needs all memory waits", what_needs_all_memory_waits},
+    {"repeating ends", repeating_ends},
     {"a filter leaves out", a_filter_leaves_out},
     {"what comes too late says so", what_comes_too_late_says_so},
     {"figures are computed", figures_are_computed},
     {"flags are raised", flags_are_raised},
+    {"slow rounds are left out", slow_rounds_are_left_out},
+    {"probes tell what is usual", probes_tell_what_is_usual},
     {"options out of range are refused", options_out_of_range_are_refused},
     {"an interrupt ends it", an_interrupt_ends_it},
     {"the device is measured", the_device_is_measured},

@@ -253,6 +253,30 @@ static void test_warnings(void)
     end(a, b, comparison);
 }
 
+/* The same device, slower throughout: not within a few percent, not of another one, not where a file does not tell. */
+static void test_paces(void)
+{
+    static const struct {
+        double first, second;
+        size_t warnings;
+    } rows[] = {{100, 96, 0}, {100, 80, 1}, {80, 100, 1}, {NAN, 80, 0}, {100, NAN, 0}};
+    begin();
+    thaw_report *a = make("a", "1", FULL, NAMED("x") OK_HIGHER("8", ""));
+    thaw_report *b = make("b", "1", FULL, NAMED("x") OK_HIGHER("8", ""));
+    thaw_comparison *comparison = NULL;
+    CU_ASSERT(isnan(a->pace));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        thaw_comparison_close(&comparison);
+        a->pace = rows[i].first;
+        b->pace = rows[i].second;
+        comparison = compare(a, b);
+        CU_ASSERT_EQUAL(comparison->warning_count, rows[i].warnings);
+        if (i == 1)
+            CU_ASSERT_PTR_NOT_NULL(strstr(comparison->warnings[0], "in B a known piece of work ran at 0.80"));
+    }
+    end(a, b, comparison);
+}
+
 static void test_notes_and_table(void)
 {
     char *text;
@@ -350,6 +374,7 @@ void suite_report_compare(void)
         {"a quick run and a full one", test_quick},
         {"nothing in common", test_nothing_in_common},
         {"warnings", test_warnings},
+        {"paces", test_paces},
         {"notes, and the table", test_notes_and_table},
         {"assertions", test_assertions},
     };

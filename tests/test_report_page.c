@@ -56,7 +56,10 @@ static char *read_page(void)
     uint8_t *bytes = NULL;
     size_t size;
     CU_ASSERT_EQUAL_FATAL(thaw_file_read(context, page_path(), 1 << 20, &bytes, &size), THAW_OK);
-    return (char *)bytes;
+    char *page = strdup((const char *)bytes); /* GCC takes the bytes themselves for a pointer to a variable here */
+    free(bytes);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(page);
+    return page;
 }
 
 static char *page_of(const char *text)

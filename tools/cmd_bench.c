@@ -1,7 +1,10 @@
 /* thaw bench: how fast the device is, kernels are on it, and whole models; and what such files say beside each other.
  */
+#define _GNU_SOURCE /* sched_getaffinity() */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench_compare.h"
 #include "bench_table.h"
@@ -65,14 +68,12 @@ static thaw_status choose_sections(cli_state *cli, const cli_text_list *names, t
     return THAW_OK;
 }
 
-static void on_entry(void *user, const thaw_bench_entry *entry, size_t done, size_t total, double seconds)
+static void on_progress(void *user, double share, double seconds)
 {
     cli_state *cli = user;
-    const thaw_progress progress = {.phase = thaw_bench_section_text(entry->section),
-                                    .done = done,
-                                    .total = total,
-                                    .seconds = seconds,
-                                    .rate = (double)done / seconds};
+    const size_t percent = (size_t)(100 * share);
+    const thaw_progress progress = {
+        .phase = "bench", .done = percent, .total = 100, .seconds = seconds, .rate = (double)percent / seconds};
     cli_progress_tell(&cli->progress, &progress);
 }
 
@@ -137,6 +138,16 @@ static thaw_status report(cli_state *cli, const bench_options *options, const th
     return status;
 }
 
+/* PoCL's threads wander between cores, and two of them may share one for as long as kernels are short: half as fast, as
+ * long as it lasts. Tied to a core each, they compute as they do under steady work. Not where the process may not use
+ * all cores, which PoCL would not know. POCL_AFFINITY=0 leaves them free. */
+static void tie_threads(void)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) == sysconf(_SC_NPROCESSORS_ONLN))
+        setenv("POCL_AFFINITY", "1", 0);
+}
+
 static thaw_status measure(cli_state *cli, const bench_options *options)
 {
     thaw_bench_options wanted = thaw_bench_defaults();
@@ -146,9 +157,10 @@ static thaw_status measure(cli_state *cli, const bench_options *options)
     wanted.quick = options->quick;
     wanted.time_limit_seconds = options->time_limit;
     wanted.seed = options->seed;
-    wanted.on_entry = on_entry;
+    wanted.on_progress = on_progress;
     wanted.user = cli;
     thaw_status status = choose_sections(cli, &options->sections, &wanted);
+    tie_threads();
     if (status == THAW_OK)
         status = cli_open_device(cli);
     if (status == THAW_OK)

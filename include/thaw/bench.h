@@ -32,8 +32,8 @@ THAW_API const char *thaw_bench_outcome_text(thaw_bench_outcome outcome);
 #define THAW_BENCH_FLAG_LIST(X)                                                                                        \
     X(SPREAD, "spread")           /* repetitions differ by more than 10 % */                                           \
     X(ABOVE_PEAK, "above_peak")   /* more than the device was seen, or is said, to do at most */                       \
-    X(CLOCK_MOVED, "clock_moved") /* the device computed faster before than after it, or the other way round */        \
-    X(FEW_SAMPLES, "few_samples") /* too few repetitions for a 95 % interval of the median */
+    X(CLOCK_MOVED, "clock_moved") /* the device computed more slowly than usual in nearly all rounds */                \
+    X(FEW_SAMPLES, "few_samples") /* too few rounds for a 95 % interval of the median */
 typedef enum thaw_bench_flag {
 #define THAW_BENCH_FLAG_ENUM(name, text) THAW_BENCH_FLAG_##name,
     THAW_BENCH_FLAG_LIST(THAW_BENCH_FLAG_ENUM)
@@ -41,6 +41,16 @@ typedef enum thaw_bench_flag {
         THAW_BENCH_FLAG_COUNT
 } thaw_bench_flag;
 THAW_API const char *thaw_bench_flag_text(thaw_bench_flag flag);
+
+/* Repetitions of a measurement in a row; other measurements' rounds are between two of them. */
+typedef struct thaw_bench_round {
+    double at;           /* seconds since the run began */
+    size_t sample_count; /* of the entry's samples, in their order */
+    /* Of a short, known piece of work before it or after it, whichever is less: how often in a second the device does
+     * 1e9 operations in registers and reads 1e9 bytes of local memory. 0: not run. */
+    double pace;
+    bool left_out; /* it does not count for the figure: the device was slower than usual */
+} thaw_bench_round;
 
 /* One measurement. */
 typedef struct thaw_bench_entry {
@@ -52,18 +62,20 @@ typedef struct thaw_bench_entry {
     char *reason; /* why it is not OK; NULL where it is */
     const char *unit;
     bool higher_is_better;
-    double value, low, high; /* the median and its 95 % interval, in that unit */
+    double value, low, high; /* the median of samples, the 95 % interval of the rounds' medians; in that unit */
     double spread;           /* (90th - 10th percentile) / median, of times */
     bool by_device;          /* timed by the device's clock, not the host's */
-    double *samples;         /* [sample_count]: seconds of one repetition each */
+    double *samples;         /* [sample_count]: seconds of one repetition each, in the order of measuring */
     size_t sample_count;
+    thaw_bench_round *rounds; /* [round_count]: which have all the samples */
+    size_t round_count;
     double flops, bytes;        /* of one repetition, by the formula; 0: not counted */
     bool verified;              /* it was compared with a reference: */
     double error, tolerance;    /* the largest relative error that was found (NaN: no number), and what was allowed */
     char *algorithm;            /* NULL: there was no choice */
     int64_t batch;              /* images; 0: it has none */
     uint64_t peak_device_bytes; /* the most that buffers took; 0: not looked at */
-    uint64_t process_bytes;     /* resident; 0: the system does not tell */
+    uint64_t process_bytes;     /* by how much the process's resident memory grew; 0: the system does not tell */
     double energy_joules;       /* of the processor, for one repetition; negative: the system does not show it */
     bool flags[THAW_BENCH_FLAG_COUNT];
 } thaw_bench_entry;
@@ -75,8 +87,8 @@ typedef struct thaw_bench_options {
     bool quick;      /* less of it, smaller and shorter: under a minute on two cores */
     double time_limit_seconds; /* of the whole run; default 0: 50 s for a quick one, 840 s otherwise */
     uint64_t seed;             /* of all numbers that are drawn; default 1 */
-    /* After each measurement: what it gave, how many are done of how many, and since when. May be NULL. */
-    void (*on_entry)(void *user, const thaw_bench_entry *entry, size_t done, size_t total, double seconds);
+    /* Now and then: how much of it is done, 0 to 1, and since when. May be NULL. */
+    void (*on_progress)(void *user, double share, double seconds);
     void *user;
 } thaw_bench_options;
 THAW_API thaw_bench_options thaw_bench_defaults(void);
@@ -97,9 +109,11 @@ typedef struct thaw_bench_result {
     char timer_reason[128];           /* why the device's clock was not used; "" if it was */
     thaw_bench_options options;       /* as they were; the filter is copied */
     char *filter;                     /* options.filter */
-    thaw_bench_entry *entries;        /* [entry_count], in the order of measuring */
-    size_t entry_count, entry_capacity;
+    thaw_bench_entry *entries;        /* [entry_count], in order of sections */
+    size_t entry_count;
     thaw_bench_section_result sections[THAW_BENCH_SECTION_COUNT];
+    /* The 90th percentile of what the probe gave: what the device does when nothing slows it; 0: it ran too rarely. */
+    double usual_pace;
     double peak_flops_per_second,
         copy_bytes_per_second; /* of device.fma.fp32 and device.bandwidth.copy; 0: not measured */
 } thaw_bench_result;

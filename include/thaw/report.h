@@ -82,6 +82,7 @@ typedef struct thaw_report {
     thaw_report_section *sections; /* [section_count] */
     size_t section_count;
     double peak_gflops, copy_gbs; /* the roof; NAN where it was not measured */
+    double pace;                  /* of the probe, when nothing slowed the device; NAN where the file does not tell */
     thaw_report_entry *entries;   /* [entry_count], in the file's order */
     size_t entry_count;
     const thaw_report_entry **by_id; /* [entry_count], sorted */

@@ -153,37 +153,35 @@ static thaw_status find_steps(trial *t)
     return THAW_OK;
 }
 
-/* A processor that does two fused multiply-adds of its vectors in a cycle; of other devices it is not known how many
- * units a compute unit has. */
-static bool above_clock(const trial *t, const thaw_bench_entry *entry)
+/* FLOP/s of a processor that does two fused multiply-adds of its vectors in a cycle; of other devices it is not known
+ * how many units a compute unit has. */
+static double most_by_clock(const trial *t)
 {
     const thaw_device_info *info = thaw_device_describe(t->bench->device);
-    const double flops_per_cycle = 4.0 * t->width * info->compute_units;
-    return t->kind == FLOATS && is_cpu(t->bench) && t->bench->facts.max_clock_mhz > 0 &&
-           entry->value * 1e9 > flops_per_cycle * t->bench->facts.max_clock_mhz * 1e6;
+    return t->kind == FLOATS && is_cpu(t->bench)
+               ? 4.0 * t->width * info->compute_units * t->bench->facts.max_clock_mhz * 1e6
+               : 0;
 }
 
-static thaw_status measure(trial *t, thaw_bench_entry *entry)
+static void describe(const trial *t, thaw_bench_subject *subject)
 {
     static const double tolerances[] = {[FLOATS] = 1e-5, [HALVES] = 0.05, [DOTS] = 0, [LOCAL_READS] = 1e-5};
-    THAW_TRY(find_steps(t));
     const double runs = (double)t->items * t->steps;
-    const thaw_bench_subject subject = {
-        .verify = verify,
-        .run = run,
-        .user = t,
-        .tolerance = tolerances[t->kind],
-        .flops = t->kind == LOCAL_READS ? 0
-                 : t->kind == DOTS      ? 8.0 * CHAINS * runs
-                                        : 2.0 * CHAINS * t->width * runs,
-        .bytes = t->kind == LOCAL_READS ? LOCAL_VECTORS * sizeof(float) * t->width * runs : 0,
-        .figure = t->kind == LOCAL_READS ? THAW_BENCH_BYTES
-                  : t->kind == DOTS      ? THAW_BENCH_OPS
-                                         : THAW_BENCH_FLOPS,
-    };
-    THAW_TRY(thaw_bench_measure(t->bench, &subject, entry));
-    entry->flags[THAW_BENCH_FLAG_ABOVE_PEAK] = above_clock(t, entry);
-    return THAW_OK;
+    subject->tolerance = tolerances[t->kind];
+    subject->most = most_by_clock(t);
+    switch (t->kind) {
+    case LOCAL_READS:
+        subject->figure = THAW_BENCH_BYTES;
+        subject->bytes = LOCAL_VECTORS * sizeof(float) * t->width * runs;
+        break;
+    case DOTS:
+        subject->figure = THAW_BENCH_OPS;
+        subject->flops = 8.0 * CHAINS * runs;
+        break;
+    default:
+        subject->figure = THAW_BENCH_FLOPS;
+        subject->flops = 2.0 * CHAINS * t->width * runs;
+    }
 }
 
 static thaw_status get_kernel(trial *t)
@@ -213,50 +211,56 @@ static thaw_status check_possible(const thaw_bench *bench, arithmetic_kind kind)
     return THAW_OK;
 }
 
-static thaw_status run_kind(thaw_bench *bench, arithmetic_kind kind, thaw_bench_entry *entry)
+static void close_trial(void *user)
+{
+    trial *t = user;
+    thaw_buffer_destroy(&t->out);
+    free(t);
+}
+
+static trial trial_of(thaw_bench *bench, arithmetic_kind kind)
 {
     const thaw_device_info *info = thaw_device_describe(bench->device);
     const bool cpu = is_cpu(bench);
     const size_t units = info->compute_units ? info->compute_units : 1;
     trial t = {.bench = bench, .kind = kind, .width = kind == DOTS ? 1 : thaw_device_width(bench->device), .group = 1};
-    THAW_TRY(check_possible(bench, kind));
     /* Cores need not be equally fast: each takes a small piece after the other. */
     t.items = units * (cpu ? 32 : 2048);
     if (!cpu)
         t.group = info->max_work_group >= 256 ? 256 : 32;
     t.rows = cpu ? 16 : t.group;
-    THAW_TRY(get_kernel(&t));
-    THAW_TRY(thaw_buffer_create(bench->device, t.items * sizeof(float), &t.out));
-    const thaw_status status = measure(&t, entry);
-    thaw_buffer_destroy(&t.out);
-    return status;
+    return t;
 }
 
-static thaw_status run_job(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static thaw_status open_trial(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                              thaw_bench_subject *subject)
 {
-    return run_kind(bench, *(const arithmetic_kind *)job->details, entry);
+    const arithmetic_kind kind = *(const arithmetic_kind *)job->details;
+    trial *t;
+    (void)entry;
+    THAW_TRY(check_possible(bench, kind));
+    THAW_TRY(thaw_allocate(bench->context, 1, sizeof *t, &t));
+    *t = trial_of(bench, kind);
+    *subject = (thaw_bench_subject){.verify = verify, .run = run, .close = close_trial, .user = t};
+    THAW_TRY(get_kernel(t));
+    THAW_TRY(thaw_buffer_create(bench->device, t->items * sizeof(float), &t->out));
+    THAW_TRY(find_steps(t));
+    describe(t, subject);
+    return THAW_OK;
 }
+
+#define PLAN(id, group, title, kind)                                                                                   \
+    {                                                                                                                  \
+        THAW_BENCH_DEVICE, id, group, title, open_trial, &(const arithmetic_kind){kind}, sizeof(arithmetic_kind)       \
+    }
+static const thaw_bench_plan plans[] = {
+    PLAN("device.fma.fp32", "fma", "fused multiply-adds in registers, fp32", FLOATS),
+    PLAN("device.fma.fp16", "fma", "fused multiply-adds in registers, fp16", HALVES),
+    PLAN("device.dot.int8", "dot", "dot products of four int8 in registers", DOTS),
+    PLAN("device.local.read", "local", "reading local memory", LOCAL_READS),
+};
 
 thaw_status thaw_bench_plan_arithmetic(thaw_bench *bench)
 {
-    static const struct {
-        const char *id, *group, *title;
-        arithmetic_kind kind;
-    } rows[] = {
-        {"device.fma.fp32", "fma", "fused multiply-adds in registers, fp32", FLOATS},
-        {"device.fma.fp16", "fma", "fused multiply-adds in registers, fp16", HALVES},
-        {"device.dot.int8", "dot", "dot products of four int8 in registers", DOTS},
-        {"device.local.read", "local", "reading local memory", LOCAL_READS},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const thaw_bench_plan plan = {.section = THAW_BENCH_DEVICE,
-                                      .id = rows[i].id,
-                                      .group = rows[i].group,
-                                      .title = rows[i].title,
-                                      .run = run_job,
-                                      .details = &rows[i].kind,
-                                      .details_bytes = sizeof rows[i].kind};
-        THAW_TRY(thaw_bench_add(bench, &plan));
-    }
-    return THAW_OK;
+    return thaw_bench_add_all(bench, plans, sizeof plans / sizeof plans[0]);
 }

@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/parallel.h"
+
 #define LEAST_BYTES    ((size_t)64 << 20)
 #define CHUNK_BYTES    ((size_t)64 << 10) /* a CPU's work-item walks along */
 #define TRIAD_FACTOR   0.5f
 #define RAMP_MASK      0xffff /* as in cl/bench.cl */
-#define COMPARE_FLOATS ((size_t)1 << 20)
+#define COMPARE_FLOATS ((size_t)4 << 20)
+#define PARTS          ((size_t)16)
 
 typedef enum bandwidth_kind { READ, COPY, TRIAD } bandwidth_kind;
 
@@ -44,6 +47,14 @@ static thaw_status launch(void *user)
 
 /* --- what it must give --- */
 
+/* A piece of the result beside what it must be: in parts, on all of the host's processors, since it is long. */
+typedef struct comparison {
+    const trial *t;
+    const float *got; /* [count], from the element `first` on */
+    size_t first, count;
+    double errors[PARTS]; /* the largest in each; NAN where one is no number */
+} comparison;
+
 static double ramp(size_t element)
 {
     return (double)(element & RAMP_MASK);
@@ -66,6 +77,27 @@ static double expect(const trial *t, size_t element)
                            : ramp(element) * (t->kind == TRIAD ? 1.0 + (double)TRIAD_FACTOR : 1);
 }
 
+static void compare_part(void *user, size_t part)
+{
+    comparison *c = user;
+    double worst = 0;
+    for (size_t i = c->count * part / PARTS; i < c->count * (part + 1) / PARTS && !isnan(worst); i++) {
+        const double expected = expect(c->t, c->first + i);
+        const double found = fabs((double)c->got[i] - expected) / fmax(expected, 1);
+        worst = found > worst || isnan(found) ? found : worst;
+    }
+    c->errors[part] = worst;
+}
+
+static thaw_status compare(comparison *c, double *error)
+{
+    const thaw_parallel parallel = {.count = PARTS, .turn = compare_part, .user = c};
+    THAW_TRY(thaw_parallel_run(c->t->bench->context, &parallel));
+    for (size_t part = 0; part < PARTS && !isnan(*error); part++)
+        *error = c->errors[part] > *error || isnan(c->errors[part]) ? c->errors[part] : *error;
+    return THAW_OK;
+}
+
 /* All of what it wrote, a piece after the other. */
 static thaw_status verify(void *user, double *error)
 {
@@ -77,13 +109,11 @@ static thaw_status verify(void *user, double *error)
     THAW_TRY(thaw_allocate(t->bench->context, COMPARE_FLOATS, sizeof *piece, &piece));
     thaw_status status = THAW_OK;
     for (size_t i = 0; i < count && status == THAW_OK; i += COMPARE_FLOATS) {
-        const size_t some = count - i < COMPARE_FLOATS ? count - i : COMPARE_FLOATS;
-        status = thaw_buffer_read(t->to, i * sizeof *piece, piece, some * sizeof *piece);
-        for (size_t j = 0; j < some && status == THAW_OK && !isnan(*error); j++) {
-            const double expected = expect(t, i + j);
-            const double found = fabs((double)piece[j] - expected) / fmax(expected, 1);
-            *error = found > *error || isnan(found) ? found : *error;
-        }
+        comparison c = {.t = t, .got = piece, .first = i};
+        c.count = count - i < COMPARE_FLOATS ? count - i : COMPARE_FLOATS;
+        status = thaw_buffer_read(t->to, i * sizeof *piece, piece, c.count * sizeof *piece);
+        if (status == THAW_OK)
+            status = compare(&c, error);
     }
     free(piece);
     return status;
@@ -139,57 +169,52 @@ static thaw_status prepare(trial *t)
     return fill_ramp(t, t->other);
 }
 
-static thaw_status measure(trial *t, thaw_bench_entry *entry)
+static void close_trial(void *user)
 {
-    static const double arrays[] = {[READ] = 1, [COPY] = 2, [TRIAD] = 3};
-    const thaw_bench_subject subject = {.verify = verify,
-                                        .run = launch,
-                                        .user = t,
-                                        .tolerance = 1e-5,
-                                        .bytes = arrays[t->kind] * (double)t->bytes,
-                                        .flops = t->kind == TRIAD ? 2.0 * (double)t->bytes / sizeof(float) : 0,
-                                        .figure = THAW_BENCH_BYTES};
-    return thaw_bench_measure(t->bench, &subject, entry);
+    trial *t = user;
+    thaw_device *device = t->bench->device;
+    thaw_buffer_destroy(&t->from);
+    thaw_buffer_destroy(&t->other);
+    thaw_buffer_destroy(&t->to);
+    thaw_buffer_pool_trim(device); /* nobody else wants buffers of that size */
+    free(t);
 }
 
-static thaw_status run_job(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static thaw_status open_trial(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                              thaw_bench_subject *subject)
 {
-    const bool cpu = strcmp(thaw_device_describe(bench->device)->type, "cpu") == 0;
-    trial t = {.bench = bench,
-               .kind = *(const bandwidth_kind *)job->details,
-               .width = thaw_device_width(bench->device),
-               .bytes = array_bytes(bench),
-               .cpu = cpu};
-    divide_work(&t);
-    thaw_status status = prepare(&t);
-    if (status == THAW_OK)
-        status = measure(&t, entry);
-    thaw_buffer_destroy(&t.from);
-    thaw_buffer_destroy(&t.other);
-    thaw_buffer_destroy(&t.to);
-    thaw_buffer_pool_trim(bench->device); /* nobody else wants buffers of that size */
-    return status;
+    static const double arrays[] = {[READ] = 1, [COPY] = 2, [TRIAD] = 3};
+    trial *t;
+    (void)entry;
+    THAW_TRY(thaw_allocate(bench->context, 1, sizeof *t, &t));
+    *t = (trial){.bench = bench,
+                 .kind = *(const bandwidth_kind *)job->details,
+                 .width = thaw_device_width(bench->device),
+                 .bytes = array_bytes(bench),
+                 .cpu = strcmp(thaw_device_describe(bench->device)->type, "cpu") == 0};
+    *subject = (thaw_bench_subject){.verify = verify,
+                                    .run = launch,
+                                    .close = close_trial,
+                                    .user = t,
+                                    .tolerance = 1e-5,
+                                    .bytes = arrays[t->kind] * (double)t->bytes,
+                                    .flops = t->kind == TRIAD ? 2.0 * (double)t->bytes / sizeof(float) : 0,
+                                    .figure = THAW_BENCH_BYTES};
+    divide_work(t);
+    return prepare(t);
 }
+
+#define PLAN(id, title, kind)                                                                                          \
+    {                                                                                                                  \
+        THAW_BENCH_DEVICE, id, "bandwidth", title, open_trial, &(const bandwidth_kind){kind}, sizeof(bandwidth_kind)   \
+    }
+static const thaw_bench_plan plans[] = {
+    PLAN("device.bandwidth.read", "global memory, read", READ),
+    PLAN("device.bandwidth.copy", "global memory, copied: read and written together", COPY),
+    PLAN("device.bandwidth.triad", "global memory, a = b + s * c: read and written together", TRIAD),
+};
 
 thaw_status thaw_bench_plan_bandwidths(thaw_bench *bench)
 {
-    static const struct {
-        const char *id, *title;
-        bandwidth_kind kind;
-    } rows[] = {
-        {"device.bandwidth.read", "global memory, read", READ},
-        {"device.bandwidth.copy", "global memory, copied: read and written together", COPY},
-        {"device.bandwidth.triad", "global memory, a = b + s * c: read and written together", TRIAD},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const thaw_bench_plan plan = {.section = THAW_BENCH_DEVICE,
-                                      .id = rows[i].id,
-                                      .group = "bandwidth",
-                                      .title = rows[i].title,
-                                      .run = run_job,
-                                      .details = &rows[i].kind,
-                                      .details_bytes = sizeof rows[i].kind};
-        THAW_TRY(thaw_bench_add(bench, &plan));
-    }
-    return THAW_OK;
+    return thaw_bench_add_all(bench, plans, sizeof plans / sizeof plans[0]);
 }

@@ -154,20 +154,14 @@ static const char *algorithm_of(const thaw_bench_operator *op)
 }
 
 /* Each of the three multiplies as often, and reads two of input, weights and output to write the third. */
-static thaw_status measure(thaw_bench_operator *op, thaw_bench_entry *entry)
+static void describe(const thaw_bench_operator *op, thaw_bench_subject *subject)
 {
     const double elements = (double)thaw_shape_size(&op->options.x) + (double)thaw_shape_size(&op->y) +
                             (double)thaw_shape_size(&op->options.constants[0]);
-    const thaw_bench_subject subject = {.verify = thaw_bench_operator_verify,
-                                        .run = thaw_bench_operator_run,
-                                        .user = op,
-                                        .tolerance = WORST_ERROR,
-                                        .flops = (double)op->node->flops,
-                                        .bytes = sizeof(float) * elements,
-                                        .figure = THAW_BENCH_FLOPS};
-    THAW_TRY(thaw_copy_text(op->bench->context, algorithm_of(op), &entry->algorithm));
-    entry->batch = BATCH;
-    return thaw_bench_measure(op->bench, &subject, entry);
+    subject->tolerance = WORST_ERROR;
+    subject->flops = (double)op->node->flops;
+    subject->bytes = sizeof(float) * elements;
+    subject->figure = THAW_BENCH_FLOPS;
 }
 
 static double count_flops(const layer *l)
@@ -177,20 +171,17 @@ static double count_flops(const layer *l)
     return 2.0 * BATCH * (double)(l->out * height * width) * (double)(l->channels / l->groups * l->size * l->size);
 }
 
-static thaw_status run_convolution(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static thaw_status open_convolution(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                                    thaw_bench_subject *subject)
 {
     const details *d = job->details;
-    const thaw_bench_operator_options options = options_of(d);
-    thaw_bench_operator op;
+    const thaw_bench_operator wanted = {
+        .options = options_of(d), .reference = references[d->pass], .products = count_products, .details = d};
     THAW_TRY(thaw_bench_check_time(bench, PASSES * count_flops(&d->layer))); /* before anything is tuned */
-    thaw_status status = thaw_bench_operator_open(bench, &options, &op);
-    op.details = d;
-    op.reference = references[d->pass];
-    op.products = count_products;
-    if (status == THAW_OK)
-        status = measure(&op, entry);
-    thaw_bench_operator_close(&op);
-    return status;
+    THAW_TRY(thaw_bench_operator_open(bench, &wanted, subject));
+    describe(subject->user, subject);
+    entry->batch = BATCH;
+    return thaw_copy_text(bench->context, algorithm_of(subject->user), &entry->algorithm);
 }
 
 /* --- which ones --- */
@@ -255,7 +246,7 @@ static thaw_status plan_layer(thaw_bench *bench, const char *architecture, const
                                   .id = id,
                                   .group = "conv",
                                   .title = title,
-                                  .run = run_convolution,
+                                  .open = open_convolution,
                                   .details = &d,
                                   .details_bytes = sizeof d};
     return thaw_bench_add(bench, &plan);

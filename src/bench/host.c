@@ -33,6 +33,12 @@ size_t thaw_host_threads(void)
     return count > 0 ? (size_t)count : 1;
 }
 
+uint64_t thaw_host_memory_bytes(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES);
+    return pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 uint64_t thaw_host_process_bytes(void)
 {
     unsigned long long all = 0, resident = 0;

@@ -11,7 +11,8 @@ void thaw_host_system(char *text, size_t size);
 /* The processor's name; "" where it is not known. */
 void thaw_host_processor(char *text, size_t size);
 size_t thaw_host_threads(void);
-/* Resident memory of this process; 0: not known. */
+/* The host's memory; resident memory of this process; 0: not known. */
+uint64_t thaw_host_memory_bytes(void);
 uint64_t thaw_host_process_bytes(void);
 
 /* What the processor's packages have used, by Linux' powercap (Intel's and AMD's RAPL). */

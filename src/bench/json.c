@@ -100,9 +100,34 @@ static json_t *settings_json(const thaw_bench_result *result)
     return settings;
 }
 
+static json_t *round_json(const thaw_bench_round *round)
+{
+    json_t *object = json_object();
+    set_number(object, "at", round->at);
+    json_object_set_new(object, "samples", json_integer((json_int_t)round->sample_count));
+    set_positive(object, "pace", round->pace);
+    json_object_set_new(object, "left_out", json_boolean(round->left_out));
+    return object;
+}
+
+/* The samples that the figure is made from, those that it is not, and from which rounds both are. */
+static void set_samples(json_t *object, const thaw_bench_entry *entry)
+{
+    json_t *samples = json_array(), *left_out = json_array(), *rounds = json_array();
+    size_t at = 0;
+    for (size_t i = 0; i < entry->round_count; i++) {
+        const thaw_bench_round *round = &entry->rounds[i];
+        for (size_t j = 0; j < round->sample_count; j++, at++)
+            json_array_append_new(round->left_out ? left_out : samples, json_real(entry->samples[at]));
+        json_array_append_new(rounds, round_json(round));
+    }
+    json_object_set_new(object, "samples", samples);
+    json_object_set_new(object, "left_out", left_out);
+    json_object_set_new(object, "rounds", rounds);
+}
+
 static void set_figure(json_t *object, const thaw_bench_entry *entry)
 {
-    json_t *samples = json_array();
     set_text(object, "unit", entry->unit);
     set_text(object, "better", entry->higher_is_better ? "higher" : "lower");
     set_number(object, "value", entry->value);
@@ -110,9 +135,7 @@ static void set_figure(json_t *object, const thaw_bench_entry *entry)
     set_number(object, "high", entry->high);
     set_number(object, "spread", entry->spread);
     set_text(object, "timer", entry->by_device ? "device" : "host");
-    for (size_t i = 0; i < entry->sample_count; i++)
-        json_array_append_new(samples, json_real(entry->samples[i]));
-    json_object_set_new(object, "samples", samples);
+    set_samples(object, entry);
     set_positive(object, "flops", entry->flops);
     set_positive(object, "bytes", entry->bytes);
     set_count(object, "peak_device_bytes", entry->peak_device_bytes);
@@ -190,6 +213,7 @@ static json_t *build(const thaw_bench_result *result)
     json_object_set_new(all, "entries", entries);
     json_object_set_new(all, "sections", sections_json(result));
     set_positive(peaks, "gflops_fp32", result->peak_flops_per_second * 1e-9);
+    set_positive(peaks, "pace", result->usual_pace);
     set_positive(peaks, "copy_gbs", result->copy_bytes_per_second * 1e-9);
     json_object_set_new(all, "peaks", peaks);
     return all;

@@ -161,33 +161,26 @@ static int64_t count_products(const void *user)
     return l->products;
 }
 
-static thaw_status measure(thaw_bench_operator *op, thaw_bench_entry *entry)
+static double count_bytes(const thaw_bench_operator *op)
 {
     double elements = (double)thaw_shape_size(&op->options.x) + (double)thaw_shape_size(&op->y);
     for (size_t i = 0; i < op->options.constant_count; i++)
         elements += (double)thaw_shape_size(&op->options.constants[i]);
-    const thaw_bench_subject subject = {.verify = thaw_bench_operator_verify,
-                                        .run = thaw_bench_operator_run,
-                                        .user = op,
-                                        .tolerance = WORST_ERROR,
-                                        .bytes = sizeof(float) * elements,
-                                        .figure = THAW_BENCH_BYTES};
-    entry->batch = BATCH;
-    return thaw_bench_measure(op->bench, &subject, entry);
+    return sizeof(float) * elements;
 }
 
-static thaw_status run_layer(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static thaw_status open_layer(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                              thaw_bench_subject *subject)
 {
     const layer *l = *(const layer *const *)job->details;
-    thaw_bench_operator op;
-    thaw_status status = thaw_bench_operator_open(bench, &l->options, &op);
-    op.details = l;
-    op.reference = l->reference;
-    op.products = count_products;
-    if (status == THAW_OK)
-        status = measure(&op, entry);
-    thaw_bench_operator_close(&op);
-    return status;
+    const thaw_bench_operator wanted = {
+        .options = l->options, .reference = l->reference, .products = count_products, .details = l};
+    THAW_TRY(thaw_bench_operator_open(bench, &wanted, subject));
+    subject->tolerance = WORST_ERROR;
+    subject->bytes = count_bytes(subject->user);
+    subject->figure = THAW_BENCH_BYTES;
+    entry->batch = BATCH;
+    return THAW_OK;
 }
 
 thaw_status thaw_bench_plan_layers(thaw_bench *bench)
@@ -198,7 +191,7 @@ thaw_status thaw_bench_plan_layers(thaw_bench *bench)
                                       .id = l->id,
                                       .group = l->group,
                                       .title = l->title,
-                                      .run = run_layer,
+                                      .open = open_layer,
                                       .details = &l,
                                       .details_bytes = sizeof l};
         THAW_TRY(thaw_bench_add(bench, &plan));

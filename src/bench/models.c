@@ -297,7 +297,7 @@ static thaw_status check_time(const trial *t)
     return thaw_bench_check_time(t->bench, PASSES * flops);
 }
 
-static thaw_status open_trial(trial *t)
+static thaw_status make_trial(trial *t)
 {
     thaw_bench *bench = t->bench;
     const size_t count = (size_t)t->d.batch * t->image_elements;
@@ -309,14 +309,17 @@ static thaw_status open_trial(trial *t)
     return open_programs(t);
 }
 
-static void close_trial(trial *t)
+static void close_trial(void *user)
 {
+    trial *t = user;
+    thaw_device *device = t->bench->device;
     thaw_program_destroy(&t->program);
     thaw_step_close(&t->step);
     thaw_model_close(&t->model);
     thaw_buffer_destroy(&t->stored);
     free(t->images);
-    thaw_buffer_pool_trim(t->bench->device); /* the next model wants other sizes */
+    free(t);
+    thaw_buffer_pool_trim(device); /* the next model wants other sizes */
 }
 
 static double count_flops(const trial *t)
@@ -327,23 +330,24 @@ static double count_flops(const trial *t)
     return frozen + FORWARD_FACTOR * forward_flops(t->step.program->graph);
 }
 
-static thaw_status run_model(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static thaw_status open_model(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                              thaw_bench_subject *subject)
 {
-    trial t = {.bench = bench, .d = *(const details *)job->details, .image_elements = (size_t)CHANNELS * SIDE * SIDE};
-    thaw_status status = open_trial(&t);
-    entry->batch = t.d.batch;
-    if (status == THAW_OK) {
-        const thaw_bench_subject subject = {.verify = verify,
-                                            .run = run,
-                                            .user = &t,
-                                            .tolerance = t.d.kind == FORWARD ? WORST_OUTPUT : WORST_DESCENT,
-                                            .flops = count_flops(&t),
-                                            .figure = THAW_BENCH_IMAGES,
-                                            .by_host = true};
-        status = thaw_bench_measure(bench, &subject, entry);
-    }
-    close_trial(&t);
-    return status;
+    trial *t;
+    THAW_TRY(thaw_allocate(bench->context, 1, sizeof *t, &t));
+    *t = (trial){.bench = bench, .d = *(const details *)job->details, .image_elements = (size_t)CHANNELS * SIDE * SIDE};
+    *subject = (thaw_bench_subject){.verify = verify,
+                                    .run = run,
+                                    .close = close_trial,
+                                    .user = t,
+                                    .tolerance = t->d.kind == FORWARD ? WORST_OUTPUT : WORST_DESCENT,
+                                    .figure = THAW_BENCH_IMAGES,
+                                    .by_host = true};
+    entry->batch = t->d.batch;
+    THAW_TRY(make_trial(t));
+    subject->flops = count_flops(t);
+    thaw_chains_expect(bench->device); /* as whoever runs the model for long has them */
+    return THAW_OK;
 }
 
 /* --- which ones --- */
@@ -362,7 +366,7 @@ static thaw_status plan_model(thaw_bench *bench, const details *d, bool usual_ba
                                   .id = id,
                                   .group = d->architecture,
                                   .title = title,
-                                  .run = run_model,
+                                  .open = open_model,
                                   .details = d,
                                   .details_bytes = sizeof *d};
     return thaw_bench_add(bench, &plan);

@@ -112,7 +112,7 @@ static thaw_status fill_inputs(thaw_bench_operator *op)
     return thaw_bench_random(bench, seed + 7, results, op->dy, graph->outputs[0]->gradient);
 }
 
-static thaw_status open(thaw_bench_operator *op)
+static thaw_status make_program(thaw_bench_operator *op)
 {
     const bool forward = op->options.pass == THAW_BENCH_FORWARD;
     const thaw_program_options options = {
@@ -128,22 +128,17 @@ static thaw_status open(thaw_bench_operator *op)
     return forward ? THAW_OK : thaw_program_backward(op->program);
 }
 
-thaw_status thaw_bench_operator_open(thaw_bench *bench, const thaw_bench_operator_options *options,
-                                     thaw_bench_operator *op)
+static void close_operator(void *user)
 {
-    *op = (thaw_bench_operator){.bench = bench, .options = *options};
-    return open(op);
-}
-
-void thaw_bench_operator_close(thaw_bench_operator *op)
-{
+    thaw_bench_operator *op = user;
     thaw_program_destroy(&op->program);
     thaw_graph_destroy(&op->graph);
     free(op->x);
     free(op->dy);
+    free(op);
 }
 
-thaw_status thaw_bench_operator_run(void *user)
+static thaw_status run(void *user)
 {
     const thaw_bench_operator *op = user;
     return op->options.pass == THAW_BENCH_FORWARD ? op->node->op->forward(op->node) : thaw_node_backward(op->node);
@@ -162,7 +157,7 @@ static thaw_status read_result(const thaw_bench_operator *op, thaw_tensor **resu
     return thaw_buffer_read(value->gradient, 0, (*result)->data, (*result)->bytes);
 }
 
-thaw_status thaw_bench_operator_verify(void *user, double *error)
+static thaw_status verify(void *user, double *error)
 {
     const thaw_bench_operator *op = user;
     const int64_t affordable = REFERENCE_PRODUCTS / op->products(op);
@@ -178,4 +173,14 @@ thaw_status thaw_bench_operator_verify(void *user, double *error)
         *error = thaw_bench_compare(result->data, result->count, samples, op->bench->options.seed, op->reference, op);
     thaw_tensor_release(&result);
     return status;
+}
+
+thaw_status thaw_bench_operator_open(thaw_bench *bench, const thaw_bench_operator *wanted, thaw_bench_subject *subject)
+{
+    thaw_bench_operator *op;
+    THAW_TRY(thaw_allocate(bench->context, 1, sizeof *op, &op));
+    *op = *wanted;
+    op->bench = bench;
+    *subject = (thaw_bench_subject){.verify = verify, .run = run, .close = close_operator, .user = op};
+    return make_program(op);
 }

@@ -32,8 +32,11 @@ typedef struct thaw_bench_operator_options {
 } thaw_bench_operator_options;
 
 typedef struct thaw_bench_operator {
+    thaw_bench_operator_options options; /* from here to `details` the caller's */
+    thaw_bench_reference reference;      /* `user` is the operator */
+    int64_t (*products)(const void *);   /* that the reference computes for an element */
+    const void *details;
     thaw_bench *bench;
-    thaw_bench_operator_options options;
     thaw_graph *graph;
     thaw_program *program;
     thaw_node *node;                        /* the program's */
@@ -41,18 +44,11 @@ typedef struct thaw_bench_operator {
     float *constants[THAW_BENCH_CONSTANTS]; /* [options.constant_count] */
     float *dy;                              /* the output's gradient; NULL for forward */
     thaw_shape y;
-    thaw_bench_reference reference;    /* `user` is the operator */
-    int64_t (*products)(const void *); /* that the reference computes for an element */
-    const void *details;               /* the caller's */
 } thaw_bench_operator;
 
-/* Draws the inputs and makes the program. To be closed in any case. */
-THAW_MUST_CHECK thaw_status thaw_bench_operator_open(thaw_bench *bench, const thaw_bench_operator_options *options,
-                                                     thaw_bench_operator *op);
-void thaw_bench_operator_close(thaw_bench_operator *op);
-
-/* For thaw_bench_subject, with the operator as `user`: the node alone is run, the program is verified. */
-THAW_MUST_CHECK thaw_status thaw_bench_operator_run(void *user);
-THAW_MUST_CHECK thaw_status thaw_bench_operator_verify(void *user, double *error);
+/* Draws the inputs and makes the program; what verifies, runs and closes it goes into the subject: the node alone is
+ * run, the program is verified. `reference` takes the operator, as `products` does. */
+THAW_MUST_CHECK thaw_status thaw_bench_operator_open(thaw_bench *bench, const thaw_bench_operator *wanted,
+                                                     thaw_bench_subject *subject);
 
 #endif

@@ -3,6 +3,7 @@
 #include "device/transfer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -37,22 +38,34 @@ static thaw_status verify_launch(void *user, double *error)
     return THAW_OK;
 }
 
-static thaw_status run_launch(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static void close_launch(void *user)
 {
-    launch_trial t = {.bench = bench, .waits = *(const bool *)job->details};
-    const thaw_bench_subject subject = {
-        .verify = verify_launch, .run = launch_nothing, .user = &t, .figure = THAW_BENCH_MICROSECONDS, .by_host = true};
-    THAW_TRY(thaw_kernel_get(bench->device, "bench", "bench_nothing", "", &t.kernel));
-    THAW_TRY(thaw_buffer_create(bench->device, sizeof(float), &t.out));
-    const thaw_status status = thaw_bench_measure(bench, &subject, entry);
-    thaw_buffer_destroy(&t.out);
-    return status;
+    launch_trial *t = user;
+    thaw_buffer_destroy(&t->out);
+    free(t);
+}
+
+static thaw_status open_launch(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                               thaw_bench_subject *subject)
+{
+    launch_trial *t;
+    (void)entry;
+    THAW_TRY(thaw_allocate(bench->context, 1, sizeof *t, &t));
+    *t = (launch_trial){.bench = bench, .waits = *(const bool *)job->details};
+    *subject = (thaw_bench_subject){.verify = verify_launch,
+                                    .run = launch_nothing,
+                                    .close = close_launch,
+                                    .user = t,
+                                    .figure = THAW_BENCH_MICROSECONDS,
+                                    .by_host = true};
+    THAW_TRY(thaw_kernel_get(bench->device, "bench", "bench_nothing", "", &t->kernel));
+    return thaw_buffer_create(bench->device, sizeof(float), &t->out);
 }
 
 /* --- moving bytes --- */
 
 #define TRANSFER_BYTES       ((size_t)64 << 20)
-#define QUICK_TRANSFER_BYTES ((size_t)32 << 20)
+#define QUICK_TRANSFER_BYTES ((size_t)8 << 20)
 
 typedef struct transfer_details {
     thaw_transfer_kind kind;
@@ -92,49 +105,54 @@ static thaw_status verify_transfer(void *user, double *error)
     return THAW_OK;
 }
 
-static thaw_status run_transfer(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static void close_transfer(void *user)
+{
+    transfer_trial *t = user;
+    thaw_transfer_close(&t->transfer);
+    free(t);
+}
+
+static thaw_status open_transfer(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                                 thaw_bench_subject *subject)
 {
     const transfer_details *details = job->details;
     const thaw_device_info *info = thaw_device_describe(bench->device);
-    transfer_trial t = {.reads = details->reads, .bytes = bench->options.quick ? QUICK_TRANSFER_BYTES : TRANSFER_BYTES};
-    while (t.bytes > info->max_alloc_bytes || t.bytes > info->global_bytes / 8)
-        t.bytes /= 2;
-    THAW_TRY(thaw_transfer_open(bench->device, details->kind, t.bytes, &t.transfer));
-    const thaw_bench_subject subject = {.verify = verify_transfer,
-                                        .run = run_once,
-                                        .user = &t,
-                                        .bytes = (double)t.bytes,
-                                        .figure = THAW_BENCH_BYTES,
-                                        .by_host = true};
-    const thaw_status status = thaw_bench_measure(bench, &subject, entry);
-    thaw_transfer_close(&t.transfer);
-    return status;
+    transfer_trial *t;
+    (void)entry;
+    THAW_TRY(thaw_allocate(bench->context, 1, sizeof *t, &t));
+    *t = (transfer_trial){.reads = details->reads,
+                          .bytes = bench->options.quick ? QUICK_TRANSFER_BYTES : TRANSFER_BYTES};
+    while (t->bytes > info->max_alloc_bytes || t->bytes > info->global_bytes / 8)
+        t->bytes /= 2;
+    *subject = (thaw_bench_subject){.verify = verify_transfer,
+                                    .run = run_once,
+                                    .close = close_transfer,
+                                    .user = t,
+                                    .bytes = (double)t->bytes,
+                                    .figure = THAW_BENCH_BYTES,
+                                    .by_host = true};
+    return thaw_transfer_open(bench->device, details->kind, t->bytes, &t->transfer);
 }
+
+#define PLAN_TRANSFER(id, title, kind, reads)                                                                          \
+    {                                                                                                                  \
+        THAW_BENCH_DEVICE, id, "transfer", title, open_transfer, &(const transfer_details){kind, reads},               \
+            sizeof(transfer_details)                                                                                   \
+    }
+static const thaw_bench_plan transfers[] = {
+    PLAN_TRANSFER("device.transfer.to.pageable", "host to device, from ordinary memory", THAW_TRANSFER_PAGEABLE, false),
+    PLAN_TRANSFER("device.transfer.to.pinned", "host to device, from pinned memory", THAW_TRANSFER_PINNED, false),
+    PLAN_TRANSFER("device.transfer.to.zero_copy", "host writes into mapped device memory", THAW_TRANSFER_ZERO_COPY,
+                  false),
+    PLAN_TRANSFER("device.transfer.from.pageable", "device to host, into ordinary memory", THAW_TRANSFER_PAGEABLE,
+                  true),
+    PLAN_TRANSFER("device.transfer.from.pinned", "device to host, into pinned memory", THAW_TRANSFER_PINNED, true),
+    PLAN_TRANSFER("device.transfer.from.zero_copy", "host reads mapped device memory", THAW_TRANSFER_ZERO_COPY, true),
+};
 
 thaw_status thaw_bench_plan_transfers(thaw_bench *bench)
 {
-    static const struct {
-        const char *id, *title;
-        transfer_details details;
-    } rows[] = {
-        {"device.transfer.to.pageable", "host to device, from ordinary memory", {THAW_TRANSFER_PAGEABLE, false}},
-        {"device.transfer.to.pinned", "host to device, from pinned memory", {THAW_TRANSFER_PINNED, false}},
-        {"device.transfer.to.zero_copy", "host writes into mapped device memory", {THAW_TRANSFER_ZERO_COPY, false}},
-        {"device.transfer.from.pageable", "device to host, into ordinary memory", {THAW_TRANSFER_PAGEABLE, true}},
-        {"device.transfer.from.pinned", "device to host, into pinned memory", {THAW_TRANSFER_PINNED, true}},
-        {"device.transfer.from.zero_copy", "host reads mapped device memory", {THAW_TRANSFER_ZERO_COPY, true}},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const thaw_bench_plan plan = {.section = THAW_BENCH_DEVICE,
-                                      .id = rows[i].id,
-                                      .group = "transfer",
-                                      .title = rows[i].title,
-                                      .run = run_transfer,
-                                      .details = &rows[i].details,
-                                      .details_bytes = sizeof rows[i].details};
-        THAW_TRY(thaw_bench_add(bench, &plan));
-    }
-    return THAW_OK;
+    return thaw_bench_add_all(bench, transfers, sizeof transfers / sizeof transfers[0]);
 }
 
 /* --- compiling --- */
@@ -142,7 +160,7 @@ thaw_status thaw_bench_plan_transfers(thaw_bench *bench)
 enum { COMPILED_SIDE = 16 };
 
 typedef struct compile_trial {
-    thaw_bench *bench;
+    thaw_device *device;    /* its own: one that forgets would take the kernels of what else is ready */
     thaw_buffer *a, *b, *c; /* [COMPILED_SIDE][COMPILED_SIDE] */
     uint32_t salt;          /* of the last program: a new one is in nobody's cache */
     bool cold;
@@ -158,14 +176,14 @@ static thaw_status compile(void *user)
     t->salt += t->cold;
     snprintf(options, sizeof options, "-DSALT=%u", (unsigned)t->salt);
     if (!t->cold)
-        THAW_TRY(thaw_device_forget(t->bench->device));
-    THAW_TRY(thaw_kernel_get(t->bench->device, "gemm", "gemm", options, &kernel));
+        THAW_TRY(thaw_device_forget(t->device));
+    THAW_TRY(thaw_kernel_get(t->device, "gemm", "gemm", options, &kernel));
     const thaw_range range = {{COMPILED_SIDE / 8, COMPILED_SIDE / 8, 1}, {1, 1, 1}};
     THAW_TRY(thaw_kernel_launch(kernel, range, THAW_INT(COMPILED_SIDE), THAW_INT(COMPILED_SIDE),
                                 THAW_INT(COMPILED_SIDE), THAW_FLOAT(1), THAW_BUFFER(t->a), THAW_LONG(0),
                                 THAW_LONG(COMPILED_SIDE), THAW_BUFFER(t->b), THAW_LONG(0), THAW_LONG(COMPILED_SIDE),
                                 THAW_FLOAT(0), THAW_BUFFER(t->c), THAW_LONG(0), THAW_LONG(COMPILED_SIDE)));
-    return thaw_device_finish(t->bench->device);
+    return thaw_device_finish(t->device);
 }
 
 /* Small whole numbers: exact in whatever order. */
@@ -192,52 +210,55 @@ static thaw_status verify_compiled(void *user, double *error)
     return THAW_OK;
 }
 
-static thaw_status run_compile(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static void close_compile(void *user)
 {
-    compile_trial t = {
-        .bench = bench, .cold = *(const bool *)job->details, .salt = (uint32_t)(int64_t)(thaw_clock_seconds() * 1e6)};
-    const size_t bytes = COMPILED_SIDE * COMPILED_SIDE * sizeof(float);
-    const thaw_bench_subject subject = {.verify = verify_compiled,
-                                        .run = compile,
-                                        .user = &t,
-                                        .figure = THAW_BENCH_SECONDS,
-                                        .by_host = true,
-                                        .single = true};
-    thaw_status status = thaw_buffer_create(bench->device, bytes, &t.a);
-    if (status == THAW_OK)
-        status = thaw_buffer_create(bench->device, bytes, &t.b);
-    if (status == THAW_OK)
-        status = thaw_buffer_create(bench->device, bytes, &t.c);
-    if (status == THAW_OK)
-        status = thaw_bench_measure(bench, &subject, entry);
-    thaw_buffer_destroy(&t.a);
-    thaw_buffer_destroy(&t.b);
-    thaw_buffer_destroy(&t.c);
-    return status;
+    compile_trial *t = user;
+    thaw_buffer_destroy(&t->a);
+    thaw_buffer_destroy(&t->b);
+    thaw_buffer_destroy(&t->c);
+    thaw_device_close(&t->device);
+    free(t);
 }
+
+static thaw_status open_compile(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                                thaw_bench_subject *subject)
+{
+    const size_t bytes = COMPILED_SIDE * COMPILED_SIDE * sizeof(float);
+    char index[24];
+    compile_trial *t;
+    (void)entry;
+    THAW_TRY(thaw_allocate(bench->context, 1, sizeof *t, &t));
+    *t = (compile_trial){.cold = *(const bool *)job->details, .salt = (uint32_t)(int64_t)(thaw_clock_seconds() * 1e6)};
+    *subject = (thaw_bench_subject){.verify = verify_compiled,
+                                    .run = compile,
+                                    .close = close_compile,
+                                    .user = t,
+                                    .figure = THAW_BENCH_SECONDS,
+                                    .by_host = true,
+                                    .single = true};
+    snprintf(index, sizeof index, "%zu", thaw_device_describe(bench->device)->index);
+    THAW_TRY(thaw_device_open(bench->context, index, &t->device));
+    THAW_TRY(thaw_buffer_create(t->device, bytes, &t->a));
+    THAW_TRY(thaw_buffer_create(t->device, bytes, &t->b));
+    return thaw_buffer_create(t->device, bytes, &t->c);
+}
+
+#define PLAN_LATENCY(id, title, waits)                                                                                 \
+    {                                                                                                                  \
+        THAW_BENCH_DEVICE, id, "latency", title, open_launch, &(const bool){waits}, sizeof(bool)                       \
+    }
+#define PLAN_COMPILE(id, title, cold)                                                                                  \
+    {                                                                                                                  \
+        THAW_BENCH_DEVICE, id, "compile", title, open_compile, &(const bool){cold}, sizeof(bool)                       \
+    }
+static const thaw_bench_plan latencies[] = {
+    PLAN_LATENCY("device.latency.launch", "starting a kernel, one after the other without a wait", false),
+    PLAN_LATENCY("device.latency.round_trip", "starting a kernel and waiting for it", true),
+    PLAN_COMPILE("device.compile.cold", "from a program's source to its first result", true),
+    PLAN_COMPILE("device.compile.warm", "the same a second time, with what caches keep", false),
+};
 
 thaw_status thaw_bench_plan_latencies(thaw_bench *bench)
 {
-    static const struct {
-        const char *id, *group, *title;
-        thaw_status (*run)(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry);
-        bool details;
-    } rows[] = {
-        {"device.latency.launch", "latency", "starting a kernel, one after the other without a wait", run_launch,
-         false},
-        {"device.latency.round_trip", "latency", "starting a kernel and waiting for it", run_launch, true},
-        {"device.compile.cold", "compile", "from a program's source to its first result", run_compile, true},
-        {"device.compile.warm", "compile", "the same a second time, with what caches keep", run_compile, false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const thaw_bench_plan plan = {.section = THAW_BENCH_DEVICE,
-                                      .id = rows[i].id,
-                                      .group = rows[i].group,
-                                      .title = rows[i].title,
-                                      .run = rows[i].run,
-                                      .details = &rows[i].details,
-                                      .details_bytes = sizeof rows[i].details};
-        THAW_TRY(thaw_bench_add(bench, &plan));
-    }
-    return THAW_OK;
+    return thaw_bench_add_all(bench, latencies, sizeof latencies / sizeof latencies[0]);
 }

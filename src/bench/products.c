@@ -107,34 +107,35 @@ static thaw_status prepare(trial *t, const product *p)
     return THAW_OK;
 }
 
-static thaw_status measure(trial *t, const product *p, thaw_bench_entry *entry)
+static void close_trial(void *user)
 {
-    const double m = (double)p->m, n = (double)p->n, k = (double)p->k;
-    const thaw_bench_subject subject = {.verify = verify,
-                                        .run = run,
-                                        .user = t,
-                                        .tolerance = WORST_ERROR,
-                                        .flops = 2 * m * n * k,
-                                        .bytes = sizeof(float) * (m * k + k * n + m * n),
-                                        .figure = THAW_BENCH_FLOPS};
-    THAW_TRY(thaw_copy_text(t->bench->context, thaw_gemm_algorithm(t->bench->device, &t->gemm, t->maker),
-                            &entry->algorithm));
-    return thaw_bench_measure(t->bench, &subject, entry);
+    trial *t = user;
+    thaw_buffer_destroy(&t->a);
+    thaw_buffer_destroy(&t->b);
+    thaw_buffer_destroy(&t->c);
+    free(t->host_a);
+    free(t->host_b);
+    free(t);
 }
 
-static thaw_status run_product(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry)
+static thaw_status open_product(thaw_bench *bench, const thaw_bench_job *job, thaw_bench_entry *entry,
+                                thaw_bench_subject *subject)
 {
     const details *d = job->details;
-    trial t = {.bench = bench, .maker = d->maker};
-    thaw_status status = prepare(&t, &d->p);
-    if (status == THAW_OK)
-        status = measure(&t, &d->p, entry);
-    thaw_buffer_destroy(&t.a);
-    thaw_buffer_destroy(&t.b);
-    thaw_buffer_destroy(&t.c);
-    free(t.host_a);
-    free(t.host_b);
-    return status;
+    const double m = (double)d->p.m, n = (double)d->p.n, k = (double)d->p.k;
+    trial *t;
+    THAW_TRY(thaw_allocate(bench->context, 1, sizeof *t, &t));
+    *t = (trial){.bench = bench, .maker = d->maker};
+    *subject = (thaw_bench_subject){.verify = verify,
+                                    .run = run,
+                                    .close = close_trial,
+                                    .user = t,
+                                    .tolerance = WORST_ERROR,
+                                    .flops = 2 * m * n * k,
+                                    .bytes = sizeof(float) * (m * k + k * n + m * n),
+                                    .figure = THAW_BENCH_FLOPS};
+    THAW_TRY(prepare(t, &d->p));
+    return thaw_copy_text(bench->context, thaw_gemm_algorithm(bench->device, &t->gemm, t->maker), &entry->algorithm);
 }
 
 static thaw_status plan_product(thaw_bench *bench, const product *p, thaw_gemm_maker maker)
@@ -150,7 +151,7 @@ static thaw_status plan_product(thaw_bench *bench, const product *p, thaw_gemm_m
                                   .id = id,
                                   .group = "gemm",
                                   .title = title,
-                                  .run = run_product,
+                                  .open = open_product,
                                   .details = &d,
                                   .details_bytes = sizeof d};
     return thaw_bench_add(bench, &plan);

@@ -96,6 +96,25 @@ static thaw_status compare_drivers(warner *w)
     return compare_texts(w, "the driver of the same device", values);
 }
 
+/* The same device at another pace had another clock, or other users, all the time: figures differ for that alone. */
+static thaw_status compare_paces(warner *w)
+{
+    const double same = 0.05;
+    const thaw_report *first = report_of(w, 0);
+    for (size_t i = 1; i < w->comparison->report_count; i++) {
+        const double ratio = report_of(w, i)->pace / first->pace;
+        thaw_text line = {0};
+        if (isnan(ratio) || fabs(ratio - 1) <= same || !same_text(report_of(w, i)->device.name, first->device.name))
+            continue;
+        thaw_text_append(&line,
+                         "the pace of the device differs: in %c a known piece of work ran at %.2f of what it did in A, "
+                         "throughout",
+                         thaw_comparison_letter(i), ratio);
+        THAW_TRY(add(w, &line));
+    }
+    return THAW_OK;
+}
+
 /* --- settings and libraries, which have names of their own
  * ------------------------------------------------------------ */
 
@@ -143,6 +162,7 @@ thaw_status thaw_comparison_warn(thaw_context *context, thaw_comparison *compari
     THAW_TRY(compare_extent(&w));
     THAW_TRY(compare_seeds(&w));
     THAW_TRY(compare_drivers(&w));
+    THAW_TRY(compare_paces(&w));
     THAW_TRY(compare_pairs(&w, environments));
     return compare_pairs(&w, libraries);
 }

@@ -77,8 +77,8 @@ const char *thaw_page_flag_meaning(const char *flag)
         {"spread", "a tenth of the repetitions took over 10 % longer than another tenth"},
         {"above_peak",
          "faster than the device can be: fewer operations than were counted, data from caches, or a clock that is off"},
-        {"clock_moved", "the device was faster or slower after the measurement than before it"},
-        {"few_samples", "too few repetitions fitted into the time for the interval to mean much"},
+        {"clock_moved", "the device was slower than it can be beside nearly all repetitions"},
+        {"few_samples", "too few rounds of repetitions for the interval to mean much"},
     };
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
         if (strcmp(flag, meanings[i][0]) == 0)

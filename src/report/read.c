@@ -126,9 +126,10 @@ static thaw_status read_sections(const thaw_fields *top, thaw_report *report)
 static thaw_status read_peaks(const thaw_fields *top, thaw_report *report)
 {
     thaw_fields fields;
-    report->peak_gflops = report->copy_gbs = NAN;
+    report->peak_gflops = report->copy_gbs = report->pace = NAN;
     THAW_TRY(thaw_field_object(top, "peaks", &fields));
     THAW_TRY(thaw_field_number(&fields, "gflops_fp32", THAW_REPORT_LEAST, THAW_REPORT_MOST, &report->peak_gflops));
+    THAW_TRY(thaw_field_number(&fields, "pace", THAW_REPORT_LEAST, THAW_REPORT_MOST, &report->pace));
     return thaw_field_number(&fields, "copy_gbs", THAW_REPORT_LEAST, THAW_REPORT_MOST, &report->copy_gbs);
 }
 
