@@ -150,25 +150,27 @@ static void test_training(void)
         check_training(&cases[i].row, cases[i].ratio);
 }
 
-/* Philox4x32-10 of counter 0 and key 0 is 6627e8d5 e169c58d bc57ac4c 9b00dbd8: these ratios lie around them. */
+/* Philox4x32-10 of counter 0 and key 0 is 6627e8d5 e169c58d bc57ac4c 9b00dbd8, in elements 0, 8, 16 and 24: these
+ * ratios lie around them. */
 static void test_known_numbers(void)
 {
     static const float ratios[] = {0.39f, 0.41f, 0.6f, 0.61f, 0.73f, 0.74f, 0.88f, 0.89f};
     static const int dropped[] = {0, 1, 1, 2, 2, 3, 3, 4};
+    enum { COUNT = 25 };
     thaw_kernel *kernel;
     thaw_buffer *x, *y;
     test_must(thaw_kernel_get(test_device(), "dropout", "dropout", "", &kernel));
-    test_must(thaw_buffer_create(test_device(), 4 * sizeof(float), &x));
-    test_must(thaw_buffer_create(test_device(), 4 * sizeof(float), &y));
-    test_must(thaw_buffer_fill(x, 0, 0x3f800000, 4 * sizeof(float)));
+    test_must(thaw_buffer_create(test_device(), COUNT * sizeof(float), &x));
+    test_must(thaw_buffer_create(test_device(), COUNT * sizeof(float), &y));
+    test_must(thaw_buffer_fill(x, 0, 0x3f800000, COUNT * sizeof(float)));
     for (size_t i = 0; i < sizeof ratios / sizeof *ratios; i++) {
-        float out[4];
+        float out[COUNT];
         int zeros = 0;
-        test_must(thaw_kernel_launch(kernel, THAW_RANGE_1(1), THAW_BUFFER(y), THAW_BUFFER(x), THAW_LONG(4),
+        test_must(thaw_kernel_launch(kernel, THAW_RANGE_1(1), THAW_BUFFER(y), THAW_BUFFER(x), THAW_LONG(COUNT),
                                      THAW_INT(ratios[i] * (1 << 24)), THAW_FLOAT(1), THAW_LONG(0), THAW_INT(0),
                                      THAW_INT(0)));
         test_must(thaw_buffer_read(y, 0, out, sizeof out));
-        for (int j = 0; j < 4; j++)
+        for (int j = 0; j < COUNT; j += 8)
             zeros += out[j] == 0;
         CU_ASSERT_EQUAL(zeros, dropped[i]);
     }

@@ -81,7 +81,7 @@ static thaw_status drop(const thaw_node *node, thaw_kernel *kernel, const thaw_b
         return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "a ratio that is not a constant from 0 to 1");
     if (thaw_node_output(node, 1))
         return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "the mask of a step of training");
-    return thaw_kernel_launch(kernel, THAW_RANGE_1((count + 3) / 4), THAW_BUFFER(to), THAW_BUFFER(from),
+    return thaw_kernel_launch(kernel, THAW_RANGE_1((count + 31) / 32), THAW_BUFFER(to), THAW_BUFFER(from),
                               THAW_LONG(count), THAW_INT(state->ratio * (1 << 24)),
                               THAW_FLOAT(state->ratio < 1 ? 1 / (1 - state->ratio) : 0), THAW_LONG(graph->seed),
                               THAW_INT(node->outputs[0]->index), THAW_INT(graph->step));
