@@ -100,6 +100,19 @@ static double agreement(const float *a, const float *b, int64_t count)
     return same / (double)count;
 }
 
+/* Where something else has written the input's gradient before, this one is added to it. */
+static void check_added(const op_trial *trial, const float *out, float *back, int64_t count)
+{
+    thaw_value *x = trial->program->graph->inputs[0];
+    thaw_node *node = trial_node(trial);
+    x->gradient_begins = NULL;
+    test_must(thaw_buffer_fill(x->gradient, 0, 0x3f800000, (size_t)count * sizeof *back));
+    test_must(node->op->backward(node));
+    test_must(thaw_buffer_read(x->gradient, 0, back, (size_t)count * sizeof *back));
+    for (int64_t i = 0; i < count; i++)
+        CU_ASSERT_EQUAL(back[i], 1 + out[i]);
+}
+
 static void check_share(const float *out, int64_t count, double ratio)
 {
     double dropped = 0;
@@ -129,6 +142,7 @@ static void check_training(const op_case *row, double ratio)
         CU_ASSERT_DOUBLE_EQUAL(agreement(out, other, count), by_chance, slack);
         run_step(&trial, 6, 1, other, back);
         CU_ASSERT_DOUBLE_EQUAL(agreement(out, other, count), by_chance, slack);
+        check_added(&trial, other, back, count);
         free(out);
         free(back);
         free(other);

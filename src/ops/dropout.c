@@ -100,12 +100,17 @@ static thaw_status backward(thaw_node *node)
 {
     const dropout_state *state = node->state;
     thaw_buffer *from = node->outputs[0]->gradient, *to = node->inputs[0]->gradient;
-    return node->graph->training ? drop(node, state->backward, to, from) : thaw_mover_run(&state->pass, from, to);
+    const bool adds = !thaw_node_overwrites(node, 0);
+    if (node->graph->training)
+        return drop(node, adds ? state->backward : state->forward, to, from);
+    return adds ? thaw_mover_run(&state->pass, from, to)
+                : thaw_buffer_copy(from, 0, to, 0, (size_t)count_of(node) * sizeof(float));
 }
 
 const thaw_op thaw_op_dropout = {
     .name = "dropout",
     .onnx_type = "Dropout",
+    .flags = THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = infer,
     .layout = thaw_view_layout,
