@@ -18,6 +18,9 @@
 #ifndef LANES /* input channels at a time, a divisor of BLOCK */
 #define LANES 4
 #endif
+#ifndef SPREAD /* times so many for a work-item, one after the other */
+#define SPREAD 1
+#endif
 #ifndef KERNEL_H
 #define KERNEL_H 3
 #endif
@@ -188,32 +191,35 @@ __attribute__((always_inline)) static inline void add_columns(floatb sum[STACK][
     }
 }
 
-/* Work-item (LANES input channels of a group; stack of output blocks, counted through the groups; part). group_in and
- * group_out are channels per group, whole blocks where there are several groups; `chunk` output rows are summed up for
- * one kernel position before the next comes. */
+/* Work-item (SPREAD * LANES input channels of a group; stack of output blocks, counted through the groups; part).
+ * group_in and group_out are channels per group, whole blocks where there are several groups; `chunk` output rows, which
+ * the first-level cache holds, are summed up for LANES channels and one kernel position before the next come. */
 kernel void backward_weights_blocked(global float *restrict dw, int add, global const float *restrict dy,
                                      global const float *restrict x, int rows, int run, int chunk, int groups,
                                      int group_in, int group_out, GEOMETRY)
 {
-    floatb sums[TAPS][STACK][LANES];
+    floatb sums[SPREAD * TAPS][STACK][LANES];
     const int in_blocks = (group_in + BLOCK - 1) / BLOCK, out_blocks = (group_out + BLOCK - 1) / BLOCK;
     const int stacks = (out_blocks + STACK - 1) / STACK, group = (int)get_global_id(1) / stacks;
-    const int block = (int)get_global_id(1) % stacks * STACK, channel = (int)get_global_id(0) * LANES;
+    const int block = (int)get_global_id(1) % stacks * STACK, channel = (int)get_global_id(0) * SPREAD * LANES;
     const long in_plane = (long)in_h * in_w * BLOCK, out_plane = (long)out_h * out_w * BLOCK;
     const int first = (int)get_global_id(2) * run, end = min(first + run, rows);
+    const int spread = min(SPREAD, (group_in - channel + LANES - 1) / LANES);
     long plane[STACK]; /* the last stack may lack blocks: the last one stands in */
     for (int k = 0; k < STACK; k++)
         plane[k] = min(k, out_blocks - 1 - block) * out_plane;
     dy += (group * out_blocks + block) * out_plane;
-    x += (group * in_blocks + channel / BLOCK) * in_plane + channel % BLOCK;
-    for (int i = 0; i < TAPS; i++)
+    x += group * in_blocks * in_plane;
+    for (int i = 0; i < SPREAD * TAPS; i++)
         for (int k = 0; k < STACK; k++)
             for (int c = 0; c < LANES; c++)
                 sums[i][k][c] = 0.0f;
     for (int from = first; from < end; from += chunk)
-        for (int i = 0; i < TAPS; i++) {
-            const int h = i / KERNEL_W * dilation_h - pad_h, w = i % KERNEL_W * dilation_w - pad_w;
+        for (int i = 0; i < spread * TAPS; i++) {
+            const int tap = i % TAPS, from_channel = channel + i / TAPS * LANES;
+            const int h = tap / KERNEL_W * dilation_h - pad_h, w = tap % KERNEL_W * dilation_w - pad_w;
             const int2 inside = columns_inside(w, in_w, out_w);
+            global const float *const in = x + from_channel / BLOCK * in_plane + from_channel % BLOCK;
             floatb sum[STACK][LANES];
 #pragma unroll
             for (int k = 0; k < STACK; k++)
@@ -228,7 +234,7 @@ kernel void backward_weights_blocked(global float *restrict dw, int add, global 
                             dy + image * (groups * out_blocks * out_plane) +
                                 (row % out_h * out_w + inside.x) * BLOCK,
                             plane,
-                            x + image * (groups * in_blocks * in_plane) +
+                            in + image * (groups * in_blocks * in_plane) +
                                 ((long)in_row * in_w + inside.x * STRIDE_W + w) * BLOCK,
                             inside.y - inside.x);
             }
@@ -238,11 +244,12 @@ kernel void backward_weights_blocked(global float *restrict dw, int add, global 
                 for (int c = 0; c < LANES; c++)
                     sums[i][k][c] = sum[k][c];
         }
-    dw += ((get_global_id(2) * groups + group) * group_out + block * BLOCK) * group_in * TAPS + channel * TAPS;
+    dw += ((get_global_id(2) * groups + group) * group_out + block * BLOCK) * group_in * TAPS;
     for (int k = 0; k < STACK * BLOCK && block * BLOCK + k < group_out; k++)
-        for (int c = 0; c < LANES && channel + c < group_in; c++)
+        for (int c = 0; c < spread * LANES && channel + c < group_in; c++)
             for (int i = 0; i < TAPS; i++)
-                put(dw + ((long)k * group_in + c) * TAPS + i, ((const float *)&sums[i][k / BLOCK][c])[k % BLOCK], add);
+                put(dw + ((long)k * group_in + channel + c) * TAPS + i,
+                    ((const float *)&sums[c / LANES * TAPS + i][k / BLOCK][c % LANES])[k % BLOCK], add);
 }
 
 #endif
