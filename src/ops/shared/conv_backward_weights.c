@@ -74,18 +74,18 @@ static void plan_parts(const thaw_node *node, thaw_conv_gradient *gradient, int6
 
 /* Runs the kernel on all parts, then adds these. Of its arguments the first four and the last ones, the geometry, are
  * filled in here. */
-static thaw_status run_parts(const thaw_node *node, const thaw_conv_gradient *gradient, bool add, thaw_range range,
-                             const thaw_conv_geometry *geometry, thaw_argument *arguments, size_t count)
+static thaw_status run_parts(const thaw_node *node, const thaw_conv_gradient *gradient, bool add,
+                             const size_t pieces[3], const thaw_conv_geometry *geometry, thaw_argument *arguments,
+                             size_t count)
 {
     const bool several = gradient->parts > 1;
     thaw_buffer *to = node->inputs[1]->gradient, *scratch = thaw_node_scratch(node);
-    range.local[0] = 1;
     arguments[0] = THAW_BUFFER(several ? scratch : to);
     arguments[1] = THAW_INT(add && !several);
     arguments[2] = THAW_BUFFER(node->outputs[0]->gradient);
     arguments[3] = THAW_BUFFER(node->inputs[0]->buffer);
     geometry_arguments(geometry, arguments + count - GEOMETRY);
-    THAW_TRY(thaw_kernel_run(gradient->kernel, range, arguments, count));
+    THAW_TRY(thaw_kernel_run_pieces(gradient->kernel, pieces, arguments, count));
     if (!several)
         return THAW_OK;
     return thaw_conv_add_parts(node, to, weight_count(geometry), add, scratch, gradient->parts, weight_count(geometry));
@@ -170,14 +170,14 @@ static thaw_status tiled_run(const thaw_node *node, const thaw_conv_gradient *gr
         flat.in[2] = flat.out[2] = t.width;
     }
     const int64_t run = divide_up(t.rows, gradient->parts);
-    const thaw_range range = THAW_RANGE_3(t.items, t.stacks * geometry->groups, divide_up(t.rows, run));
+    const size_t *const pieces = THAW_PIECES(t.items, t.stacks * geometry->groups, divide_up(t.rows, run));
     thaw_argument arguments[10 + GEOMETRY] = {[4] = THAW_INT(t.rows),
                                               THAW_INT(run),
                                               THAW_INT(divide_up(CHUNK_PIXELS, t.width)),
                                               THAW_INT(geometry->groups),
                                               THAW_INT(geometry->in_channels / geometry->groups),
                                               THAW_INT(geometry->out_channels / geometry->groups)};
-    return run_parts(node, gradient, add, range, &flat, arguments, sizeof arguments / sizeof *arguments);
+    return run_parts(node, gradient, add, pieces, &flat, arguments, sizeof arguments / sizeof *arguments);
 }
 
 /* --- an image of few channels, row-major --- */
@@ -227,9 +227,9 @@ static thaw_status image_run(const thaw_node *node, const thaw_conv_gradient *gr
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const int64_t rows = geometry->n * geometry->out[1], run = divide_up(rows, gradient->parts);
-    const thaw_range range = THAW_RANGE_2(image_stacks(geometry), divide_up(rows, run));
+    const size_t *const pieces = THAW_PIECES(image_stacks(geometry), divide_up(rows, run), 1);
     thaw_argument arguments[7 + GEOMETRY] = {[4] = THAW_INT(rows), THAW_INT(run), THAW_INT(geometry->out_channels)};
-    return run_parts(node, gradient, add, range, geometry, arguments, sizeof arguments / sizeof *arguments);
+    return run_parts(node, gradient, add, pieces, geometry, arguments, sizeof arguments / sizeof *arguments);
 }
 
 /* --- each channel by itself --- */
@@ -266,9 +266,9 @@ static thaw_status depthwise_run(const thaw_node *node, const thaw_conv_gradient
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const int64_t rows = geometry->n * geometry->out[1], run = divide_up(rows, gradient->parts);
-    const thaw_range range = THAW_RANGE_2(count_blocks(geometry), divide_up(rows, run));
+    const size_t *const pieces = THAW_PIECES(count_blocks(geometry), divide_up(rows, run), 1);
     thaw_argument arguments[7 + GEOMETRY] = {[4] = THAW_INT(rows), THAW_INT(run), THAW_INT(geometry->out_channels)};
-    return run_parts(node, gradient, add, range, geometry, arguments, sizeof arguments / sizeof *arguments);
+    return run_parts(node, gradient, add, pieces, geometry, arguments, sizeof arguments / sizeof *arguments);
 }
 
 static const thaw_conv_backward_variant image = {
