@@ -26,3 +26,26 @@ kernel void activation_backward(global float *dx, global const float *dy, global
     dx[i] = SLOPED(dy[i], kept[i]);
 #endif
 }
+
+#ifdef BLOCK
+/* The same in place on blocks of channels, [images, blocks, pixels, BLOCK], with parts[image, block, BLOCK]: the sums of
+ * what comes of it over the pixels, `width` of which make a row of the sum. Work-item (block, image). */
+kernel void activation_backward_sums(global float *restrict parts, global float *restrict dy,
+                                     global const float *restrict kept, float alpha, float beta, int pixels, int width)
+{
+    const size_t plane = get_global_id(1) * get_global_size(0) + get_global_id(0);
+    floatb sum = 0.0f;
+    dy += plane * pixels * BLOCK;
+    kept += plane * pixels * BLOCK;
+    for (int row = 0; row < pixels; row += width) {
+        floatb part = 0.0f;
+        for (int i = row; i < min(row + width, pixels); i++) {
+            const floatb sloped = SLOPED(load_block(i, dy), load_block(i, kept));
+            store_block(sloped, i, dy);
+            part += sloped;
+        }
+        sum += part;
+    }
+    store_block(sum, plane, parts);
+}
+#endif

@@ -42,33 +42,37 @@ static inline void transform_outputs(const floatb y[4], floatb out[6])
     out[5] = y[3];
 }
 
-/* z of the groups from first_group on. Work-item (output block, group). */
+/* z of the groups from first_group on. Piece (output block, group). */
 kernel void winograd_gradient(global floatb *restrict z, long z_at, global const float *restrict dy, int first_group,
-                              int tiles, int tile_rows, int tile_columns, int out_h, int out_w)
+                              int tiles, int tile_rows, int tile_columns, int out_h, int out_w, PIECES)
 {
-    const size_t block = get_global_id(0), blocks = get_global_size(0);
-    const size_t pitch = get_global_size(1) * blocks * TILES + GAP / BLOCK;
-    const int first = (first_group + (int)get_global_id(1)) * TILES;
-    z += z_at + (get_global_id(1) * blocks + block) * TILES;
-    for (int t = 0; t < min(TILES, tiles - first); t++, z++) {
-        const int row = (first + t) / tile_columns, w = (first + t) % tile_columns * 4, h = row % tile_rows * 4;
-        global const float *const plane = dy + (row / tile_rows * blocks + block) * out_h * out_w * BLOCK;
-        floatb half_done[4][6], out[6];
+    FOR_EACH_PIECE(piece)
+    {
+        const size_t block = piece.x, blocks = wide;
+        const size_t pitch = high * blocks * TILES + GAP / BLOCK;
+        const int first = (first_group + piece.y) * TILES;
+        global floatb *to = z + z_at + (piece.y * blocks + block) * TILES;
+        for (int t = 0; t < min(TILES, tiles - first); t++, to++) {
+            const int row = (first + t) / tile_columns, w = (first + t) % tile_columns * 4, h = row % tile_rows * 4;
+            global const float *const plane = dy + (row / tile_rows * blocks + block) * out_h * out_w * BLOCK;
+            floatb half_done[4][6], out[6];
 #pragma unroll
-        for (int j = 0; j < 4; j++) {
-            floatb column[4];
+            for (int j = 0; j < 4; j++) {
+                floatb column[4];
 #pragma unroll
-            for (int i = 0; i < 4; i++)
-                column[i] = h + i < out_h && w + j < out_w ? load_block((h + i) * out_w + w + j, plane) : (floatb)0.0f;
-            transform_outputs(column, half_done[j]);
-        }
+                for (int i = 0; i < 4; i++)
+                    column[i] =
+                        h + i < out_h && w + j < out_w ? load_block((h + i) * out_w + w + j, plane) : (floatb)0.0f;
+                transform_outputs(column, half_done[j]);
+            }
 #pragma unroll
-        for (int i = 0; i < 6; i++) {
-            const floatb line[4] = {half_done[0][i], half_done[1][i], half_done[2][i], half_done[3][i]};
-            transform_outputs(line, out);
+            for (int i = 0; i < 6; i++) {
+                const floatb line[4] = {half_done[0][i], half_done[1][i], half_done[2][i], half_done[3][i]};
+                transform_outputs(line, out);
 #pragma unroll
-            for (int j = 0; j < 6; j++)
-                z[(i * 6 + j) * pitch] = out[j];
+                for (int j = 0; j < 6; j++)
+                    to[(i * 6 + j) * pitch] = out[j];
+            }
         }
     }
 }
@@ -92,37 +96,41 @@ __attribute__((always_inline)) static inline void add_tiles(floatb sum[STACK][LA
     }
 }
 
-/* m (+)= the products of `groups` groups, which hold `tiles` tiles; `add` of 0 replaces what is there. Work-item
+/* m (+)= the products of `groups` groups, which hold `tiles` tiles; `add` of 0 replaces what is there. Piece
  * (stack, product). */
 kernel void winograd_products(global floatb *scratch, long z_at, long m_at, int add, int groups, int tiles,
-                              int in_blocks, int out_blocks)
+                              int in_blocks, int out_blocks, PIECES)
 {
-    const size_t stack = get_global_id(0), product = get_global_id(1);
-    const int block = (int)stack * STACK, channels = in_blocks * BLOCK;
-    const size_t other = block + 1 < out_blocks ? TILES : 0;
-    global floatb *const m =
-        scratch + m_at + product * (get_global_size(0) * channels * STACK + GAP / BLOCK) + stack * channels * STACK;
-    global const floatb *z =
-        scratch + z_at + product * ((size_t)groups * out_blocks * TILES + GAP / BLOCK) + block * TILES;
-    global const float *const v = (global const float *)(scratch + product * TILES);
-    for (int group = 0; group < groups; group++, z += out_blocks * TILES)
-        for (int channel = 0; channel < channels; channel += LANES) {
-            global floatb *const to = m + channel * STACK;
-            floatb sum[STACK][LANES];
+    FOR_EACH_PIECE(piece)
+    {
+        const size_t stack = piece.x, product = piece.y;
+        const int block = piece.x * STACK, channels = in_blocks * BLOCK;
+        const size_t other = block + 1 < out_blocks ? TILES : 0;
+        global floatb *const m =
+            scratch + m_at + product * (wide * channels * STACK + GAP / BLOCK) + stack * channels * STACK;
+        global const floatb *z =
+            scratch + z_at + product * ((size_t)groups * out_blocks * TILES + GAP / BLOCK) + block * TILES;
+        global const float *const v = (global const float *)(scratch + product * TILES);
+        for (int group = 0; group < groups; group++, z += out_blocks * TILES)
+            for (int channel = 0; channel < channels; channel += LANES) {
+                global floatb *const to = m + channel * STACK;
+                floatb sum[STACK][LANES];
 #pragma unroll
-            for (int c = 0; c < LANES; c++)
+                for (int c = 0; c < LANES; c++)
 #pragma unroll
-                for (int k = 0; k < STACK; k++)
-                    sum[k][c] = add || group ? to[c * STACK + k] : (floatb)0.0f;
-            add_tiles(sum, z, other,
-                      v + ((size_t)(group * in_blocks + channel / BLOCK) * PRODUCTS * TILES * BLOCK + channel % BLOCK),
-                      min(TILES, tiles - group * TILES));
+                    for (int k = 0; k < STACK; k++)
+                        sum[k][c] = add || group ? to[c * STACK + k] : (floatb)0.0f;
+                add_tiles(
+                    sum, z, other,
+                    v + ((size_t)(group * in_blocks + channel / BLOCK) * PRODUCTS * TILES * BLOCK + channel % BLOCK),
+                    min(TILES, tiles - group * TILES));
 #pragma unroll
-            for (int c = 0; c < LANES; c++)
+                for (int c = 0; c < LANES; c++)
 #pragma unroll
-                for (int k = 0; k < STACK; k++)
-                    to[c * STACK + k] = sum[k][c];
-        }
+                    for (int k = 0; k < STACK; k++)
+                        to[c * STACK + k] = sum[k][c];
+            }
+    }
 }
 
 /* G' of six rows. */

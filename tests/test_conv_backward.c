@@ -89,8 +89,17 @@ static void test_partly(void)
 
 static void test_blocks(void)
 {
+    /* Three blocks of output channels at a time, several runs of input channels, images that are cut or can't be. */
+    static const op_case stacks[] = {
+        {"pads=1,1,1,1", "1x5x3x4 41x5x3x3", 0, 0, NULL},
+        {"", "2x40x3x4 33x40x1x1", 0, 0, NULL},
+        {"group=2", "1x96x2x3 96x48x1x1", 0, 0, NULL},
+        {"", "1x9x15x14 17x9x1x1 17", 0, 0, NULL},
+        {"", "2x3x1x211 5x3x1x1", 0, 0, NULL},
+    };
     op_check_gradient_in_blocks("Conv", OP_CASES(channels), conv_reference, TOLERANCE, "tiled,winograd,gather");
     op_check_gradient_in_blocks("Conv", OP_CASES(partly), conv_reference, TOLERANCE, "tiled");
+    op_check_gradient_in_blocks("Conv", OP_CASES(stacks), conv_reference, TOLERANCE, "tiled");
 }
 
 static void test_windows_in_blocks(void)

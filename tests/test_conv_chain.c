@@ -64,20 +64,28 @@ static thaw_value *convolve(builder *b, thaw_value *x, layer l)
     return y;
 }
 
+static thaw_value *clip(builder *b, thaw_value *x, const char *name)
+{
+    char lower[32], upper[32];
+    snprintf(lower, sizeof lower, "%s.lower", name);
+    snprintf(upper, sizeof upper, "%s.upper", name);
+    const thaw_shape scalar = {0};
+    thaw_value *const bounds[3] = {x, constant(b, lower, scalar, false), constant(b, upper, scalar, false)};
+    *(float *)bounds[1]->constant->data = -0.25f;
+    *(float *)bounds[2]->constant->data = 0.5f;
+    return add(b, "Clip", name, bounds, 3);
+}
+
 /* With the batch's statistics, and a Clip behind it. */
 static thaw_value *normalize(builder *b, thaw_value *x, int64_t channels)
 {
-    const thaw_shape shape = {1, {channels}}, scalar = {0};
+    const thaw_shape shape = {1, {channels}};
     thaw_value *const parameters[5] = {x, constant(b, "scale", shape, true), constant(b, "shift", shape, true),
                                        constant(b, "mean", shape, false), constant(b, "variance", shape, false)};
     parameters[3]->updated = parameters[4]->updated = true;
     for (int64_t c = 0; c < channels; c++)
         ((float *)parameters[4]->constant->data)[c] += 1;
-    x = add(b, "BatchNormalization", "norm", parameters, 5);
-    thaw_value *const bounds[3] = {x, constant(b, "lower", scalar, false), constant(b, "upper", scalar, false)};
-    *(float *)bounds[1]->constant->data = -0.25f;
-    *(float *)bounds[2]->constant->data = 0.5f;
-    return add(b, "Clip", "clip", bounds, 3);
+    return clip(b, add(b, "BatchNormalization", "norm", parameters, 5), "clip");
 }
 
 /* Frozen layers below and between trained ones, activations, values that several layers read, every kind of kernel. */
@@ -99,7 +107,7 @@ static thaw_graph *chain(void)
     x = normalize(&b, x, 20);
     thaw_value *parts[3] = {
         convolve(&b, x, (layer){"part0", 16, 20, 1, 1, 1, true, true}),
-        convolve(&b, x, (layer){"part1", 32, 20, 3, 1, 1, true, true}),
+        clip(&b, convolve(&b, x, (layer){"part1", 32, 20, 3, 1, 1, true, true}), "part1.clip"),
         convolve(&b, x, (layer){"part2", 16, 20, 3, 1, 1, false, false}),
     };
     x = add(&b, "Concat", "concat", parts, 3);

@@ -100,6 +100,19 @@ static double agreement(const float *a, const float *b, int64_t count)
     return same / (double)count;
 }
 
+/* Where something else has written the input's gradient before, this one is added to it. */
+static void check_added(const op_trial *trial, const float *out, float *back, int64_t count)
+{
+    thaw_value *x = trial->program->graph->inputs[0];
+    thaw_node *node = trial_node(trial);
+    x->gradient_begins = NULL;
+    test_must(thaw_buffer_fill(x->gradient, 0, 0x3f800000, (size_t)count * sizeof *back));
+    test_must(node->op->backward(node));
+    test_must(thaw_buffer_read(x->gradient, 0, back, (size_t)count * sizeof *back));
+    for (int64_t i = 0; i < count; i++)
+        CU_ASSERT_EQUAL(back[i], 1 + out[i]);
+}
+
 static void check_share(const float *out, int64_t count, double ratio)
 {
     double dropped = 0;
@@ -129,6 +142,7 @@ static void check_training(const op_case *row, double ratio)
         CU_ASSERT_DOUBLE_EQUAL(agreement(out, other, count), by_chance, slack);
         run_step(&trial, 6, 1, other, back);
         CU_ASSERT_DOUBLE_EQUAL(agreement(out, other, count), by_chance, slack);
+        check_added(&trial, other, back, count);
         free(out);
         free(back);
         free(other);
@@ -150,25 +164,27 @@ static void test_training(void)
         check_training(&cases[i].row, cases[i].ratio);
 }
 
-/* Philox4x32-10 of counter 0 and key 0 is 6627e8d5 e169c58d bc57ac4c 9b00dbd8: these ratios lie around them. */
+/* Philox4x32-10 of counter 0 and key 0 is 6627e8d5 e169c58d bc57ac4c 9b00dbd8, in elements 0, 8, 16 and 24: these
+ * ratios lie around them. */
 static void test_known_numbers(void)
 {
     static const float ratios[] = {0.39f, 0.41f, 0.6f, 0.61f, 0.73f, 0.74f, 0.88f, 0.89f};
     static const int dropped[] = {0, 1, 1, 2, 2, 3, 3, 4};
+    enum { COUNT = 25 };
     thaw_kernel *kernel;
     thaw_buffer *x, *y;
     test_must(thaw_kernel_get(test_device(), "dropout", "dropout", "", &kernel));
-    test_must(thaw_buffer_create(test_device(), 4 * sizeof(float), &x));
-    test_must(thaw_buffer_create(test_device(), 4 * sizeof(float), &y));
-    test_must(thaw_buffer_fill(x, 0, 0x3f800000, 4 * sizeof(float)));
+    test_must(thaw_buffer_create(test_device(), COUNT * sizeof(float), &x));
+    test_must(thaw_buffer_create(test_device(), COUNT * sizeof(float), &y));
+    test_must(thaw_buffer_fill(x, 0, 0x3f800000, COUNT * sizeof(float)));
     for (size_t i = 0; i < sizeof ratios / sizeof *ratios; i++) {
-        float out[4];
+        float out[COUNT];
         int zeros = 0;
-        test_must(thaw_kernel_launch(kernel, THAW_RANGE_1(1), THAW_BUFFER(y), THAW_BUFFER(x), THAW_LONG(4),
+        test_must(thaw_kernel_launch(kernel, THAW_RANGE_1(1), THAW_BUFFER(y), THAW_BUFFER(x), THAW_LONG(COUNT),
                                      THAW_INT(ratios[i] * (1 << 24)), THAW_FLOAT(1), THAW_LONG(0), THAW_INT(0),
                                      THAW_INT(0)));
         test_must(thaw_buffer_read(y, 0, out, sizeof out));
-        for (int j = 0; j < 4; j++)
+        for (int j = 0; j < COUNT; j += 8)
             zeros += out[j] == 0;
         CU_ASSERT_EQUAL(zeros, dropped[i]);
     }

@@ -81,7 +81,7 @@ static thaw_status drop(const thaw_node *node, thaw_kernel *kernel, const thaw_b
         return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "a ratio that is not a constant from 0 to 1");
     if (thaw_node_output(node, 1))
         return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "the mask of a step of training");
-    return thaw_kernel_launch(kernel, THAW_RANGE_1((count + 3) / 4), THAW_BUFFER(to), THAW_BUFFER(from),
+    return thaw_kernel_launch(kernel, THAW_RANGE_1((count + 31) / 32), THAW_BUFFER(to), THAW_BUFFER(from),
                               THAW_LONG(count), THAW_INT(state->ratio * (1 << 24)),
                               THAW_FLOAT(state->ratio < 1 ? 1 / (1 - state->ratio) : 0), THAW_LONG(graph->seed),
                               THAW_INT(node->outputs[0]->index), THAW_INT(graph->step));
@@ -100,12 +100,17 @@ static thaw_status backward(thaw_node *node)
 {
     const dropout_state *state = node->state;
     thaw_buffer *from = node->outputs[0]->gradient, *to = node->inputs[0]->gradient;
-    return node->graph->training ? drop(node, state->backward, to, from) : thaw_mover_run(&state->pass, from, to);
+    const bool adds = !thaw_node_overwrites(node, 0);
+    if (node->graph->training)
+        return drop(node, adds ? state->backward : state->forward, to, from);
+    return adds ? thaw_mover_run(&state->pass, from, to)
+                : thaw_buffer_copy(from, 0, to, 0, (size_t)count_of(node) * sizeof(float));
 }
 
 const thaw_op thaw_op_dropout = {
     .name = "dropout",
     .onnx_type = "Dropout",
+    .flags = THAW_OP_BACKWARD_OVERWRITES,
     .attributes = attributes,
     .infer = infer,
     .layout = thaw_view_layout,

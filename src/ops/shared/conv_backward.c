@@ -59,16 +59,32 @@ static thaw_status prepare_bias(const thaw_node *node, thaw_conv *conv)
     return thaw_kernel_get(thaw_node_device(node), "conv_backward", "sum_pixels", options, &conv->bias_kernel);
 }
 
+/* With the slope of the activation, in one pass over dy. */
+static thaw_status prepare_slope_sums(const thaw_node *node, thaw_conv *conv)
+{
+    char options[48];
+    snprintf(options, sizeof options, "-DACTIVATION=%d -DBLOCK=%d", (int)node->epilogue.activation,
+             (int)conv->geometry.out_block);
+    return thaw_kernel_get(thaw_node_device(node), "activation_backward", "activation_backward_sums", options,
+                           &conv->slope_sums);
+}
+
 static thaw_status run_bias(const thaw_node *node, const thaw_conv *conv)
 {
     enum { ROW = 256 };
     const thaw_conv_geometry *geometry = &conv->geometry;
+    const thaw_value *y = node->outputs[0];
     thaw_buffer *parts = thaw_node_scratch(node);
-    const int64_t channels = padded_channels(geometry);
+    const int64_t channels = padded_channels(geometry), pixels = thaw_conv_pixels(geometry);
     thaw_range range = THAW_RANGE_2(channels / geometry->out_block, geometry->n);
     range.local[0] = geometry->out_block > 1 ? 1 : 0; /* a block fills a vector unit */
-    THAW_TRY(thaw_kernel_launch(conv->bias_kernel, range, THAW_BUFFER(parts), THAW_BUFFER(node->outputs[0]->gradient),
-                                THAW_INT(thaw_conv_pixels(geometry)), THAW_INT(ROW)));
+    if (conv->slope_sums)
+        THAW_TRY(thaw_kernel_launch(conv->slope_sums, range, THAW_BUFFER(parts), THAW_BUFFER(y->gradient),
+                                    THAW_BUFFER(y->buffer), THAW_FLOAT(node->epilogue.alpha),
+                                    THAW_FLOAT(node->epilogue.beta), THAW_INT(pixels), THAW_INT(ROW)));
+    else
+        THAW_TRY(thaw_kernel_launch(conv->bias_kernel, range, THAW_BUFFER(parts), THAW_BUFFER(y->gradient),
+                                    THAW_INT(pixels), THAW_INT(ROW)));
     return thaw_conv_add_parts(node, node->inputs[2]->gradient, geometry->out_channels, !thaw_node_overwrites(node, 2),
                                parts, geometry->n, channels);
 }
@@ -144,9 +160,12 @@ thaw_status thaw_conv_backward_prepare(thaw_node *node)
         THAW_TRY(conv->data.variant->prepare(node, &conv->data));
     if (conv->weights.variant)
         THAW_TRY(conv->weights.variant->prepare(node, &conv->weights));
+    const bool biased = needs_gradient(thaw_epilogue_own_input(node, 2));
+    if (node->keeps_output && biased && conv->geometry.out_block > 1)
+        return prepare_slope_sums(node, conv);
     if (node->keeps_output)
         THAW_TRY(thaw_activation_get_backward(node, node->epilogue.activation, false, &conv->slope));
-    return needs_gradient(thaw_epilogue_own_input(node, 2)) ? prepare_bias(node, conv) : THAW_OK;
+    return biased ? prepare_bias(node, conv) : THAW_OK;
 }
 
 /* Makes the gradient of what an activation gave that of what went into it, in place: nobody else looks at it later. */
@@ -164,10 +183,10 @@ thaw_status thaw_conv_backward_run(thaw_node *node)
     const thaw_conv *conv = node->state;
     if (conv->slope)
         THAW_TRY(run_slope(node, conv->slope));
+    if (conv->bias_kernel || conv->slope_sums)
+        THAW_TRY(run_bias(node, conv));
     if (conv->weights.variant)
         THAW_TRY(conv->weights.variant->run(node, &conv->weights, !thaw_node_overwrites(node, 1)));
-    if (conv->bias_kernel)
-        THAW_TRY(run_bias(node, conv));
     if (conv->data.variant)
         THAW_TRY(conv->data.variant->run(node, &conv->data, !thaw_node_overwrites(node, 0)));
     return THAW_OK;

@@ -10,6 +10,9 @@
 #define PARTS_LIMIT_BYTES ((int64_t)16 << 20)
 #define ITEMS_PER_CORE    4
 #define CHUNK_PIXELS      112 /* for one kernel position: dy and x stay in the first-level cache for the next */
+#define MOST_WIDTH        196 /* of the rows that 1x1 kernels' images are cut into, for the same reason */
+#define MOST_SPREAD       8
+#define MOST_TRIPLE_TAPS  9 /* with three blocks of output channels at a time */
 #define GEOMETRY          9
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -71,18 +74,18 @@ static void plan_parts(const thaw_node *node, thaw_conv_gradient *gradient, int6
 
 /* Runs the kernel on all parts, then adds these. Of its arguments the first four and the last ones, the geometry, are
  * filled in here. */
-static thaw_status run_parts(const thaw_node *node, const thaw_conv_gradient *gradient, bool add, thaw_range range,
-                             const thaw_conv_geometry *geometry, thaw_argument *arguments, size_t count)
+static thaw_status run_parts(const thaw_node *node, const thaw_conv_gradient *gradient, bool add,
+                             const size_t pieces[3], const thaw_conv_geometry *geometry, thaw_argument *arguments,
+                             size_t count)
 {
     const bool several = gradient->parts > 1;
     thaw_buffer *to = node->inputs[1]->gradient, *scratch = thaw_node_scratch(node);
-    range.local[0] = 1;
     arguments[0] = THAW_BUFFER(several ? scratch : to);
     arguments[1] = THAW_INT(add && !several);
     arguments[2] = THAW_BUFFER(node->outputs[0]->gradient);
     arguments[3] = THAW_BUFFER(node->inputs[0]->buffer);
     geometry_arguments(geometry, arguments + count - GEOMETRY);
-    THAW_TRY(thaw_kernel_run(gradient->kernel, range, arguments, count));
+    THAW_TRY(thaw_kernel_run_pieces(gradient->kernel, pieces, arguments, count));
     if (!several)
         return THAW_OK;
     return thaw_conv_add_parts(node, to, weight_count(geometry), add, scratch, gradient->parts, weight_count(geometry));
@@ -93,24 +96,36 @@ static thaw_status run_parts(const thaw_node *node, const thaw_conv_gradient *gr
 /* How the weights are cut up. Counts are per group. */
 typedef struct tiling {
     int64_t stack, stacks; /* output blocks at a time */
-    int64_t lanes, items;  /* input channels at a time */
-    int64_t rows, width;   /* of dy in all images; those of 1x1 kernels are whole images */
+    int64_t lanes, spread; /* input channels at a time, times so many for a work-item */
+    int64_t items;
+    int64_t rows, width; /* of dy in all images; those of 1x1 kernels are whatever is convenient */
     bool pointwise;
 } tiling;
+
+/* Pixels in the rows that images of 1x1 kernels are cut into, all of them equally long. */
+static int64_t convenient_width(const thaw_conv_geometry *geometry)
+{
+    const int64_t pixels = thaw_conv_pixels(geometry);
+    int64_t width = smaller(pixels, MOST_WIDTH);
+    while (pixels % width != 0)
+        width--;
+    return larger(width, geometry->out[2]);
+}
 
 static tiling cut(const thaw_conv_geometry *geometry)
 {
     const int64_t block = geometry->out_block, group_in = geometry->in_channels / geometry->groups;
     const int64_t out_blocks = divide_up(geometry->out_channels / geometry->groups, block);
-    tiling t = {.stack = smaller(2, out_blocks), .lanes = block > 4 ? block / 2 : block};
+    tiling t = {.lanes = block > 4 ? block / 2 : block, .pointwise = true};
+    t.stack = out_blocks % 3 == 0 && taps(geometry) <= MOST_TRIPLE_TAPS ? 3 : smaller(2, out_blocks);
     t.stacks = divide_up(out_blocks, t.stack);
-    t.items = divide_up(group_in, t.lanes);
-    t.pointwise = true;
     for (int axis = 0; axis < THAW_CONV_AXES; axis++)
         t.pointwise = t.pointwise && geometry->kernel[axis] == 1 && geometry->stride[axis] == 1 &&
                       geometry->in[axis] == geometry->out[axis];
-    t.rows = t.pointwise ? geometry->n : geometry->n * geometry->out[1];
-    t.width = t.pointwise ? thaw_conv_pixels(geometry) : geometry->out[2];
+    t.width = t.pointwise ? convenient_width(geometry) : geometry->out[2];
+    t.rows = geometry->n * thaw_conv_pixels(geometry) / t.width;
+    t.spread = t.pointwise ? smaller(MOST_SPREAD, divide_up(group_in, t.lanes)) : 1;
+    t.items = divide_up(group_in, t.spread * t.lanes);
     return t;
 }
 
@@ -120,7 +135,7 @@ static bool tiled_fits(const thaw_conv_geometry *geometry)
     if (!is_flat(geometry) || geometry->in_block != block)
         return false;
     const tiling t = cut(geometry);
-    return taps(geometry) * t.stack * t.lanes * block * (int64_t)sizeof(float) <= MOST_SUMS &&
+    return taps(geometry) * t.spread * t.stack * t.lanes * block * (int64_t)sizeof(float) <= MOST_SUMS &&
            (groups == 1 ||
             (geometry->in_channels / groups % block == 0 && geometry->out_channels / groups % block == 0));
 }
@@ -137,9 +152,10 @@ static thaw_status tiled_prepare(const thaw_node *node, thaw_conv_gradient *grad
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const tiling t = cut(geometry);
     char options[128];
-    snprintf(options, sizeof options, "-DBLOCK=%d -DSTACK=%d -DLANES=%d -DKERNEL_H=%d -DKERNEL_W=%d -DSTRIDE_W=%d",
-             (int)geometry->out_block, (int)t.stack, (int)t.lanes, (int)geometry->kernel[1], (int)geometry->kernel[2],
-             (int)geometry->stride[2]);
+    snprintf(options, sizeof options,
+             "-DBLOCK=%d -DSTACK=%d -DLANES=%d -DSPREAD=%d -DKERNEL_H=%d -DKERNEL_W=%d -DSTRIDE_W=%d",
+             (int)geometry->out_block, (int)t.stack, (int)t.lanes, (int)t.spread, (int)geometry->kernel[1],
+             (int)geometry->kernel[2], (int)geometry->stride[2]);
     return thaw_kernel_get(thaw_node_device(node), "conv_backward_weights", "backward_weights_blocked", options,
                            &gradient->kernel);
 }
@@ -150,18 +166,18 @@ static thaw_status tiled_run(const thaw_node *node, const thaw_conv_gradient *gr
     const tiling t = cut(geometry);
     thaw_conv_geometry flat = *geometry;
     if (t.pointwise) {
-        flat.in[1] = flat.out[1] = 1;
+        flat.in[1] = flat.out[1] = thaw_conv_pixels(geometry) / t.width;
         flat.in[2] = flat.out[2] = t.width;
     }
     const int64_t run = divide_up(t.rows, gradient->parts);
-    const thaw_range range = THAW_RANGE_3(t.items, t.stacks * geometry->groups, divide_up(t.rows, run));
+    const size_t *const pieces = THAW_PIECES(t.items, t.stacks * geometry->groups, divide_up(t.rows, run));
     thaw_argument arguments[10 + GEOMETRY] = {[4] = THAW_INT(t.rows),
                                               THAW_INT(run),
                                               THAW_INT(divide_up(CHUNK_PIXELS, t.width)),
                                               THAW_INT(geometry->groups),
                                               THAW_INT(geometry->in_channels / geometry->groups),
                                               THAW_INT(geometry->out_channels / geometry->groups)};
-    return run_parts(node, gradient, add, range, &flat, arguments, sizeof arguments / sizeof *arguments);
+    return run_parts(node, gradient, add, pieces, &flat, arguments, sizeof arguments / sizeof *arguments);
 }
 
 /* --- an image of few channels, row-major --- */
@@ -211,9 +227,9 @@ static thaw_status image_run(const thaw_node *node, const thaw_conv_gradient *gr
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const int64_t rows = geometry->n * geometry->out[1], run = divide_up(rows, gradient->parts);
-    const thaw_range range = THAW_RANGE_2(image_stacks(geometry), divide_up(rows, run));
+    const size_t *const pieces = THAW_PIECES(image_stacks(geometry), divide_up(rows, run), 1);
     thaw_argument arguments[7 + GEOMETRY] = {[4] = THAW_INT(rows), THAW_INT(run), THAW_INT(geometry->out_channels)};
-    return run_parts(node, gradient, add, range, geometry, arguments, sizeof arguments / sizeof *arguments);
+    return run_parts(node, gradient, add, pieces, geometry, arguments, sizeof arguments / sizeof *arguments);
 }
 
 /* --- each channel by itself --- */
@@ -250,9 +266,9 @@ static thaw_status depthwise_run(const thaw_node *node, const thaw_conv_gradient
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const int64_t rows = geometry->n * geometry->out[1], run = divide_up(rows, gradient->parts);
-    const thaw_range range = THAW_RANGE_2(count_blocks(geometry), divide_up(rows, run));
+    const size_t *const pieces = THAW_PIECES(count_blocks(geometry), divide_up(rows, run), 1);
     thaw_argument arguments[7 + GEOMETRY] = {[4] = THAW_INT(rows), THAW_INT(run), THAW_INT(geometry->out_channels)};
-    return run_parts(node, gradient, add, range, geometry, arguments, sizeof arguments / sizeof *arguments);
+    return run_parts(node, gradient, add, pieces, geometry, arguments, sizeof arguments / sizeof *arguments);
 }
 
 static const thaw_conv_backward_variant image = {

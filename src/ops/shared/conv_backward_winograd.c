@@ -105,8 +105,6 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv_gradient *gr
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const thaw_argument scratch = THAW_BUFFER(thaw_node_scratch(node)), z_at = THAW_LONG(t->z_at);
-    const thaw_range output = {{(size_t)t->out_blocks, (size_t)count, 1}, {1, 1, 1}};
-    const thaw_range products = {{(size_t)t->stacks, PRODUCTS, 1}, {1, 1, 1}};
     thaw_kernel *input_kernel, *gradient_kernel;
     THAW_TRY(get_input_kernel(node, &input_kernel));
     THAW_TRY(get_kernel(node, "winograd_gradient", &gradient_kernel));
@@ -114,12 +112,13 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv_gradient *gr
         input_kernel, THAW_PIECES(t->in_blocks, count, 1), scratch, THAW_BUFFER(node->inputs[0]->buffer),
         THAW_INT(first), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns), THAW_INT(geometry->in[1]),
         THAW_INT(geometry->in[2]), THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2])));
-    THAW_TRY(thaw_kernel_launch(gradient_kernel, output, scratch, z_at, THAW_BUFFER(node->outputs[0]->gradient),
-                                THAW_INT(first), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns),
-                                THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2])));
-    return thaw_kernel_launch(gradient->kernel, products, scratch, z_at, THAW_LONG(t->m_at), THAW_INT(first > 0),
-                              THAW_INT(count), THAW_INT(t->tiles - first * GROUP), THAW_INT(t->in_blocks),
-                              THAW_INT(t->out_blocks));
+    THAW_TRY(thaw_kernel_launch_pieces(gradient_kernel, THAW_PIECES(t->out_blocks, count, 1), scratch, z_at,
+                                       THAW_BUFFER(node->outputs[0]->gradient), THAW_INT(first), THAW_INT(t->tiles),
+                                       THAW_INT(t->rows), THAW_INT(t->columns), THAW_INT(geometry->out[1]),
+                                       THAW_INT(geometry->out[2])));
+    return thaw_kernel_launch_pieces(
+        gradient->kernel, THAW_PIECES(t->stacks, PRODUCTS, 1), scratch, z_at, THAW_LONG(t->m_at), THAW_INT(first > 0),
+        THAW_INT(count), THAW_INT(t->tiles - first * GROUP), THAW_INT(t->in_blocks), THAW_INT(t->out_blocks));
 }
 
 static thaw_status run(const thaw_node *node, const thaw_conv_gradient *gradient, bool add)

@@ -48,6 +48,7 @@ typedef struct thaw_conv {
     thaw_conv_gradient data, weights;
     thaw_kernel *bias_kernel; /* NULL: nobody needs the gradient of the bias */
     thaw_kernel *slope;       /* of the activation that follows; NULL: none, or no gradient */
+    thaw_kernel *slope_sums;  /* both of them in one; NULL: each alone */
 } thaw_conv;
 
 struct thaw_conv_variant {

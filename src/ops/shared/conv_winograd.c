@@ -11,7 +11,8 @@
 #define MOST_GROUPS     8                  /* that a work-item multiplies with the same weights, as in the kernels */
 #define CHUNK_BYTES     ((int64_t)5 << 20) /* of transformed input, or MOST_GROUPS where that is more; evened out */
 #define FEWEST_CHANNELS 4
-#define FUSED_CHANNELS  128 /* of the input at most, where one kernel does it all */
+#define FUSED_CHANNELS  256 /* of the input at most, where one kernel does it all */
+#define USUAL_CHANNELS  128 /* fewer need no kernel of their own: compiling takes longer than its room costs */
 #define OPTIONS         48
 
 /* How the output is cut. */
@@ -190,9 +191,10 @@ static size_t fused_packed_bytes(const thaw_conv_geometry *geometry)
 static void write_fused_options(const thaw_node *node, const thaw_conv *conv,
                                 char options[OPTIONS + THAW_EPILOGUE_OPTIONS])
 {
+    const int most = conv->geometry.in_channels <= USUAL_CHANNELS ? USUAL_CHANNELS : FUSED_CHANNELS;
     char epilogue[THAW_EPILOGUE_OPTIONS];
     snprintf(options, OPTIONS + THAW_EPILOGUE_OPTIONS, "-DFUSED -DMOST_BLOCKS=%d %s",
-             FUSED_CHANNELS / (int)conv->geometry.in_block, thaw_epilogue_few_options(node, epilogue));
+             most / (int)conv->geometry.in_block, thaw_epilogue_few_options(node, epilogue));
 }
 
 static thaw_status fused_pack(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights)
