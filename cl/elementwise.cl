@@ -159,8 +159,9 @@ kernel void elementwise(global float *y, global const float *x, float alpha, flo
 {
     const long first = (long)get_global_id(0) * each, end = min(first + each, count);
     for (long i = first; i < end; i += BLOCK) {
-        const floatb some = load_some(x + i, count - i);
-        store_some(VALUE(some), y + i, count - i);
+        const int left = (int)(end - i);
+        const floatb some = load_some(x + i, left);
+        store_some(VALUE(some), y + i, left);
     }
 }
 
@@ -170,7 +171,8 @@ kernel void elementwise_backward(global float *dx, global const float *dy, globa
 {
     const long first = (long)get_global_id(0) * each, end = min(first + each, count);
     for (long i = first; i < end; i += BLOCK) {
-        const floatb some = load_some(kept + i, count - i), value = load_some(dy + i, count - i) * SLOPE(some);
-        store_some(add ? load_some(dx + i, count - i) + value : value, dx + i, count - i);
+        const int left = (int)(end - i);
+        const floatb some = load_some(kept + i, left), value = load_some(dy + i, left) * SLOPE(some);
+        store_some(add ? load_some(dx + i, left) + value : value, dx + i, left);
     }
 }

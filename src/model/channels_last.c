@@ -324,7 +324,8 @@ static thaw_status turn(turner *t)
         }
         THAW_TRY(put(t, node));
     }
-    memcpy(t->graph->nodes, t->order, t->order_count * sizeof *t->order);
+    if (count > 0)
+        memcpy(t->graph->nodes, t->order, t->order_count * sizeof *t->order);
     return THAW_OK;
 }
 

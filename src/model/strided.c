@@ -71,20 +71,27 @@ static bool apply_gather(thaw_strided *strided, const thaw_node *node)
     return true;
 }
 
-thaw_strided thaw_strided_trace(thaw_value *value)
+/* Up through `most` nodes at most. */
+static thaw_strided trace(thaw_value *value, int most)
 {
     const thaw_node *node = value->producer;
-    if (value->constant || !node || !node->inputs[0] || node->inputs[0]->constant ||
+    if (most == 0 || value->constant || !node || !node->inputs[0] || node->inputs[0]->constant ||
         thaw_shape_size(&value->shape) == 0)
         return thaw_strided_of(value);
     const bool views = node->op->flags & THAW_OP_VIEW;
     if (!views && !thaw_node_is(node, "Transpose") && !thaw_node_is(node, "Gather"))
         return thaw_strided_of(value);
-    thaw_strided strided = thaw_strided_trace(node->inputs[0]);
+    thaw_strided strided = trace(node->inputs[0], most - 1);
     if (views ? thaw_strided_reshape(&strided, &value->shape)
               : apply_transpose(&strided, node) || apply_gather(&strided, node))
         return strided;
     return thaw_strided_of(value);
+}
+
+thaw_strided thaw_strided_trace(thaw_value *value)
+{
+    enum { MOST_NODES = 64 }; /* a file may have any number of them in a row */
+    return trace(value, MOST_NODES);
 }
 
 /* Factors, the innermost first. */
