@@ -29,7 +29,7 @@ mkdir -p Testing
 # Now and then LeakSanitizer itself dies ("has encountered a fatal error") on code that a driver has just compiled. A
 # second try tells that from a finding, which comes again.
 ctest --repeat until-pass:2 --output-on-failure --parallel 2 --output-log Testing/suites.log -L '^quick$' -E '^check_' >/dev/null
-ctest --output-on-failure --output-log Testing/scripts.log -R '^check_(cli|demo|pull)$' >/dev/null
+ctest --repeat until-pass:2 --output-on-failure --output-log Testing/scripts.log -R '^check_(cli|demo|pull)$' >/dev/null
 awk '/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: |^ +Test +#[0-9]+: / {
          sub(/.*Test +#[0-9]+: /, "")
          ok[$1] = / Passed +[0-9.]+ sec/ # the last try counts
