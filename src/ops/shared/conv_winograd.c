@@ -171,10 +171,12 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 /* --- one kernel for all --- */
 
 /* Transformed weights are four times as many numbers: as 16-bit floats they would take twice the memory of plain ones
- * in float32, and be rounded once more than those of other variants. */
+ * in float32, and be rounded once more than those of other variants. For the same reason many channels go into few only.
+ */
 static bool fused_fits(const thaw_conv_geometry *geometry)
 {
-    return fits(geometry) && geometry->in_channels <= FUSED_CHANNELS && !geometry->halves;
+    const bool small = geometry->in_channels * geometry->out_channels <= USUAL_CHANNELS * USUAL_CHANNELS;
+    return fits(geometry) && geometry->in_channels <= (small ? FUSED_CHANNELS : USUAL_CHANNELS) && !geometry->halves;
 }
 
 /* Input channels with those that fill up the last block. */
