@@ -31,11 +31,6 @@ static bool is_plain(const thaw_node *node, const char *onnx_type)
     return thaw_node_is(node, onnx_type) && node->epilogue.activation == THAW_LINEAR && !node->epilogue.residual;
 }
 
-static bool is_fixed(const thaw_value *value)
-{
-    return value->constant && !value->trainable && !value->updated && thaw_dtype_is_float(value->constant->dtype);
-}
-
 /* Takes a multiplication by one constant number, or a division, into *scale; gives what is multiplied, or `value`. */
 static thaw_value *unscale(thaw_value *value, double *scale)
 {
@@ -43,7 +38,7 @@ static thaw_value *unscale(thaw_value *value, double *scale)
     const bool divides = is_plain(node, "Div");
     for (size_t side = divides; node && (divides || is_plain(node, "Mul")) && side < 2; side++) {
         const thaw_value *number = node->inputs[side];
-        if (!is_fixed(number) || number->constant->count != 1 || node->inputs[1 - side]->constant ||
+        if (!thaw_value_is_fixed(number) || number->constant->count != 1 || node->inputs[1 - side]->constant ||
             !thaw_shape_equal(&node->inputs[1 - side]->shape, &value->shape))
             continue;
         const double factor = thaw_tensor_get(number->constant, 0);
@@ -64,7 +59,7 @@ static thaw_value *unmask(const thaw_value *value, pattern *p)
 {
     const thaw_node *node = value->producer;
     for (size_t side = 0; is_plain(node, "Add") && side < 2 && p->mask_count < MOST_MASKS; side++) {
-        if (!is_fixed(node->inputs[side]) || node->inputs[1 - side]->constant ||
+        if (!thaw_value_is_fixed(node->inputs[side]) || node->inputs[1 - side]->constant ||
             !thaw_shape_equal(&node->inputs[1 - side]->shape, &value->shape))
             continue;
         p->masks[p->mask_count++] = (mask){node->inputs[side]->constant, value->shape};
@@ -246,12 +241,7 @@ static thaw_status replace(thaw_graph *graph, const pattern *p, thaw_attention *
     for (size_t i = 0; i < node->input_count; i++)
         thaw_node_set_input(node, i, inputs[i]);
     thaw_node_set_output_value(node, 0, y);
-    size_t place = 0;
-    while (graph->nodes[place] != p->last)
-        place++;
-    graph->nodes[place] = node;
-    graph->nodes[graph->node_count - 1] = p->last;
-    p->last->removed = true;
+    thaw_graph_replace(graph, p->last);
     return node->op->infer(node);
 }
 

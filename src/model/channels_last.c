@@ -7,7 +7,6 @@
  * region that would not lose more of them than it gets is left alone. */
 #include "model/bind.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,25 +41,9 @@ typedef struct turner {
 
 /* --- regions ------------------------------------------------------------------------------------------------------ */
 
-static bool is_fixed(const thaw_value *value)
-{
-    return value->constant && !value->trainable && !value->updated && thaw_dtype_is_float(value->constant->dtype);
-}
-
-static bool is_image(const thaw_value *value)
-{
-    const int64_t size = thaw_shape_size(&value->shape);
-    return !value->constant && thaw_dtype_is_float(value->dtype) && value->shape.rank == RANK && size > 0 &&
-           thaw_shape_span(&value->shape, 1, RANK) <= INT_MAX;
-}
-
 static bool is_transpose(const thaw_node *node, const int64_t wanted[RANK])
 {
-    size_t count;
-    if (!thaw_node_is(node, "Transpose") || !is_image(node->inputs[0]))
-        return false;
-    const int64_t *perm = thaw_node_ints(node, "perm", &count);
-    return count == RANK && memcmp(perm, wanted, RANK * sizeof *perm) == 0;
+    return thaw_transpose_is(node, wanted, RANK) && thaw_value_is_image(node->inputs[0]);
 }
 
 /* NULL: of no region. */
@@ -86,7 +69,7 @@ static bool is_turned(const turner *t, const thaw_value *value)
 
 static bool is_product(const thaw_node *node)
 {
-    return thaw_node_is(node, "MatMul") && is_fixed(node->inputs[1]) && node->inputs[1]->shape.rank == 2;
+    return thaw_node_is(node, "MatMul") && thaw_value_is_fixed(node->inputs[1]) && node->inputs[1]->shape.rank == 2;
 }
 
 static bool is_normalization(const thaw_node *node)
@@ -98,7 +81,7 @@ static bool is_normalization(const thaw_node *node)
     for (size_t i = 1; i < node->output_count; i++)
         if (node->outputs[i] && node->outputs[i]->uses)
             return false;
-    return is_fixed(node->inputs[1]) && (!shift || is_fixed(shift));
+    return thaw_value_is_fixed(node->inputs[1]) && (!shift || thaw_value_is_fixed(shift));
 }
 
 static bool is_function(const thaw_node *node)
@@ -113,7 +96,8 @@ static bool is_arithmetic(const turner *t, const thaw_node *node)
     if (node->op->infer != thaw_binary_infer || thaw_node_opset(node) < 7)
         return false;
     for (size_t i = 0; i < 2; i++)
-        if (!place_of(t, node->inputs[i]) && (!is_fixed(node->inputs[i]) || node->inputs[i]->shape.rank > RANK))
+        if (!place_of(t, node->inputs[i]) &&
+            (!thaw_value_is_fixed(node->inputs[i]) || node->inputs[i]->shape.rank > RANK))
             return false;
     return true;
 }
@@ -121,7 +105,7 @@ static bool is_arithmetic(const turner *t, const thaw_node *node)
 /* Could it have the channels of its inputs first? */
 static bool fits(const turner *t, const thaw_node *node)
 {
-    if (!is_image(node->outputs[0]))
+    if (!thaw_value_is_image(node->outputs[0]))
         return false;
     if (place_of(t, thaw_node_input(node, 0)) && (is_product(node) || is_normalization(node) || is_function(node)))
         return true;

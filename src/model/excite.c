@@ -167,12 +167,8 @@ static thaw_status add_gate(excitation *e, thaw_value *means, thaw_value *factor
         thaw_node_set_input(node, 2 + 2 * i, thaw_epilogue_own_input(layer, 2));
     }
     thaw_node_set_output_value(node, 0, factors);
-    size_t place = 0;
-    while (graph->nodes[place] != e->second)
-        place++;
-    graph->nodes[place] = node;
-    graph->nodes[graph->node_count - 1] = e->second;
-    e->first->removed = e->second->removed = true;
+    thaw_graph_replace(graph, e->second);
+    e->first->removed = true;
     return node->op->infer(node);
 }
 

@@ -18,17 +18,11 @@ static bool has_epilogue(const thaw_node *node)
     return node->epilogue.activation != THAW_LINEAR || node->epilogue.residual;
 }
 
-static bool is_fixed(const thaw_value *value)
-{
-    return value && value->constant && !value->trainable && !value->updated &&
-           thaw_dtype_is_float(value->constant->dtype);
-}
-
 /* A product with a matrix of weights. Others may be part of attention, which knows nothing of epilogues. */
 static bool is_linear(const thaw_node *node)
 {
     return thaw_node_is(node, "Gemm") ||
-           (thaw_node_is(node, "MatMul") && is_fixed(node->inputs[1]) && node->inputs[1]->shape.rank == 2);
+           (thaw_node_is(node, "MatMul") && thaw_value_is_fixed(node->inputs[1]) && node->inputs[1]->shape.rank == 2);
 }
 
 /* May an activation be its epilogue's? */
@@ -72,7 +66,7 @@ static thaw_status constant_input(const thaw_node *node, size_t index, thaw_tens
 {
     const thaw_value *value = thaw_node_input(node, index);
     *tensor = NULL;
-    if (!is_fixed(value))
+    if (!thaw_value_is_fixed(value))
         return THAW_OK;
     return thaw_tensor_to_float32(thaw_node_context(node), value->constant, tensor);
 }
@@ -285,14 +279,6 @@ static bool ready_before(const thaw_graph *graph, const thaw_value *value, size_
     return true;
 }
 
-static size_t position_of(const thaw_graph *graph, const thaw_node *node)
-{
-    size_t i = 0;
-    while (graph->nodes[i] != node)
-        i++;
-    return i;
-}
-
 /* Add(MatMul(x, weights), bias): the product adds it itself, where there is one number for each column, or for all. */
 static thaw_status fold_bias(thaw_node *add)
 {
@@ -300,7 +286,7 @@ static thaw_status fold_bias(thaw_node *add)
         thaw_node *product = sole_producer(add->inputs[side]);
         thaw_value *bias = add->inputs[1 - side];
         if (!thaw_node_is(product, "MatMul") || !is_linear(product) || has_epilogue(product) ||
-            product->input_count > 2 || !is_fixed(bias) ||
+            product->input_count > 2 || !thaw_value_is_fixed(bias) ||
             !thaw_shape_equal(&add->outputs[0]->shape, &add->inputs[side]->shape))
             continue;
         const int64_t count = bias->constant->count, columns = product->inputs[1]->shape.dims[1];
@@ -323,7 +309,7 @@ static thaw_status fold_addition(thaw_node *add)
         thaw_value *residual = add->inputs[1 - side];
         if ((!thaw_node_is(maker, "Conv") && !is_linear(maker)) || has_epilogue(maker) || residual->constant ||
             !thaw_shape_equal(&residual->shape, &add->inputs[side]->shape) ||
-            !ready_before(graph, residual, position_of(graph, maker)))
+            !ready_before(graph, residual, thaw_graph_position(graph, maker)))
             continue;
         THAW_TRY(widen_inputs(maker, 4));
         maker->inputs[3] = residual;

@@ -6,8 +6,7 @@
 
 static bool is_number(const thaw_value *value, double wanted)
 {
-    return value->constant && !value->trainable && !value->updated && value->constant->count == 1 &&
-           thaw_dtype_is_float(value->constant->dtype) &&
+    return thaw_value_is_fixed(value) && value->constant->count == 1 &&
            fabs(thaw_tensor_get(value->constant, 0) - wanted) < 1e-6 * fabs(wanted);
 }
 
@@ -73,12 +72,7 @@ static thaw_status join(thaw_graph *graph, const thaw_node *erf)
     thaw_node_set_input(gelu, 0, x);
     thaw_node_set_output_value(gelu, 0, last->outputs[0]);
     THAW_TRY(gelu->op->attributes(gelu));
-    size_t place = 0;
-    while (graph->nodes[place] != last)
-        place++;
-    graph->nodes[place] = gelu;
-    graph->nodes[graph->node_count - 1] = last;
-    last->removed = true;
+    thaw_graph_replace(graph, last);
     return gelu->op->infer(gelu);
 }
 

@@ -1,6 +1,7 @@
 #include "model/graph.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,6 +249,43 @@ void thaw_graph_count_uses(thaw_graph *graph)
 bool thaw_node_is(const thaw_node *node, const char *onnx_type)
 {
     return node && !node->removed && node->op->onnx_type && strcmp(node->op->onnx_type, onnx_type) == 0;
+}
+
+bool thaw_value_is_fixed(const thaw_value *value)
+{
+    return value && value->constant && !value->trainable && !value->updated &&
+           thaw_dtype_is_float(value->constant->dtype);
+}
+
+bool thaw_value_is_image(const thaw_value *value)
+{
+    return !value->constant && thaw_dtype_is_float(value->dtype) && value->shape.rank == 4 &&
+           thaw_shape_size(&value->shape) > 0 && thaw_shape_span(&value->shape, 1, 4) <= INT_MAX;
+}
+
+bool thaw_transpose_is(const thaw_node *node, const int64_t *perm, size_t rank)
+{
+    size_t count;
+    if (!thaw_node_is(node, "Transpose"))
+        return false;
+    const int64_t *given = thaw_node_ints(node, "perm", &count);
+    return count == rank && memcmp(given, perm, rank * sizeof *perm) == 0;
+}
+
+size_t thaw_graph_position(const thaw_graph *graph, const thaw_node *node)
+{
+    size_t i = 0;
+    while (graph->nodes[i] != node)
+        i++;
+    return i;
+}
+
+void thaw_graph_replace(thaw_graph *graph, thaw_node *old)
+{
+    const size_t last = graph->node_count - 1;
+    graph->nodes[thaw_graph_position(graph, old)] = graph->nodes[last];
+    graph->nodes[last] = old;
+    old->removed = true;
 }
 
 thaw_node *thaw_graph_sole_reader(const thaw_graph *graph, const thaw_value *value)

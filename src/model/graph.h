@@ -40,6 +40,17 @@ void thaw_graph_count_uses(thaw_graph *graph);
 bool thaw_node_is(const thaw_node *node, const char *onnx_type);
 /* The one node that reads `value`, as uses were counted; NULL where there are more, or the graph's output is it. */
 thaw_node *thaw_graph_sole_reader(const thaw_graph *graph, const thaw_value *value);
+/* Is there a value (NULL: no), a constant of floating-point numbers, that nothing changes? */
+bool thaw_value_is_fixed(const thaw_value *value);
+/* Activations [n, c, h, w], known at run time only, with at least one element and less than 2^31 in an image? */
+bool thaw_value_is_image(const thaw_value *value);
+/* A Transpose with dimension perm[i] of its input as dimension i, i < rank? */
+bool thaw_transpose_is(const thaw_node *node, const int64_t *perm, size_t rank);
+
+/* Where among the graph's nodes it stands. */
+size_t thaw_graph_position(const thaw_graph *graph, const thaw_node *node);
+/* The node that was added last gets the place of `old`, which is removed. */
+void thaw_graph_replace(thaw_graph *graph, thaw_node *old);
 /* Lets whoever reads `from` read `to` instead, graph outputs included. */
 void thaw_graph_redirect(thaw_graph *graph, const thaw_value *from, thaw_value *to);
 /* Marks nodes as removed whose outputs nobody reads, back to front, then frees removed nodes and values that are

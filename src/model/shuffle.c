@@ -3,7 +3,6 @@
 #include "model/bind.h"
 #include "ops/shared/channel_select.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +12,6 @@ typedef struct shuffle {
     int64_t groups, width; /* of channels, and how many in each */
     thaw_node *last;       /* the Split, or the second Reshape where there is none */
 } shuffle;
-
-static bool is_activation(const thaw_value *value)
-{
-    return !value->constant && thaw_dtype_is_float(value->dtype) && value->shape.rank == 4 &&
-           thaw_shape_size(&value->shape) > 0 && thaw_shape_span(&value->shape, 1, 4) <= INT_MAX;
-}
 
 /* A Concat or Split of channels, and no output is left out; both are of rank 4. */
 static bool is_along_channels(const thaw_node *node, const char *onnx_type)
@@ -32,12 +25,10 @@ static bool is_along_channels(const thaw_node *node, const char *onnx_type)
     return axis == 1 || axis == 1 - 4;
 }
 
-static bool swaps_groups(const thaw_node *transpose)
+static bool swaps_groups(const thaw_node *node)
 {
-    static const int64_t wanted[] = {0, 2, 1, 3, 4};
-    size_t count;
-    const int64_t *perm = thaw_node_ints(transpose, "perm", &count);
-    return count == sizeof wanted / sizeof *wanted && memcmp(perm, wanted, sizeof wanted) == 0;
+    static const int64_t perm[] = {0, 2, 1, 3, 4};
+    return thaw_transpose_is(node, perm, sizeof perm / sizeof *perm);
 }
 
 /* Is it [n, g, c / g, h, w] of x? */
@@ -57,7 +48,7 @@ static void find_inputs(thaw_value *x, shuffle *s)
     if (x->uses != 1 || !is_along_channels(concat, "Concat") || concat->input_count > THAW_CHANNEL_SELECT_INPUTS)
         return;
     for (size_t i = 0; i < concat->input_count; i++)
-        if (!is_activation(concat->inputs[i]))
+        if (!thaw_value_is_image(concat->inputs[i]))
             return;
     s->input_count = concat->input_count;
     memcpy(s->inputs, concat->inputs, concat->input_count * sizeof *concat->inputs);
@@ -67,11 +58,10 @@ static bool find_shuffle(const thaw_node *transpose, shuffle *s)
 {
     const thaw_value *grouped = transpose->inputs[0];
     thaw_node *after = thaw_graph_sole_reader(transpose->graph, transpose->outputs[0]);
-    if (!swaps_groups(transpose) || grouped->uses != 1 || !thaw_node_is(grouped->producer, "Reshape") ||
-        !thaw_node_is(after, "Reshape"))
+    if (grouped->uses != 1 || !thaw_node_is(grouped->producer, "Reshape") || !thaw_node_is(after, "Reshape"))
         return false;
     thaw_value *x = grouped->producer->inputs[0], *y = after->outputs[0];
-    if (!is_activation(x) || !is_grouped(&grouped->shape, &x->shape) || !thaw_shape_equal(&y->shape, &x->shape))
+    if (!thaw_value_is_image(x) || !is_grouped(&grouped->shape, &x->shape) || !thaw_shape_equal(&y->shape, &x->shape))
         return false;
     thaw_node *split = thaw_graph_sole_reader(y->producer->graph, y);
     s->groups = grouped->shape.dims[1];
@@ -84,9 +74,7 @@ static bool find_shuffle(const thaw_node *transpose, shuffle *s)
 /* Before its last node. */
 static void place_node(thaw_graph *graph, thaw_node *node, const thaw_node *last)
 {
-    size_t place = 0;
-    while (graph->nodes[place] != last)
-        place++;
+    const size_t place = thaw_graph_position(graph, last);
     memmove(&graph->nodes[place + 1], &graph->nodes[place], (graph->node_count - 1 - place) * sizeof *graph->nodes);
     graph->nodes[place] = node;
 }
@@ -135,7 +123,7 @@ thaw_status thaw_graph_join_shuffles(thaw_graph *graph)
     shuffle s;
     thaw_graph_count_uses(graph);
     for (size_t i = 0; i < graph->node_count; i++)
-        if (thaw_node_is(graph->nodes[i], "Transpose") && find_shuffle(graph->nodes[i], &s))
+        if (swaps_groups(graph->nodes[i]) && find_shuffle(graph->nodes[i], &s))
             THAW_TRY(join(graph, &s));
     thaw_graph_sweep(graph);
     return THAW_OK;

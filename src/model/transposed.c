@@ -59,7 +59,7 @@ static bool plan_axis(int64_t in, int64_t out, axis *a)
 
 static bool is_fixed(const thaw_value *value)
 {
-    return value->constant && !value->trainable && !value->updated && value->constant->dtype == THAW_FLOAT32;
+    return thaw_value_is_fixed(value) && value->constant->dtype == THAW_FLOAT32;
 }
 
 static bool read_plan(const thaw_node *node, plan *p)
