@@ -1,10 +1,10 @@
 /* ChannelNormalization: a LayerNormalization over axis 1 of [n, c, h, w]. Only channels_last makes it. */
 #include "ops/shared/channel_normalization.h"
 #include "ops/shared/normalization.h"
+#include "ops/shared/weights.h"
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { X, SCALE, SHIFT };
 
@@ -49,23 +49,6 @@ static bool in_blocks(const channel_normalization *state)
     return state->block != 1 && state->block != THAW_BLOCK_ALL;
 }
 
-/* A constant (NULL: zeros), with zeros up to a whole block. */
-static thaw_status pack(const thaw_node *node, const thaw_value *value, thaw_buffer **buffer)
-{
-    const channel_normalization *state = node->state;
-    const int64_t channels = state->rows.length;
-    const size_t count = (size_t)((channels + state->block - 1) / state->block * state->block);
-    float *packed;
-    THAW_TRY(thaw_allocate(thaw_node_context(node), count, sizeof *packed, &packed));
-    for (int64_t k = 0; value && k < channels; k++)
-        packed[k] = (float)thaw_tensor_get(value->constant, k);
-    thaw_status status = thaw_buffer_create(thaw_node_device(node), count * sizeof *packed, buffer);
-    if (status == THAW_OK)
-        status = thaw_buffer_write(*buffer, 0, packed, count * sizeof *packed);
-    free(packed);
-    return status;
-}
-
 static thaw_status prepare(thaw_node *node)
 {
     channel_normalization *state = node->state;
@@ -73,8 +56,9 @@ static thaw_status prepare(thaw_node *node)
     if (state->block == THAW_BLOCK_ALL)
         return thaw_normalization_prepare(node);
     if (in_blocks(state)) {
-        THAW_TRY(pack(node, node->inputs[SCALE], &state->scale));
-        THAW_TRY(pack(node, thaw_node_input(node, SHIFT), &state->shift));
+        const int64_t count = (state->rows.length + state->block - 1) / state->block * state->block;
+        THAW_TRY(thaw_weights_upload_padded(node, node->inputs[SCALE], count, &state->scale));
+        THAW_TRY(thaw_weights_upload_padded(node, thaw_node_input(node, SHIFT), count, &state->shift));
         snprintf(options, sizeof options, "-DBLOCK=%d", (int)state->block);
     } else if (thaw_node_input(node, SHIFT)) {
         snprintf(options, sizeof options, "-DSHIFT");

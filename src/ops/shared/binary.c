@@ -387,20 +387,19 @@ static thaw_status run_blocked(const thaw_node *node)
 }
 
 /* Where it costs as much as dozens of elements to start a work-item, each does RUN or more. */
-enum { NARROW = 4, RUN = 4096 };
+enum { RUN = 4096 };
 
 thaw_status thaw_binary_get(const thaw_node *node, thaw_binary *binary)
 {
     thaw_device *device = thaw_node_device(node);
     const bool runs = !thaw_items_are_cheap(device);
-    const int32_t width = thaw_device_width(device);
     const int64_t inner = extent_at(binary, 0);
     char options[96];
     const int length = snprintf(options, sizeof options, "-DARITHMETIC=%d -DA_INNER=%d -DB_INNER=%d -DACTIVATION=%d",
                                 (int)binary->arithmetic, (int)stride_at(binary, 0, 0), (int)stride_at(binary, 1, 0),
                                 (int)node->epilogue.activation);
     if (runs)
-        snprintf(options + length, sizeof options - (size_t)length, " -DBLOCK=%d", (int)(width > 1 ? width : NARROW));
+        snprintf(options + length, sizeof options - (size_t)length, " -DBLOCK=%d", (int)thaw_vector_width(device));
     binary->run = runs ? RUN : 0;
     binary->rows = inner > 0 && inner < RUN ? RUN / inner : 1;
     return thaw_kernel_get(device, "binary", runs ? "binary_runs" : "binary", options, &binary->kernel);

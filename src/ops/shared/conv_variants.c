@@ -1,4 +1,5 @@
 #include "ops/shared/conv_variants.h"
+#include "ops/shared/weights.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,15 +298,5 @@ const thaw_conv_variant *thaw_conv_choose(const thaw_conv_geometry *geometry, co
 
 thaw_status thaw_conv_pack_bias(const thaw_node *node, thaw_conv *conv, int64_t count)
 {
-    const thaw_value *bias = thaw_epilogue_own_input(node, 2);
-    const size_t bytes = (size_t)count * sizeof(float);
-    float *packed;
-    THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *packed, &packed));
-    for (int64_t i = 0; bias && bias->constant && i < conv->geometry.out_channels; i++)
-        packed[i] = (float)thaw_tensor_get(bias->constant, i);
-    thaw_status status = thaw_buffer_create(thaw_node_device(node), bytes, &conv->packed_bias);
-    if (status == THAW_OK)
-        status = thaw_buffer_write(conv->packed_bias, 0, packed, bytes);
-    free(packed);
-    return status;
+    return thaw_weights_upload_padded(node, thaw_epilogue_own_input(node, 2), count, &conv->packed_bias);
 }

@@ -95,20 +95,14 @@ thaw_status thaw_elementwise_fold(thaw_node *node)
 /* --- on the device --- */
 
 /* Vectors of a work-item where it costs as much as dozens of elements to start one. */
-enum { NARROW = 4, RUN = 64 };
-
-/* Of one vector. */
-static int32_t width(const thaw_device *device)
-{
-    const int32_t native = thaw_device_width(device);
-    return native > 1 ? native : NARROW;
-}
+enum { RUN = 64 };
 
 thaw_status thaw_elementwise_get(const thaw_node *node, thaw_elementwise *elementwise)
 {
     thaw_device *device = thaw_node_device(node);
     char options[48];
-    snprintf(options, sizeof options, "-DFUNCTION=%d -DBLOCK=%d", (int)elementwise->function, (int)width(device));
+    snprintf(options, sizeof options, "-DFUNCTION=%d -DBLOCK=%d", (int)elementwise->function,
+             (int)thaw_vector_width(device));
     if (node->inputs[0]->gradient)
         THAW_TRY(thaw_kernel_get(device, "elementwise", "elementwise_backward", options, &elementwise->backward));
     return thaw_kernel_get(device, "elementwise", "elementwise", options, &elementwise->kernel);
@@ -121,7 +115,7 @@ static thaw_range items(const thaw_node *node, int64_t *count, int64_t *each)
     const bool cheap = thaw_items_are_cheap(device);
     const thaw_shape stored = thaw_value_stored(node->outputs[0]);
     *count = thaw_shape_size(&stored);
-    *each = (int64_t)width(device) * (cheap ? 1 : RUN);
+    *each = (int64_t)thaw_vector_width(device) * (cheap ? 1 : RUN);
     thaw_range range = THAW_RANGE_1((*count + *each - 1) / *each);
     if (!cheap)
         range.local[0] = 1;

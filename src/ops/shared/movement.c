@@ -122,6 +122,12 @@ bool thaw_items_are_cheap(const thaw_device *device)
     return (wish && strcmp(wish, "plain") == 0) || strcmp(thaw_device_describe(device)->type, "cpu") != 0;
 }
 
+int32_t thaw_vector_width(const thaw_device *device)
+{
+    const int32_t native = thaw_device_width(device);
+    return native > 1 ? native : 4;
+}
+
 static void choose_tile(const thaw_device *device, thaw_mover *mover)
 {
     const thaw_move *move = &mover->move;

@@ -32,6 +32,8 @@ typedef struct thaw_mover {
 
 /* False where each work-item should do many elements: on CPUs, unless THAW_ALGORITHM is "plain". */
 bool thaw_items_are_cheap(const thaw_device *device);
+/* Numbers in a vector of kernels that are written with vectors: the device's, or 4 where it has none. */
+int32_t thaw_vector_width(const thaw_device *device);
 
 /* `accumulate` adds to what is in the target: no element may be written twice then. THAW_ERR_SIZE,
  * THAW_ERR_COMPILE. */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 /* Work-items that share a row, where they are cheap; vectors are as long as the device likes, or this. */
-enum { LANES = 32, NARROW = 4 };
+enum { LANES = 32 };
 
 enum { X, SCALE, SHIFT };
 
@@ -34,12 +34,6 @@ thaw_status thaw_normalization_infer(thaw_node *node)
     return thaw_node_set_output(node, 0, x->dtype, &x->shape);
 }
 
-static int64_t vector_width(const thaw_node *node)
-{
-    const int32_t width = thaw_device_width(thaw_node_device(node));
-    return width > 1 ? width : NARROW;
-}
-
 static bool has_gradient(const thaw_node *node, size_t index)
 {
     const thaw_value *value = thaw_node_input(node, index);
@@ -51,7 +45,7 @@ static thaw_status get_kernel(const thaw_node *node, const char *name, bool back
     const thaw_normalization *state = node->state;
     thaw_device *device = thaw_node_device(node);
     char options[80];
-    snprintf(options, sizeof options, "-DBLOCK=%d -DLANES=%d%s%s%s%s", (int)vector_width(node),
+    snprintf(options, sizeof options, "-DBLOCK=%d -DLANES=%d%s%s%s%s", (int)thaw_vector_width(device),
              thaw_items_are_cheap(device) ? LANES : 1, state->inner == 1 ? " -DEACH" : "",
              thaw_node_input(node, SHIFT) ? " -DSHIFT" : "", has_gradient(node, X) ? " -DDX" : "",
              backward ? " -DBACKWARD" : "");
@@ -122,7 +116,7 @@ static bool adds(const thaw_node *node, size_t index)
 static int64_t parameter_items(const thaw_node *node)
 {
     const thaw_normalization *state = node->state;
-    const int64_t width = state->inner == 1 ? vector_width(node) : 1;
+    const int64_t width = state->inner == 1 ? thaw_vector_width(thaw_node_device(node)) : 1;
     return (parameter_count(state) + width - 1) / width;
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Work-items that share a row, where they are cheap; where they are not, each does rows of about as many elements. */
-enum { LANES = 32, ELEMENTS = 4096, NARROW = 4 };
+enum { LANES = 32, ELEMENTS = 4096 };
 
 thaw_status thaw_softmax_attributes(thaw_node *node, bool log)
 {
@@ -44,11 +44,10 @@ static thaw_status get_kernel(const thaw_node *node, const char *program, thaw_k
 {
     const thaw_softmax *state = node->state;
     thaw_device *device = thaw_node_device(node);
-    const int32_t width = thaw_device_width(device);
     char name[32], options[48] = "";
     snprintf(name, sizeof name, "%s%s", program, in_rows(state) ? "_rows" : "");
     if (in_rows(state))
-        snprintf(options, sizeof options, "-DBLOCK=%d -DLANES=%d", (int)(width > 1 ? width : NARROW),
+        snprintf(options, sizeof options, "-DBLOCK=%d -DLANES=%d", (int)thaw_vector_width(device),
                  thaw_items_are_cheap(device) ? LANES : 1);
     if (state->log)
         snprintf(options + strlen(options), sizeof options - strlen(options), " -DLOG");

@@ -1,6 +1,7 @@
 #include "ops/shared/weights.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/context.h"
 
@@ -73,5 +74,20 @@ thaw_status thaw_weights_upload(const thaw_node *node, const thaw_value *value, 
     if (status == THAW_OK)
         status = thaw_buffer_write(*buffer, 0, tensor->data, tensor->bytes);
     thaw_tensor_release(&tensor);
+    return status;
+}
+
+thaw_status thaw_weights_upload_padded(const thaw_node *node, const thaw_value *value, int64_t count,
+                                       thaw_buffer **buffer)
+{
+    const size_t bytes = (size_t)count * sizeof(float);
+    float *padded;
+    THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *padded, &padded));
+    for (int64_t i = 0; value && value->constant && i < value->constant->count; i++)
+        padded[i] = (float)thaw_tensor_get(value->constant, i);
+    thaw_status status = thaw_buffer_create(thaw_node_device(node), bytes, buffer);
+    if (status == THAW_OK)
+        status = thaw_buffer_write(*buffer, 0, padded, bytes);
+    free(padded);
     return status;
 }

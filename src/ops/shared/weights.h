@@ -22,5 +22,8 @@ THAW_MUST_CHECK thaw_status thaw_weights_pack(thaw_node *node, bool transposed, 
 thaw_precision thaw_weights_precision(const thaw_node *node);
 /* For prepare: a constant as float32, as it stands. */
 THAW_MUST_CHECK thaw_status thaw_weights_upload(const thaw_node *node, const thaw_value *value, thaw_buffer **buffer);
+/* The same with zeros behind it, `count` numbers in all; zeros alone where it is NULL or no constant. */
+THAW_MUST_CHECK thaw_status thaw_weights_upload_padded(const thaw_node *node, const thaw_value *value, int64_t count,
+                                                       thaw_buffer **buffer);
 
 #endif
