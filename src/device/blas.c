@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "device/chain.h"
 #include "device/gemm_packed.h"
 
@@ -55,23 +56,18 @@ static thaw_status run_plain(thaw_device *device, const thaw_gemm *g)
                               THAW_BUFFER(g->c), THAW_LONG(g->c_offset), THAW_LONG(g->c_stride));
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* A B^T with both operands as they stand. Tiles as many registers have room for: NEON and AVX-512 have 32, AVX2 16. */
 static thaw_status run_dot(thaw_device *device, const thaw_gemm *g)
 {
     const int32_t likes = thaw_device_width(device), width = likes > 1 ? likes : 4;
-    const int64_t tile_m = 4, tile_n = width == 8 ? 2 : 4, strips = divide_up(g->n, tile_n);
-    const int64_t parts = divide_up((int64_t)device->info.compute_units * DOT_ITEMS_PER_UNIT, strips);
-    const int64_t rows = divide_up(divide_up(g->m, parts), tile_m) * tile_m;
+    const int64_t tile_m = 4, tile_n = width == 8 ? 2 : 4, strips = thaw_divide_up(g->n, tile_n);
+    const int64_t parts = thaw_divide_up((int64_t)device->info.compute_units * DOT_ITEMS_PER_UNIT, strips);
+    const int64_t rows = thaw_divide_up(thaw_divide_up(g->m, parts), tile_m) * tile_m;
     char options[64];
     thaw_kernel *kernel;
     snprintf(options, sizeof options, "-DWIDTH=%d -DTILE_M=%d -DTILE_N=%d", (int)width, (int)tile_m, (int)tile_n);
     THAW_TRY(thaw_kernel_get(device, "gemm_dot", "gemm_dot", options, &kernel));
-    const thaw_range range = {{(size_t)strips, (size_t)divide_up(g->m, rows), 1}, {1, 1, 1}};
+    const thaw_range range = {{(size_t)strips, (size_t)thaw_divide_up(g->m, rows), 1}, {1, 1, 1}};
     return thaw_kernel_launch(kernel, range, THAW_INT(g->m), THAW_INT(g->n), THAW_INT(g->k), THAW_FLOAT(g->alpha),
                               THAW_BUFFER(g->a), THAW_LONG(g->a_offset), THAW_LONG(g->a_stride), THAW_BUFFER(g->b),
                               THAW_LONG(g->b_offset), THAW_LONG(g->b_stride), THAW_FLOAT(g->beta), THAW_BUFFER(g->c),

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "device/device_private.h"
 
 /* Rows of op(A) or columns of op(B) that are packed at a time: scratch memory is bounded, to 16 MiB for each operand.
@@ -48,11 +49,6 @@ static int64_t most_steps(tile t)
     return t.panel_bytes / (int64_t)sizeof(float) / t.columns;
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -83,10 +79,10 @@ static thaw_status pack(thaw_device *device, const block *b, const thaw_buffer *
     const int64_t offset = b->offset + (b->along ? b->lane * b->stride + b->first : b->first * b->stride + b->lane);
     THAW_TRY(get_kernel(device, b->along ? "pack_along" : "pack_across", b->options, &kernel));
     if (b->along)
-        return thaw_kernel_launch(kernel, items(divide_up(b->lanes, b->width), 1), THAW_BUFFER(packed),
+        return thaw_kernel_launch(kernel, items(thaw_divide_up(b->lanes, b->width), 1), THAW_BUFFER(packed),
                                   THAW_LONG(packed_offset), THAW_LONG(stride), THAW_BUFFER(b->from), THAW_LONG(offset),
                                   THAW_LONG(b->stride), THAW_INT(b->lanes), THAW_INT(b->depth));
-    return thaw_kernel_launch(kernel, items(divide_up(b->depth, PACKED_ROWS), 1), THAW_BUFFER(packed),
+    return thaw_kernel_launch(kernel, items(thaw_divide_up(b->depth, PACKED_ROWS), 1), THAW_BUFFER(packed),
                               THAW_LONG(packed_offset), THAW_LONG(stride), THAW_INT(b->width), THAW_BUFFER(b->from),
                               THAW_LONG(offset), THAW_LONG(b->stride), THAW_INT(b->lanes), THAW_INT(b->depth),
                               THAW_INT(PACKED_ROWS));
@@ -95,7 +91,7 @@ static thaw_status pack(thaw_device *device, const block *b, const thaw_buffer *
 /* So many elements at a time that no part is much smaller than the others. */
 static int64_t even_part(int64_t whole, int64_t most, int64_t multiple)
 {
-    return divide_up(divide_up(whole, divide_up(whole, most)), multiple) * multiple;
+    return thaw_divide_up(thaw_divide_up(whole, thaw_divide_up(whole, most)), multiple) * multiple;
 }
 
 /* How a product is cut up, and where its operands are packed. */
@@ -117,8 +113,8 @@ static int64_t rows_at_once(const thaw_device *device, int64_t rows, int64_t str
 {
     const tile t = tile_of(device);
     const int64_t cached = t.block_bytes / (int64_t)sizeof(float) / depth;
-    const int64_t parts = divide_up((int64_t)device->info.compute_units * ITEMS_PER_UNIT, strips);
-    return even_part(rows, smaller(cached > 0 ? cached : 1, divide_up(rows, parts)), t.rows);
+    const int64_t parts = thaw_divide_up((int64_t)device->info.compute_units * ITEMS_PER_UNIT, strips);
+    return even_part(rows, smaller(cached > 0 ? cached : 1, thaw_divide_up(rows, parts)), t.rows);
 }
 
 /* Rows [row, row + rows) of C in the columns of `b`, over the steps of `b`. */
@@ -132,10 +128,10 @@ static thaw_status multiply_rows(thaw_device *device, const thaw_gemm *g, const 
         THAW_TRY(pack(device, &a, p->a, 0, a.depth * t.rows));
     const int64_t a_row = p->packs_a || g->transpose_a ? 1 : g->a_stride;
     const int64_t a_step = p->packs_a ? t.rows : g->transpose_a ? g->a_stride : 1;
-    const int64_t strips = divide_up(b->lanes, t.columns), at_once = rows_at_once(device, rows, strips, b->depth);
+    const int64_t strips = thaw_divide_up(b->lanes, t.columns), at_once = rows_at_once(device, rows, strips, b->depth);
     THAW_TRY(get_kernel(device, "gemm_packed", a_step == 1 && p->packs_b ? "-DPANELS" : "", &kernel));
     return thaw_kernel_launch(
-        kernel, items(strips, divide_up(rows, at_once)), THAW_INT(rows), THAW_INT(b->lanes), THAW_INT(b->depth),
+        kernel, items(strips, thaw_divide_up(rows, at_once)), THAW_INT(rows), THAW_INT(b->lanes), THAW_INT(b->depth),
         THAW_FLOAT(g->alpha), THAW_BUFFER(p->packs_a ? p->a : g->a),
         THAW_LONG(p->packs_a ? 0 : g->a_offset + row * a_row + b->first * a_step),
         THAW_LONG(p->packs_a ? a.depth * t.rows : t.rows * a_row), THAW_LONG(a_row), THAW_LONG(a_step),
@@ -233,11 +229,11 @@ thaw_status thaw_gemm_pack(thaw_device *device, const float *b, bool transpose_b
     const size_t element = precision == THAW_PRECISION_FP16 ? 2 : sizeof(float);
     const int32_t width = tile_of(device).columns;
     const int64_t row = transpose_b ? k : n, rows = transpose_b ? n : k;
-    const int64_t at_once = divide_up(divide_up(PIECE_BYTES / (int64_t)sizeof(float), row), width) * width;
+    const int64_t at_once = thaw_divide_up(thaw_divide_up(PIECE_BYTES / (int64_t)sizeof(float), row), width) * width;
     thaw_buffer *piece;
     *panels = NULL;
     THAW_TRY(thaw_buffer_create(device, (size_t)(smaller(at_once, rows) * row) * sizeof(float), &piece));
-    thaw_status status = thaw_buffer_create(device, (size_t)(divide_up(n, width) * width * k) * element, panels);
+    thaw_status status = thaw_buffer_create(device, (size_t)(thaw_divide_up(n, width) * width * k) * element, panels);
     if (status == THAW_OK)
         status = pack_pieces(device, b, transpose_b, n, k, precision, piece, *panels);
     if (status != THAW_OK)
@@ -271,7 +267,7 @@ static thaw_status run_rows(thaw_device *device, const thaw_gemm *g, thaw_precis
     const int64_t rows = at_once == 1 ? 1 : even_part(at_once, t.rows, 2); /* few programs for many counts */
     THAW_TRY(get_finishing(device, "gemm_rows", rows, precision, finish, &kernel));
     for (int64_t row = 0; row < g->m; row += at_once)
-        THAW_TRY(thaw_kernel_launch(kernel, items(divide_up(g->n, t.columns), 1), THAW_INT(row),
+        THAW_TRY(thaw_kernel_launch(kernel, items(thaw_divide_up(g->n, t.columns), 1), THAW_INT(row),
                                     THAW_INT(smaller(row + at_once, g->m)), THAW_INT(g->n), THAW_INT(g->k),
                                     THAW_BUFFER(g->a), THAW_BUFFER(g->b), FINISH_ARGUMENTS(g, finish),
                                     THAW_BUFFER(g->c)));
@@ -284,14 +280,14 @@ static thaw_status run_tiles(thaw_device *device, const thaw_gemm *g, thaw_preci
 {
     thaw_kernel *kernel;
     const tile t = tile_of(device);
-    const int64_t strips = divide_up(g->n, t.columns), depth = even_part(g->k, most_steps(t), 1);
+    const int64_t strips = thaw_divide_up(g->n, t.columns), depth = even_part(g->k, most_steps(t), 1);
     const int64_t at_once = rows_at_once(device, g->m, strips, depth);
     THAW_TRY(get_finishing(device, "gemm_panels", t.rows, precision, finish, &kernel));
     for (int64_t first = 0; first < g->k; first += depth)
-        THAW_TRY(thaw_kernel_launch(kernel, items(strips, divide_up(g->m, at_once)), THAW_INT(g->m), THAW_INT(g->n),
-                                    THAW_INT(g->k), THAW_INT(first), THAW_INT(smaller(depth, g->k - first)),
-                                    THAW_BUFFER(g->a), THAW_BUFFER(g->b), FINISH_ARGUMENTS(g, finish),
-                                    THAW_BUFFER(g->c), THAW_INT(at_once)));
+        THAW_TRY(thaw_kernel_launch(kernel, items(strips, thaw_divide_up(g->m, at_once)), THAW_INT(g->m),
+                                    THAW_INT(g->n), THAW_INT(g->k), THAW_INT(first),
+                                    THAW_INT(smaller(depth, g->k - first)), THAW_BUFFER(g->a), THAW_BUFFER(g->b),
+                                    FINISH_ARGUMENTS(g, finish), THAW_BUFFER(g->c), THAW_INT(at_once)));
     return THAW_OK;
 }
 

@@ -35,11 +35,6 @@ static int64_t rows_at_once(int32_t width)
     return width == 16 ? 12 : width == 8 ? 6 : 8;
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static thaw_status prepare(thaw_node *node)
 {
     thaw_attention *state = node->state;
@@ -47,8 +42,8 @@ static thaw_status prepare(thaw_node *node)
     const int64_t step = state->keys > width && state->width > width ? 2 * width : width;
     char options[160];
     snprintf(options, sizeof options, "-DBLOCK=%d -DROWS=%d -DSTEP=%d -DKEY_STRIPS=%d -DWIDTH_STRIPS=%d -DDEPTH=%d%s",
-             (int)width, (int)rows_at_once(width), (int)step, (int)divide_up(state->keys, step),
-             (int)divide_up(state->width, step), (int)state->depth, state->period ? " -DBIAS" : "");
+             (int)width, (int)rows_at_once(width), (int)step, (int)thaw_divide_up(state->keys, step),
+             (int)thaw_divide_up(state->width, step), (int)state->depth, state->period ? " -DBIAS" : "");
     return thaw_kernel_get(thaw_node_device(node), "attention", "attention", options, &state->kernel);
 }
 
@@ -58,9 +53,9 @@ static int64_t part_of(const thaw_node *node)
     const thaw_attention *state = node->state;
     const thaw_device *device = thaw_node_device(node);
     const int64_t items = ITEMS_PER_UNIT * (int64_t)thaw_device_describe(device)->compute_units;
-    const int64_t parts = thaw_device_ends_loops(device) ? state->rows : divide_up(items, state->stack);
+    const int64_t parts = thaw_device_ends_loops(device) ? state->rows : thaw_divide_up(items, state->stack);
     const int64_t rows = rows_at_once(thaw_device_width(device));
-    return divide_up(divide_up(state->rows, parts), rows) * rows;
+    return thaw_divide_up(thaw_divide_up(state->rows, parts), rows) * rows;
 }
 
 #define PLACE(place)                                                                                                   \
@@ -71,7 +66,7 @@ static thaw_status forward(thaw_node *node)
     const thaw_attention *state = node->state;
     const int64_t part = part_of(node);
     const thaw_attention_place keys = {state->k.offset, state->k.outer, state->k.inner, state->k.column, 0};
-    thaw_range range = THAW_RANGE_2(divide_up(state->rows, part), state->stack);
+    thaw_range range = THAW_RANGE_2(thaw_divide_up(state->rows, part), state->stack);
     range.local[0] = 1;
     return thaw_kernel_launch(state->kernel, range, THAW_BUFFER(node->outputs[0]->buffer),
                               THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(node->inputs[1]->buffer),

@@ -5,17 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* How many work-items share an image. */
 static int64_t runs(const thaw_node *node, const thaw_channel_gate *gate)
 {
     const int64_t cores = (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const int64_t blocks = divide_up(gate->layers[1].width, gate->block);
-    const int64_t wanted = divide_up(cores, node->outputs[0]->shape.dims[0]);
+    const int64_t blocks = thaw_divide_up(gate->layers[1].width, gate->block);
+    const int64_t wanted = thaw_divide_up(cores, node->outputs[0]->shape.dims[0]);
     return wanted < blocks ? wanted : blocks;
 }
 
@@ -36,7 +31,7 @@ static thaw_status infer(thaw_node *node)
 static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
 {
     thaw_channel_gate *gate = node->state;
-    const int64_t blocks = divide_up(gate->layers[0].depth, block) + divide_up(gate->layers[0].width, block);
+    const int64_t blocks = thaw_divide_up(gate->layers[0].depth, block) + thaw_divide_up(gate->layers[0].width, block);
     gate->block = wanted[0] = block;
     node->packs_weights = true;
     node->scratch_bytes = (size_t)(node->outputs[0]->shape.dims[0] * runs(node, gate) * blocks * block) * sizeof(float);
@@ -55,7 +50,7 @@ static thaw_status pack(const thaw_node *node, const thaw_tensor *tensor, const 
                         int64_t padded_depth, thaw_buffer **buffer)
 {
     const int64_t block = ((const thaw_channel_gate *)node->state)->block;
-    const int64_t count = divide_up(layer->width, block) * block * padded_depth;
+    const int64_t count = thaw_divide_up(layer->width, block) * block * padded_depth;
     float *packed;
     THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)count, sizeof *packed, &packed));
     for (int64_t k = 0; tensor && k < layer->width; k++)
@@ -74,7 +69,7 @@ static thaw_status prepare(thaw_node *node)
     for (size_t i = 0; i < 2; i++) {
         thaw_gate_layer *layer = &gate->layers[i];
         const thaw_value *bias = node->inputs[2 + 2 * i];
-        const int64_t padded = divide_up(layer->depth, gate->block) * gate->block;
+        const int64_t padded = thaw_divide_up(layer->depth, gate->block) * gate->block;
         THAW_TRY(pack(node, node->inputs[1 + 2 * i]->constant, layer, layer->depth, padded, &layer->weight));
         THAW_TRY(pack(node, bias ? bias->constant : NULL, layer, 1, 1, &layer->bias));
     }
@@ -88,8 +83,8 @@ static thaw_status forward(thaw_node *node)
     const thaw_channel_gate *gate = node->state;
     const thaw_gate_layer *first = &gate->layers[0], *second = &gate->layers[1];
     const thaw_shape *x = &node->inputs[0]->shape;
-    const int64_t blocks = divide_up(second->width, gate->block), run = divide_up(blocks, runs(node, gate));
-    thaw_range range = THAW_RANGE_2(divide_up(blocks, run), x->dims[0]);
+    const int64_t blocks = thaw_divide_up(second->width, gate->block), run = thaw_divide_up(blocks, runs(node, gate));
+    thaw_range range = THAW_RANGE_2(thaw_divide_up(blocks, run), x->dims[0]);
     range.local[0] = 1;
     return thaw_kernel_launch(
         gate->kernel, range, THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(node->inputs[0]->buffer),
@@ -97,7 +92,8 @@ static thaw_status forward(thaw_node *node)
         THAW_BUFFER(second->weight), THAW_BUFFER(second->bias), THAW_FLOAT(first->epilogue.alpha),
         THAW_FLOAT(first->epilogue.beta), THAW_FLOAT(second->epilogue.alpha), THAW_FLOAT(second->epilogue.beta),
         THAW_FLOAT(gate->scale), THAW_INT(x->rank == 4 ? 1 : x->dims[1]),
-        THAW_INT(divide_up(first->depth, gate->block)), THAW_INT(divide_up(first->width, gate->block)), THAW_INT(run));
+        THAW_INT(thaw_divide_up(first->depth, gate->block)), THAW_INT(thaw_divide_up(first->width, gate->block)),
+        THAW_INT(run));
 }
 
 static void release(thaw_node *node)

@@ -56,7 +56,7 @@ static thaw_status prepare(thaw_node *node)
     if (state->block == THAW_BLOCK_ALL)
         return thaw_normalization_prepare(node);
     if (in_blocks(state)) {
-        const int64_t count = (state->rows.length + state->block - 1) / state->block * state->block;
+        const int64_t count = thaw_divide_up(state->rows.length, state->block) * state->block;
         THAW_TRY(thaw_weights_upload_padded(node, node->inputs[SCALE], count, &state->scale));
         THAW_TRY(thaw_weights_upload_padded(node, thaw_node_input(node, SHIFT), count, &state->shift));
         snprintf(options, sizeof options, "-DBLOCK=%d", (int)state->block);
@@ -91,7 +91,7 @@ static thaw_status forward(thaw_node *node)
     const size_t count = sizeof arguments / sizeof *arguments;
     if (!in_blocks(state))
         return thaw_kernel_run(state->kernel, THAW_RANGE_2(pixels, shape->dims[0]), arguments, count - 1);
-    return thaw_kernel_run_pieces(state->kernel, THAW_PIECES((pixels + RUN - 1) / RUN, 1, shape->dims[0]), arguments,
+    return thaw_kernel_run_pieces(state->kernel, THAW_PIECES(thaw_divide_up(pixels, RUN), 1, shape->dims[0]), arguments,
                                   count);
 }
 

@@ -117,8 +117,8 @@ static thaw_status forward(thaw_node *node)
         return thaw_kernel_run(state->kernel, THAW_RANGE_2(shape->dims[1] * pixels, shape->dims[0]), arguments,
                                count - 1);
     const thaw_shape stored = thaw_value_stored(node->outputs[0]);
-    return thaw_kernel_run_pieces(state->kernel, THAW_PIECES((pixels + RUN - 1) / RUN, stored.dims[1], stored.dims[0]),
-                                  arguments, count);
+    return thaw_kernel_run_pieces(
+        state->kernel, THAW_PIECES(thaw_divide_up(pixels, RUN), stored.dims[1], stored.dims[0]), arguments, count);
 }
 
 static void release(thaw_node *node)

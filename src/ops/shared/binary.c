@@ -430,8 +430,7 @@ thaw_status thaw_binary_run(const thaw_binary *binary, const thaw_epilogue *epil
     }
     if (!binary->run)
         return thaw_kernel_run(binary->kernel, THAW_RANGE_3(inner, next, rest), arguments, BEFORE + DIMENSIONS);
-    thaw_range range =
-        THAW_RANGE_3((inner + binary->run - 1) / binary->run, (next + binary->rows - 1) / binary->rows, rest);
+    thaw_range range = THAW_RANGE_3(thaw_divide_up(inner, binary->run), thaw_divide_up(next, binary->rows), rest);
     range.local[0] = 1;
     arguments[BEFORE + DIMENSIONS] = THAW_LONG(inner);
     arguments[BEFORE + DIMENSIONS + 1] = THAW_LONG(binary->run);

@@ -15,11 +15,6 @@
 #define MOST_TRIPLE_TAPS  9 /* with three blocks of output channels at a time */
 #define GEOMETRY          9
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -64,10 +59,10 @@ static void plan_parts(const thaw_node *node, thaw_conv_gradient *gradient, int6
     const int64_t units = (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
     const int64_t bytes =
         geometry->n * geometry->in_channels * geometry->in[1] * geometry->in[2] * (int64_t)sizeof(float);
-    const int64_t wanted = larger(divide_up(bytes, CACHED_BYTES), divide_up(ITEMS_PER_CORE * units, items));
+    const int64_t wanted = larger(thaw_divide_up(bytes, CACHED_BYTES), thaw_divide_up(ITEMS_PER_CORE * units, items));
     const int64_t most = PARTS_LIMIT_BYTES / (int64_t)sizeof(float) / weight_count(geometry);
     const int64_t parts = larger(1, smaller(smaller(wanted, most), rows));
-    gradient->parts = divide_up(rows, divide_up(rows, parts)); /* none is empty */
+    gradient->parts = thaw_divide_up(rows, thaw_divide_up(rows, parts)); /* none is empty */
     if (gradient->parts > 1)
         gradient->scratch_bytes = (size_t)(gradient->parts * weight_count(geometry)) * sizeof(float);
 }
@@ -115,17 +110,17 @@ static int64_t convenient_width(const thaw_conv_geometry *geometry)
 static tiling cut(const thaw_conv_geometry *geometry)
 {
     const int64_t block = geometry->out_block, group_in = geometry->in_channels / geometry->groups;
-    const int64_t out_blocks = divide_up(geometry->out_channels / geometry->groups, block);
+    const int64_t out_blocks = thaw_divide_up(geometry->out_channels / geometry->groups, block);
     tiling t = {.lanes = block > 4 ? block / 2 : block, .pointwise = true};
     t.stack = out_blocks % 3 == 0 && taps(geometry) <= MOST_TRIPLE_TAPS ? 3 : smaller(2, out_blocks);
-    t.stacks = divide_up(out_blocks, t.stack);
+    t.stacks = thaw_divide_up(out_blocks, t.stack);
     for (int axis = 0; axis < THAW_CONV_AXES; axis++)
         t.pointwise = t.pointwise && geometry->kernel[axis] == 1 && geometry->stride[axis] == 1 &&
                       geometry->in[axis] == geometry->out[axis];
     t.width = t.pointwise ? convenient_width(geometry) : geometry->out[2];
     t.rows = geometry->n * thaw_conv_pixels(geometry) / t.width;
-    t.spread = t.pointwise ? smaller(MOST_SPREAD, divide_up(group_in, t.lanes)) : 1;
-    t.items = divide_up(group_in, t.spread * t.lanes);
+    t.spread = t.pointwise ? smaller(MOST_SPREAD, thaw_divide_up(group_in, t.lanes)) : 1;
+    t.items = thaw_divide_up(group_in, t.spread * t.lanes);
     return t;
 }
 
@@ -169,11 +164,11 @@ static thaw_status tiled_run(const thaw_node *node, const thaw_conv_gradient *gr
         flat.in[1] = flat.out[1] = thaw_conv_pixels(geometry) / t.width;
         flat.in[2] = flat.out[2] = t.width;
     }
-    const int64_t run = divide_up(t.rows, gradient->parts);
-    const size_t *const pieces = THAW_PIECES(t.items, t.stacks * geometry->groups, divide_up(t.rows, run));
+    const int64_t run = thaw_divide_up(t.rows, gradient->parts);
+    const size_t *const pieces = THAW_PIECES(t.items, t.stacks * geometry->groups, thaw_divide_up(t.rows, run));
     thaw_argument arguments[10 + GEOMETRY] = {[4] = THAW_INT(t.rows),
                                               THAW_INT(run),
-                                              THAW_INT(divide_up(CHUNK_PIXELS, t.width)),
+                                              THAW_INT(thaw_divide_up(CHUNK_PIXELS, t.width)),
                                               THAW_INT(geometry->groups),
                                               THAW_INT(geometry->in_channels / geometry->groups),
                                               THAW_INT(geometry->out_channels / geometry->groups)};
@@ -189,7 +184,7 @@ static int64_t image_patch(const thaw_conv_geometry *geometry)
 
 static int64_t image_stack(const thaw_conv_geometry *geometry)
 {
-    const int64_t blocks = divide_up(geometry->out_channels, geometry->out_block);
+    const int64_t blocks = thaw_divide_up(geometry->out_channels, geometry->out_block);
     return geometry->kernel[2] > 12 ? 1 : smaller(2, blocks);
 }
 
@@ -202,7 +197,7 @@ static bool image_fits(const thaw_conv_geometry *geometry)
 
 static int64_t image_stacks(const thaw_conv_geometry *geometry)
 {
-    return divide_up(divide_up(geometry->out_channels, geometry->out_block), image_stack(geometry));
+    return thaw_divide_up(thaw_divide_up(geometry->out_channels, geometry->out_block), image_stack(geometry));
 }
 
 static void image_plan(const thaw_node *node, thaw_conv_gradient *gradient)
@@ -226,8 +221,8 @@ static thaw_status image_prepare(const thaw_node *node, thaw_conv_gradient *grad
 static thaw_status image_run(const thaw_node *node, const thaw_conv_gradient *gradient, bool add)
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
-    const int64_t rows = geometry->n * geometry->out[1], run = divide_up(rows, gradient->parts);
-    const size_t *const pieces = THAW_PIECES(image_stacks(geometry), divide_up(rows, run), 1);
+    const int64_t rows = geometry->n * geometry->out[1], run = thaw_divide_up(rows, gradient->parts);
+    const size_t *const pieces = THAW_PIECES(image_stacks(geometry), thaw_divide_up(rows, run), 1);
     thaw_argument arguments[7 + GEOMETRY] = {[4] = THAW_INT(rows), THAW_INT(run), THAW_INT(geometry->out_channels)};
     return run_parts(node, gradient, add, pieces, geometry, arguments, sizeof arguments / sizeof *arguments);
 }
@@ -243,7 +238,7 @@ static bool depthwise_fits(const thaw_conv_geometry *geometry)
 
 static int64_t count_blocks(const thaw_conv_geometry *geometry)
 {
-    return divide_up(geometry->out_channels, geometry->out_block);
+    return thaw_divide_up(geometry->out_channels, geometry->out_block);
 }
 
 static void depthwise_plan(const thaw_node *node, thaw_conv_gradient *gradient)
@@ -265,8 +260,8 @@ static thaw_status depthwise_prepare(const thaw_node *node, thaw_conv_gradient *
 static thaw_status depthwise_run(const thaw_node *node, const thaw_conv_gradient *gradient, bool add)
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
-    const int64_t rows = geometry->n * geometry->out[1], run = divide_up(rows, gradient->parts);
-    const size_t *const pieces = THAW_PIECES(count_blocks(geometry), divide_up(rows, run), 1);
+    const int64_t rows = geometry->n * geometry->out[1], run = thaw_divide_up(rows, gradient->parts);
+    const size_t *const pieces = THAW_PIECES(count_blocks(geometry), thaw_divide_up(rows, run), 1);
     thaw_argument arguments[7 + GEOMETRY] = {[4] = THAW_INT(rows), THAW_INT(run), THAW_INT(geometry->out_channels)};
     return run_parts(node, gradient, add, pieces, geometry, arguments, sizeof arguments / sizeof *arguments);
 }

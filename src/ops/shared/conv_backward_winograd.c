@@ -23,11 +23,6 @@ typedef struct tiling {
     int64_t z_at, m_at, floats; /* where scratch memory holds what, see the kernels, and how much that is */
 } tiling;
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -36,13 +31,13 @@ static int64_t smaller(int64_t a, int64_t b)
 static tiling find_tiling(const thaw_conv_geometry *geometry)
 {
     const int64_t block = geometry->out_block, group_floats = GROUP * block;
-    tiling t = {.rows = divide_up(geometry->out[1], TILE),
-                .columns = divide_up(geometry->out[2], TILE),
-                .in_blocks = divide_up(geometry->in_channels, block),
-                .out_blocks = divide_up(geometry->out_channels, block)};
+    tiling t = {.rows = thaw_divide_up(geometry->out[1], TILE),
+                .columns = thaw_divide_up(geometry->out[2], TILE),
+                .in_blocks = thaw_divide_up(geometry->in_channels, block),
+                .out_blocks = thaw_divide_up(geometry->out_channels, block)};
     t.tiles = geometry->n * t.rows * t.columns;
-    t.groups = divide_up(t.tiles, GROUP);
-    t.stacks = divide_up(t.out_blocks, STACK);
+    t.groups = thaw_divide_up(t.tiles, GROUP);
+    t.stacks = thaw_divide_up(t.out_blocks, STACK);
     const int64_t most = CHUNK_BYTES / (int64_t)sizeof(float) / PRODUCTS / group_floats / (t.in_blocks + t.out_blocks);
     t.chunk = smaller(t.groups, most ? most : 1);
     t.z_at = PRODUCTS * t.chunk * t.in_blocks * GROUP;

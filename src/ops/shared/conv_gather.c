@@ -9,11 +9,6 @@
 #define ELEMENT_LIMIT ((int64_t)1 << 30)
 #define GEOMETRY      12
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static void geometry_arguments(const thaw_conv_geometry *g, thaw_argument arguments[GEOMETRY])
 {
     const int64_t *const sizes[] = {g->in, g->out, g->kernel, g->stride, g->dilation, g->pad};
@@ -64,10 +59,10 @@ typedef struct tiling {
 static tiling cut(const thaw_conv_geometry *geometry)
 {
     const int64_t block = geometry->in_block;
-    tiling t = {.in_blocks = divide_up(geometry->in_channels / geometry->groups, block),
-                .out_blocks = divide_up(geometry->out_channels / geometry->groups, block)};
+    tiling t = {.in_blocks = thaw_divide_up(geometry->in_channels / geometry->groups, block),
+                .out_blocks = thaw_divide_up(geometry->out_channels / geometry->groups, block)};
     t.stack = thaw_conv_stack(t.in_blocks);
-    t.stacks = divide_up(t.in_blocks, t.stack);
+    t.stacks = thaw_divide_up(t.in_blocks, t.stack);
     t.tile = thaw_conv_tile(block, t.stack);
     return t;
 }
@@ -141,11 +136,11 @@ static thaw_status gather_run(const thaw_node *node, const thaw_conv_gradient *g
     const tiling t = cut(geometry);
     const thaw_buffer *packed;
     THAW_TRY(refresh_packed(node, gradient, &packing, &order, &packed));
-    const int64_t phase = geometry->n * divide_up(geometry->in[1], geometry->stride[1]) *
-                          divide_up(geometry->in[2], geometry->stride[2]); /* the largest one's elements */
+    const int64_t phase = geometry->n * thaw_divide_up(geometry->in[1], geometry->stride[1]) *
+                          thaw_divide_up(geometry->in[2], geometry->stride[2]); /* the largest one's elements */
     const int64_t run = t.tile * (thaw_device_ends_loops(thaw_node_device(node)) ? 1 : TILES_AT_ONCE);
-    thaw_range range =
-        THAW_RANGE_3(geometry->groups * t.stacks, divide_up(phase, run), geometry->stride[1] * geometry->stride[2]);
+    thaw_range range = THAW_RANGE_3(geometry->groups * t.stacks, thaw_divide_up(phase, run),
+                                    geometry->stride[1] * geometry->stride[2]);
     range.local[0] = 1;
     thaw_argument arguments[8 + GEOMETRY] = {
         THAW_BUFFER(node->inputs[0]->gradient),
@@ -177,7 +172,7 @@ static thaw_conv_packing depthwise_packing(const thaw_conv_geometry *geometry)
         .groups = 1,
         .group_in = 1,
         .group_out = geometry->in_channels,
-        .stacks = divide_up(geometry->in_channels, geometry->in_block),
+        .stacks = thaw_divide_up(geometry->in_channels, geometry->in_block),
         .width = geometry->in_block,
         .in_block = 1,
         .kernel_h = geometry->kernel[1],
@@ -219,8 +214,8 @@ static thaw_status depthwise_run(const thaw_node *node, const thaw_conv_gradient
     const thaw_conv_weight_order order = depthwise_order(geometry);
     const thaw_buffer *packed;
     THAW_TRY(refresh_packed(node, gradient, &packing, &order, &packed));
-    const int64_t rows = divide_up(PIXELS, geometry->in[2]);
-    thaw_range range = THAW_RANGE_3(divide_up(geometry->in[1], rows), packing.stacks, geometry->n);
+    const int64_t rows = thaw_divide_up(PIXELS, geometry->in[2]);
+    thaw_range range = THAW_RANGE_3(thaw_divide_up(geometry->in[1], rows), packing.stacks, geometry->n);
     range.local[0] = 1;
     thaw_argument arguments[5 + GEOMETRY] = {
         THAW_BUFFER(node->inputs[0]->gradient),

@@ -11,11 +11,6 @@
 #define NEAR       ((int64_t)1 << 28)
 #define MOST_SIDES (INT_MAX - 256) /* of a matrix: tiles may reach over it */
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 thaw_conv_strides thaw_conv_input_strides(const thaw_conv_geometry *geometry)
 {
     const int64_t pixels = geometry->in[1] * geometry->in[2], channels = geometry->in_channels;
@@ -25,7 +20,7 @@ thaw_conv_strides thaw_conv_input_strides(const thaw_conv_geometry *geometry)
 
 bool thaw_conv_nhwc_counts(const thaw_conv_geometry *geometry)
 {
-    const int64_t columns = geometry->groups * divide_up(geometry->out_channels / geometry->groups, QUAD) * QUAD;
+    const int64_t columns = geometry->groups * thaw_divide_up(geometry->out_channels / geometry->groups, QUAD) * QUAD;
     int64_t reach[THAW_CONV_AXES];
     for (int axis = 0; axis < THAW_CONV_AXES; axis++) {
         reach[axis] = (geometry->kernel[axis] - 1) * geometry->dilation[axis] + 1;
@@ -156,7 +151,7 @@ static thaw_status pointwise_prepare(const thaw_node *node, thaw_conv *conv)
     THAW_TRY(pack_weights(node, conv, geometry->in_channels, geometry->out_channels));
     if (!has_finish(node))
         return THAW_OK;
-    THAW_TRY(pack_bias(node, conv, divide_up(geometry->out_channels, QUAD) * QUAD));
+    THAW_TRY(pack_bias(node, conv, thaw_divide_up(geometry->out_channels, QUAD) * QUAD));
     return get_kernel(node, "conv_finish", "-DFINISH", thaw_conv_nhwc_aligned(node, geometry), &conv->kernel);
 }
 
@@ -183,7 +178,7 @@ static thaw_status pointwise_run(const thaw_node *node, const thaw_conv *conv)
         return THAW_OK;
     const thaw_argument before[] = {THAW_BUFFER(node->outputs[0]->buffer), THAW_BUFFER(conv->packed_bias)};
     const thaw_argument numbers[] = {THAW_INT(geometry->out_channels), THAW_INT(pixels)};
-    const thaw_range range = THAW_RANGE_2(pixels * divide_up(geometry->out_channels, QUAD), geometry->n);
+    const thaw_range range = THAW_RANGE_2(pixels * thaw_divide_up(geometry->out_channels, QUAD), geometry->n);
     return launch(node, conv->kernel, range, before, COUNT(before), numbers, COUNT(numbers));
 }
 
@@ -207,7 +202,7 @@ static thaw_status depthwise_pack(const thaw_node *node, thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const thaw_tensor *weight = node->inputs[1]->constant;
-    const int64_t channels = divide_up(geometry->out_channels, QUAD) * QUAD;
+    const int64_t channels = thaw_divide_up(geometry->out_channels, QUAD) * QUAD;
     const int64_t places = geometry->kernel[1] * geometry->kernel[2];
     float *packed;
     THAW_TRY(thaw_allocate(thaw_node_context(node), (size_t)(places * channels), sizeof *packed, &packed));
@@ -245,7 +240,7 @@ static thaw_status depthwise_run(const thaw_node *node, const thaw_conv *conv)
         THAW_INT(geometry->pad[1]),       THAW_INT(geometry->pad[2]),
     };
     const int64_t items =
-        divide_up(geometry->out_channels, QUAD) * divide_up(geometry->out[2], TILE) * geometry->out[1];
+        thaw_divide_up(geometry->out_channels, QUAD) * thaw_divide_up(geometry->out[2], TILE) * geometry->out[1];
     return launch(node, conv->kernel, THAW_RANGE_2(items, geometry->n), before, COUNT(before), numbers, COUNT(numbers));
 }
 
@@ -255,7 +250,7 @@ static thaw_status direct_prepare(const thaw_node *node, thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const int64_t depth = geometry->in_channels / geometry->groups * geometry->kernel[1] * geometry->kernel[2];
-    const int64_t columns = divide_up(geometry->out_channels / geometry->groups, QUAD) * QUAD;
+    const int64_t columns = thaw_divide_up(geometry->out_channels / geometry->groups, QUAD) * QUAD;
     THAW_TRY(get_kernel(node, "conv_direct", "-DDIRECT", thaw_conv_nhwc_aligned(node, geometry), &conv->kernel));
     return thaw_conv_nhwc_pack(node, conv, depth, columns);
 }
@@ -288,7 +283,7 @@ static thaw_status direct_run(const thaw_node *node, const thaw_conv *conv)
         THAW_INT(geometry->pad[1]),
         THAW_INT(geometry->pad[2]),
     };
-    const int64_t items = divide_up(group_out, QUAD) * geometry->groups * thaw_conv_pixels(geometry);
+    const int64_t items = thaw_divide_up(group_out, QUAD) * geometry->groups * thaw_conv_pixels(geometry);
     return launch(node, conv->kernel, THAW_RANGE_2(items, geometry->n), before, COUNT(before), numbers, COUNT(numbers));
 }
 

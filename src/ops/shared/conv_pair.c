@@ -16,18 +16,13 @@ typedef struct cutting {
     int64_t pitch; /* columns in a row of the ring */
 } cutting;
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* Of the two shapes of tiles that fit a CPU's vector registers, the one that makes fewer pixels of a row twice. */
 static void choose_tile(int64_t block, int64_t width, int64_t *tile, int64_t *stack)
 {
     static const int64_t shapes[3][2][2] = {{{12, 2}, {7, 3}}, {{6, 2}, {4, 3}}, {{14, 2}, {7, 4}}};
     const int64_t(*shape)[2] = shapes[block == 4 ? 0 : block == 8 ? 1 : 2];
-    const int64_t wide = divide_up(width, shape[0][0]) * shape[0][0];
-    const int64_t narrow = divide_up(width, shape[1][0]) * shape[1][0];
+    const int64_t wide = thaw_divide_up(width, shape[0][0]) * shape[0][0];
+    const int64_t narrow = thaw_divide_up(width, shape[1][0]) * shape[1][0];
     const int which = width >= shape[0][0] && wide <= narrow ? 0 : 1;
     *tile = shape[which][0];
     *stack = shape[which][1];
@@ -37,16 +32,16 @@ static cutting cut(const thaw_conv_pair *pair)
 {
     const thaw_conv_geometry *depthwise = &pair->depthwise;
     cutting c = {.block = depthwise->in_block};
-    c.in_blocks = divide_up(pair->pointwise.in_channels, c.block);
-    c.blocks = divide_up(depthwise->in_channels, c.block);
+    c.in_blocks = thaw_divide_up(pair->pointwise.in_channels, c.block);
+    c.blocks = thaw_divide_up(depthwise->in_channels, c.block);
     choose_tile(c.block, depthwise->in[2], &c.tile, &c.stack);
     const int64_t row = depthwise->pad[2] + depthwise->in[2];
     const int64_t read =
-        (divide_up(depthwise->out[2], OUT_TILE) * OUT_TILE - 1) * depthwise->stride[2] + depthwise->kernel[2];
+        (thaw_divide_up(depthwise->out[2], OUT_TILE) * OUT_TILE - 1) * depthwise->stride[2] + depthwise->kernel[2];
     c.pitch = row > read ? row : read;
     c.stack = c.stack < c.blocks ? c.stack : c.blocks;
     c.stack = depthwise->kernel[1] * c.pitch * c.stack > RING ? 1 : c.stack;
-    c.stacks = divide_up(c.blocks, c.stack);
+    c.stacks = thaw_divide_up(c.blocks, c.stack);
     return c;
 }
 
@@ -134,14 +129,14 @@ void thaw_conv_pair_release(thaw_conv_pair *pair)
 static int64_t rows_at_once(const thaw_node *node, const thaw_conv_pair *pair)
 {
     const int64_t items = ITEMS_PER_CORE * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const int64_t rows = pair->depthwise.out[1], most = divide_up(rows, FEWEST_ROWS);
-    const int64_t wanted = divide_up(items, cut(pair).stacks * pair->depthwise.n);
-    return divide_up(rows, wanted < most ? wanted : most);
+    const int64_t rows = pair->depthwise.out[1], most = thaw_divide_up(rows, FEWEST_ROWS);
+    const int64_t wanted = thaw_divide_up(items, cut(pair).stacks * pair->depthwise.n);
+    return thaw_divide_up(rows, wanted < most ? wanted : most);
 }
 
 int64_t thaw_conv_pair_sum_parts(const thaw_node *node, const thaw_conv_pair *pair)
 {
-    return divide_up(pair->depthwise.out[1], rows_at_once(node, pair));
+    return thaw_divide_up(pair->depthwise.out[1], rows_at_once(node, pair));
 }
 
 thaw_status thaw_conv_pair_run(const thaw_node *node, const thaw_conv_pair *pair)
@@ -176,6 +171,7 @@ thaw_status thaw_conv_pair_run(const thaw_node *node, const thaw_conv_pair *pair
         THAW_BUFFER(node->sums ? node->outputs[1]->buffer : NULL),
     };
     const size_t count = sizeof arguments / sizeof *arguments;
-    return thaw_kernel_run_pieces(pair->kernel, THAW_PIECES(divide_up(depthwise->out[1], rows), c.stacks, depthwise->n),
+    return thaw_kernel_run_pieces(pair->kernel,
+                                  THAW_PIECES(thaw_divide_up(depthwise->out[1], rows), c.stacks, depthwise->n),
                                   arguments, node->sums ? count : count - 1);
 }

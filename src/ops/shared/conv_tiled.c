@@ -17,11 +17,6 @@ typedef struct tiling {
     int64_t tile; /* output pixels computed together */
 } tiling;
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* As many sums as leave room for the weights and one number of the input among a CPU's vector registers: 32 where
  * blocks of 4 or 16 suit it (NEON, AVX-512), else 16. */
 int64_t thaw_conv_tile(int64_t block, int64_t stack)
@@ -42,7 +37,7 @@ static bool is_pointwise(const thaw_conv_geometry *geometry)
 static int64_t pixels_in_vain(const thaw_conv_geometry *geometry, int64_t tile)
 {
     const int64_t pixels = geometry->n * thaw_conv_pixels(geometry);
-    return divide_up(pixels, tile) * tile - pixels;
+    return thaw_divide_up(pixels, tile) * tile - pixels;
 }
 
 /* Whether a tile of one pixel more, which leaves no register for a number of the input and loads it with every use,
@@ -72,10 +67,10 @@ int64_t thaw_conv_stack(int64_t blocks)
 static tiling cut(const thaw_conv_geometry *geometry)
 {
     tiling t = {.in_block = geometry->in_block, .block = geometry->out_block};
-    t.in_blocks = divide_up(geometry->in_channels / geometry->groups, t.in_block);
-    t.out_blocks = divide_up(geometry->out_channels / geometry->groups, t.block);
+    t.in_blocks = thaw_divide_up(geometry->in_channels / geometry->groups, t.in_block);
+    t.out_blocks = thaw_divide_up(geometry->out_channels / geometry->groups, t.block);
     t.stack = stack_of(geometry, t.block, t.out_blocks);
-    t.stacks = divide_up(t.out_blocks, t.stack);
+    t.stacks = thaw_divide_up(t.out_blocks, t.stack);
     t.tile = thaw_conv_tile(t.block, t.stack);
     if (t.block == 16 && t.stack == 4 && takes_one_more(geometry, t.tile))
         t.tile++;
@@ -188,7 +183,7 @@ static int64_t pieces_at_once(const thaw_node *node, const thaw_conv_geometry *g
         weights > count * floats_per_piece * geometry->groups && stacks >= FEWEST_STACKS_PER_CORE * cores;
     const int64_t even = heavy ? count : count * stacks / (ITEMS_PER_CORE * cores);
     const int64_t most = input_at_once(weights) / floats_per_piece, pieces = even < most ? even : most;
-    return pieces <= 1 ? 1 : divide_up(count, divide_up(count, pieces));
+    return pieces <= 1 ? 1 : thaw_divide_up(count, thaw_divide_up(count, pieces));
 }
 
 /* Of a window's step along `axis`, what it reads. */
@@ -239,7 +234,8 @@ static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const ti
         arguments[9 + i] = THAW_INT(numbers[i]);
     if (node->scaled)
         arguments[25] = THAW_BUFFER(node->inputs[3]->buffer);
-    return thaw_kernel_run_pieces(conv->kernel, THAW_PIECES(geometry->groups * t->stacks, divide_up(count, at_once), 1),
+    return thaw_kernel_run_pieces(conv->kernel,
+                                  THAW_PIECES(geometry->groups * t->stacks, thaw_divide_up(count, at_once), 1),
                                   arguments, node->scaled ? 26 : 25);
 }
 
@@ -253,9 +249,9 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
         return launch(node, conv, &t, rows, pieces_at_once(node, geometry, &t, rows, row * geometry->stride[1]));
     }
     const int64_t pixels = geometry->n * thaw_conv_pixels(geometry);
-    return launch(
-        node, conv, &t, pixels,
-        t.tile * pieces_at_once(node, geometry, &t, divide_up(pixels, t.tile), t.tile * read * t.in_blocks * t.block));
+    return launch(node, conv, &t, pixels,
+                  t.tile * pieces_at_once(node, geometry, &t, thaw_divide_up(pixels, t.tile),
+                                          t.tile * read * t.in_blocks * t.block));
 }
 
 const thaw_conv_variant thaw_conv_tiled = {"tiled", fits, NULL, prepare, run, true, packed_bytes, pack};

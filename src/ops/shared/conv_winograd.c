@@ -24,11 +24,6 @@ typedef struct tiling {
     int64_t chunk;       /* groups that are transformed, then multiplied, before the next are */
 } tiling;
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -43,14 +38,14 @@ static int64_t group_size(int32_t block, bool fused)
 static tiling find_tiling(const thaw_conv_geometry *geometry, bool fused)
 {
     const int32_t block = geometry->in_block;
-    tiling t = {.rows = divide_up(geometry->out[1], TILE), .columns = divide_up(geometry->out[2], TILE)};
+    tiling t = {.rows = thaw_divide_up(geometry->out[1], TILE), .columns = thaw_divide_up(geometry->out[2], TILE)};
     t.tiles = geometry->n * t.rows * t.columns;
     t.size = group_size(block, fused);
-    t.groups = divide_up(t.tiles, t.size);
-    t.group_bytes = PRODUCTS * divide_up(geometry->in_channels, block) * t.size * block * (int64_t)sizeof(float);
+    t.groups = thaw_divide_up(t.tiles, t.size);
+    t.group_bytes = PRODUCTS * thaw_divide_up(geometry->in_channels, block) * t.size * block * (int64_t)sizeof(float);
     const int64_t most = CHUNK_BYTES / t.group_bytes < MOST_GROUPS ? MOST_GROUPS : CHUNK_BYTES / t.group_bytes;
-    const int64_t even = divide_up(t.groups, divide_up(t.groups, most));
-    t.chunk = smaller(t.groups, divide_up(even, MOST_GROUPS) * MOST_GROUPS);
+    const int64_t even = thaw_divide_up(t.groups, thaw_divide_up(t.groups, most));
+    t.chunk = smaller(t.groups, thaw_divide_up(even, MOST_GROUPS) * MOST_GROUPS);
     return t;
 }
 
@@ -75,7 +70,7 @@ static size_t scratch_bytes(const thaw_conv_geometry *geometry)
 /* Output channels with those that fill up the last pair of blocks. */
 static int64_t padded_out(const thaw_conv_geometry *geometry)
 {
-    return divide_up(geometry->out_channels, 2 * geometry->out_block) * 2 * geometry->out_block;
+    return thaw_divide_up(geometry->out_channels, 2 * geometry->out_block) * 2 * geometry->out_block;
 }
 
 /* As cl/conv_pack.cl lays them out. */
@@ -85,7 +80,7 @@ static thaw_conv_packing packing_of(const thaw_conv_geometry *geometry)
     return (thaw_conv_packing){.groups = 1,
                                .group_in = geometry->in_channels,
                                .group_out = geometry->out_channels,
-                               .stacks = divide_up(geometry->out_channels, width),
+                               .stacks = thaw_divide_up(geometry->out_channels, width),
                                .width = width,
                                .in_block = geometry->in_block,
                                .kernel_h = 1,
@@ -140,19 +135,18 @@ static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const thaw_epilogue epilogue = thaw_epilogue_few(node);
-    const int64_t in_blocks = divide_up(geometry->in_channels, geometry->in_block);
-    const int64_t out_blocks = divide_up(geometry->out_channels, geometry->out_block);
-    const int64_t pairs = divide_up(out_blocks, 2), step = groups_at_once(node, count, pairs);
+    const int64_t in_blocks = thaw_divide_up(geometry->in_channels, geometry->in_block);
+    const int64_t out_blocks = thaw_divide_up(geometry->out_channels, geometry->out_block);
+    const int64_t pairs = thaw_divide_up(out_blocks, 2), step = groups_at_once(node, count, pairs);
     thaw_buffer *scratch = thaw_node_scratch(node);
     int64_t y_offset, y_image;
     thaw_value_place(node->outputs[0], &y_offset, &y_image);
-    THAW_TRY(thaw_kernel_launch_pieces(conv->kernel, THAW_PIECES(in_blocks, count, 1), THAW_BUFFER(scratch),
-                                       THAW_BUFFER(node->inputs[0]->buffer), THAW_INT(first), THAW_INT(t->tiles),
-                                       THAW_INT(t->rows), THAW_INT(t->columns), THAW_INT(geometry->in[1]),
-                                       THAW_INT(geometry->in[2]), THAW_INT(geometry->pad[1]),
-                                       THAW_INT(geometry->pad[2])));
+    THAW_TRY(thaw_kernel_launch_pieces(
+        conv->kernel, THAW_PIECES(in_blocks, count, 1), THAW_BUFFER(scratch), THAW_BUFFER(node->inputs[0]->buffer),
+        THAW_INT(first), THAW_INT(t->tiles), THAW_INT(t->rows), THAW_INT(t->columns), THAW_INT(geometry->in[1]),
+        THAW_INT(geometry->in[2]), THAW_INT(geometry->pad[1]), THAW_INT(geometry->pad[2])));
     return thaw_kernel_launch_pieces(
-        conv->second_kernel, THAW_PIECES(pairs, divide_up(count, step), 1), THAW_BUFFER(node->outputs[0]->buffer),
+        conv->second_kernel, THAW_PIECES(pairs, thaw_divide_up(count, step), 1), THAW_BUFFER(node->outputs[0]->buffer),
         THAW_BUFFER(scratch), THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias),
         THAW_BUFFER(thaw_epilogue_residual(node)), THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta),
         THAW_LONG(y_offset), THAW_LONG(y_image), THAW_INT(first), THAW_INT(count), THAW_INT(step), THAW_INT(t->tiles),
@@ -171,7 +165,8 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 /* --- one kernel for all --- */
 
 /* Transformed weights are four times as many numbers: as 16-bit floats they would take twice the memory of plain ones
- * in float32, and be rounded once more than those of other variants. For the same reason many channels go into few only.
+ * in float32, and be rounded once more than those of other variants. For the same reason many channels go into few
+ * only.
  */
 static bool fused_fits(const thaw_conv_geometry *geometry)
 {
@@ -182,7 +177,7 @@ static bool fused_fits(const thaw_conv_geometry *geometry)
 /* Input channels with those that fill up the last block. */
 static int64_t padded_in(const thaw_conv_geometry *geometry)
 {
-    return divide_up(geometry->in_channels, geometry->in_block) * geometry->in_block;
+    return thaw_divide_up(geometry->in_channels, geometry->in_block) * geometry->in_block;
 }
 
 static size_t fused_packed_bytes(const thaw_conv_geometry *geometry)
@@ -233,8 +228,8 @@ static thaw_status fused_run(const thaw_node *node, const thaw_conv *conv)
         THAW_BUFFER(node->inputs[0]->buffer), THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias),
         THAW_BUFFER(thaw_epilogue_residual(node)), THAW_FLOAT(epilogue.alpha), THAW_FLOAT(epilogue.beta),
         THAW_LONG(y_offset), THAW_LONG(y_image), THAW_INT(t.tiles), THAW_INT(t.rows), THAW_INT(t.columns),
-        THAW_INT(divide_up(geometry->in_channels, geometry->in_block)),
-        THAW_INT(divide_up(geometry->out_channels, geometry->out_block)), THAW_INT(geometry->in[1]),
+        THAW_INT(thaw_divide_up(geometry->in_channels, geometry->in_block)),
+        THAW_INT(thaw_divide_up(geometry->out_channels, geometry->out_block)), THAW_INT(geometry->in[1]),
         THAW_INT(geometry->in[2]), THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2]), THAW_INT(geometry->pad[1]),
         THAW_INT(geometry->pad[2]));
 }
