@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
 """Thaw beside ONNX Runtime and PyTorch: the same models, the same machine, taking turns.
 
-usage: compare_peers.py --thaw THAW --models FOLDER [--train] [--batch 8,1] [--threads 2] [--rounds 9] [--repeat 5] [NAME...]
+usage: compare_peers.py --thaw THAW --models FOLDER [--train] [--gpu] [--batch 8,1] [--threads 2] [--rounds 9]
+                        [--repeat 5] [NAME...]
 
-FOLDER holds NAME.onnx with an image input [N,3,224,224] (and, for the check of outputs, NAME.input.npy and
-NAME.output.npy). PyTorch runs torchvision's architecture of that name. Whatever of onnxruntime and torch is not installed
+FOLDER holds NAME.onnx or NAME.safetensors with an image input [N,3,224,224] (and, for the check of outputs,
+NAME.input.npy and NAME.output.npy). PyTorch runs torchvision's architecture of that name. Whatever of onnxruntime and torch is not installed
 is left out. In each round every runtime computes `repeat` batches after a warm-up and gives the median of their times;
 printed is the median over the rounds, as Markdown, with Thaw's speed as a multiple of the others'.
 
 With --train it is a step of training beside PyTorch's (forward, cross-entropy, backward, SGD with momentum), of everything
 and of the last stage and the head behind a frozen trunk; FOLDER holds models whose batch norms were not folded. Each
 turn is a process of its own, whose largest resident memory is printed too.
+
+With --gpu Thaw runs on OpenCL's best GPU and PyTorch on CUDA's first, in float32 without TF32; memory is then the
+device's.
 """
 import argparse
 import json
@@ -30,6 +34,7 @@ def parse_arguments():
     parser.add_argument("--thaw", required=True, help="the thaw command")
     parser.add_argument("--models", required=True, help="folder of ONNX files")
     parser.add_argument("--train", action="store_true", help="steps of training (batch 16 unless given)")
+    parser.add_argument("--gpu", action="store_true", help="on a GPU; PyTorch by CUDA")
     parser.add_argument("--batch", help="batch sizes, with commas (default 8,1)")
     parser.add_argument("--threads", type=int, default=2, help="of each runtime (default 2)")
     parser.add_argument("--rounds", type=int, default=9, help="turns of each runtime (default 9)")
@@ -40,13 +45,22 @@ def parse_arguments():
     return arguments
 
 
-def median_seconds(run, repeat):
-    """The median time of `repeat` calls after one that is not counted."""
+def model_path(arguments, name):
+    path = os.path.join(arguments.models, name)
+    return path + (".onnx" if os.path.exists(path + ".onnx") else ".safetensors")
+
+
+def model_name(path):
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def median_seconds(run, repeat, warm_up=1):
+    """The median time of `repeat` calls after `warm_up` that are not counted."""
     times = []
-    for turn in range(repeat + 1):
+    for turn in range(repeat + warm_up):
         start = time.perf_counter()
         run()
-        if turn > 0:
+        if turn >= warm_up:
             times.append(time.perf_counter() - start)
     return statistics.median(times)
 
@@ -59,6 +73,8 @@ class Thaw:
     def __init__(self, arguments):
         self.command = arguments.thaw
         self.environment = dict(os.environ, POCL_MAX_PTHREAD_COUNT=str(arguments.threads))
+        if arguments.gpu:
+            self.environment["THAW_DEVICE"] = "gpu"
         self.version = self.output(["--version"]).split()[-1]
 
     def output(self, arguments):
@@ -77,7 +93,7 @@ class Thaw:
     def largest_error(self, path):
         """Against the recorded output, relative to its largest magnitude; None without a record."""
         import numpy
-        record = path[: -len(".onnx")]
+        record = os.path.splitext(path)[0]
         if not os.path.exists(record + ".output.npy"):
             return None
         with tempfile.TemporaryDirectory() as folder:
@@ -92,6 +108,8 @@ class OnnxRuntime:
 
     def __init__(self, arguments):
         import onnxruntime
+        if arguments.gpu:
+            raise ImportError("not compared on a GPU")
         self.runtime, self.version, self.threads = onnxruntime, onnxruntime.__version__, arguments.threads
 
     def prepare(self, path, batch):
@@ -114,17 +132,23 @@ class PyTorch:
         import torchvision
         self.torch, self.models, self.version = torch, torchvision.models, torch.__version__
         torch.set_num_threads(arguments.threads)
+        self.device = "cuda" if arguments.gpu else "cpu"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
 
     def prepare(self, path, batch):
-        name = os.path.basename(path)[: -len(".onnx")]
-        model = getattr(self.models, name)(weights=None).eval().to(memory_format=self.torch.channels_last)
-        images = self.torch.rand(batch, 3, 224, 224).to(memory_format=self.torch.channels_last)
+        torch = self.torch
+        model = getattr(self.models, model_name(path))(weights=None).eval()
+        model = model.to(self.device, memory_format=torch.channels_last)
+        images = torch.rand(batch, 3, 224, 224, device=self.device).to(memory_format=torch.channels_last)
 
         def run():
-            with self.torch.inference_mode():
+            with torch.inference_mode():
                 model(images)
+            if self.device == "cuda":
+                torch.cuda.synchronize()
 
-        return lambda repeat: median_seconds(run, repeat)
+        return lambda repeat: median_seconds(run, repeat, 1 if self.device == "cpu" else 3)
 
 
 # Where the last stage begins: the same layers as `thaw profile --train --unfreeze 1` trains.
@@ -132,13 +156,17 @@ LAST_STAGE = {"resnet18": ["layer4", "fc"], "squeezenet1_1": ["features.9", "fea
               "features.12", "classifier"], "mobilenet_v2": ["features.14", "features.15", "features.16",
               "features.17", "features.18", "classifier"]}
 
-# In a process of its own: name, batch, threads, repeat, layers to train with commas ("": all). Prints seconds, kilobytes.
+# In a process of its own: name, batch, threads, repeat, layers to train with commas ("": all), device. Prints seconds
+# and kilobytes.
 PYTORCH_STEP = """
 import resource, statistics, sys, time
 import torch, torchvision
 name, batch, threads, repeat, layers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+device = sys.argv[6]
 torch.set_num_threads(threads)
-model = getattr(torchvision.models, name)(weights=None).to(memory_format=torch.channels_last).train()
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+torch.backends.cudnn.benchmark = True
+model = getattr(torchvision.models, name)(weights=None).to(device, memory_format=torch.channels_last).train()
 if layers:
     model.eval()
     for parameter in model.parameters():
@@ -147,8 +175,8 @@ if layers:
         part = model.get_submodule(layer).train()
         for parameter in part.parameters():
             parameter.requires_grad = True
-images = torch.rand(batch, 3, 224, 224).to(memory_format=torch.channels_last)
-labels = torch.randint(1000, (batch,))
+images = torch.rand(batch, 3, 224, 224, device=device).to(memory_format=torch.channels_last)
+labels = torch.randint(1000, (batch,), device=device)
 optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-6, momentum=0.9)
 times = []
 for turn in range(repeat + 2):
@@ -156,8 +184,11 @@ for turn in range(repeat + 2):
     optimizer.zero_grad()
     torch.nn.functional.cross_entropy(model(images), labels).backward()
     optimizer.step()
+    if device == "cuda":
+        torch.cuda.synchronize()
     times.append(time.perf_counter() - start)
-print(statistics.median(times[2:]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+memory = torch.cuda.max_memory_allocated() // 1024 if device == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(statistics.median(times[2:]), memory)
 """
 
 
@@ -171,17 +202,19 @@ def run_measured(command, environment):
     return output, usage.ru_maxrss
 
 
-def thaw_step(thaw, path, batch, repeat, last):
+def thaw_step(thaw, path, batch, repeat, last, gpu):
     command = [thaw.command, "--json", "-q", "profile", path, "--train", "--whole", "--batch", str(batch), "--repeat",
                str(repeat)] + (["--unfreeze", "1"] if last else [])
     output, kilobytes = run_measured(command, thaw.environment)
-    return json.loads(output)["median_seconds"], kilobytes
+    result = json.loads(output)
+    return result["median_seconds"], result["peak_device_bytes"] // 1024 if gpu else kilobytes
 
 
 def pytorch_step(name, batch, arguments, last):
     layers = ",".join(LAST_STAGE[name]) if last else ""
     output, _ = run_measured([sys.executable, "-c", PYTORCH_STEP, name, str(batch), str(arguments.threads),
-                              str(arguments.repeat), layers], dict(os.environ))
+                              str(arguments.repeat), layers, "cuda" if arguments.gpu else "cpu"],
+                             dict(os.environ))
     seconds, kilobytes = output.split()
     return float(seconds), int(kilobytes)
 
@@ -192,11 +225,11 @@ def compare_training(arguments):
     print("| --- | --- %s|" % ("| ---: " * 7), flush=True)
     names = list(LAST_STAGE) if arguments.names is NAMES else arguments.names
     for name in names:
-        path = os.path.join(arguments.models, name + ".onnx")
+        path = model_path(arguments, name)
         for last in (False, True):
             for batch in (int(b) for b in arguments.batch.split(",")):
-                thaw_step(thaw, path, batch, 1, last)  # compiles, and chooses algorithms
-                turns = [(thaw_step(thaw, path, batch, arguments.repeat, last),
+                thaw_step(thaw, path, batch, 1, last, arguments.gpu)  # compiles, and chooses algorithms
+                turns = [(thaw_step(thaw, path, batch, arguments.repeat, last, arguments.gpu),
                           pytorch_step(name, batch, arguments, last)) for _ in range(arguments.rounds)]
                 (a, a_memory), (b, b_memory) = ([statistics.median(turn[side][i] for turn in turns) for i in (0, 1)]
                                                 for side in (0, 1))
@@ -252,7 +285,7 @@ def main():
     runtimes = installed_runtimes(arguments)
     print_head(runtimes, arguments)
     for name in arguments.names:
-        path = os.path.join(arguments.models, name + ".onnx")
+        path = model_path(arguments, name)
         error = runtimes[0].largest_error(path)
         for batch in (int(b) for b in arguments.batch.split(",")):
             seconds = measure(runtimes, path, batch, arguments)

@@ -113,5 +113,9 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
         node->sums ? count : count - 1);
 }
 
-const thaw_conv_variant thaw_conv_depthwise_blocked = {"depthwise_blocked", fits, NULL, prepare, run, false,
-                                                       packed_bytes,        pack};
+const thaw_conv_variant thaw_conv_depthwise_blocked = {.name = "depthwise_blocked",
+                                                       .fits = fits,
+                                                       .prepare = prepare,
+                                                       .run = run,
+                                                       .packed_bytes = packed_bytes,
+                                                       .pack = pack};

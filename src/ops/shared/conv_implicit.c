@@ -185,10 +185,10 @@ static thaw_status prepare_small(const thaw_node *node, thaw_conv *conv)
 }
 
 const thaw_conv_variant thaw_conv_implicit_large = {
-    "implicit_128x128", large_fits, NULL, prepare_large, run, true, NULL, NULL};
-const thaw_conv_variant thaw_conv_implicit = {"implicit", thaw_conv_nhwc_counts, NULL, prepare_usual, run, true, NULL,
-                                              NULL};
+    .name = "implicit_128x128", .fits = large_fits, .prepare = prepare_large, .run = run, .slices = true};
+const thaw_conv_variant thaw_conv_implicit = {
+    .name = "implicit", .fits = thaw_conv_nhwc_counts, .prepare = prepare_usual, .run = run, .slices = true};
 const thaw_conv_variant thaw_conv_implicit_middle = {
-    "implicit_64x64", thaw_conv_nhwc_counts, NULL, prepare_middle, run, true, NULL, NULL};
+    .name = "implicit_64x64", .fits = thaw_conv_nhwc_counts, .prepare = prepare_middle, .run = run, .slices = true};
 const thaw_conv_variant thaw_conv_implicit_small = {
-    "implicit_32x32", thaw_conv_nhwc_counts, NULL, prepare_small, run, true, NULL, NULL};
+    .name = "implicit_32x32", .fits = thaw_conv_nhwc_counts, .prepare = prepare_small, .run = run, .slices = true};

@@ -287,9 +287,9 @@ static thaw_status direct_run(const thaw_node *node, const thaw_conv *conv)
     return launch(node, conv->kernel, THAW_RANGE_2(items, geometry->n), before, COUNT(before), numbers, COUNT(numbers));
 }
 
-const thaw_conv_variant thaw_conv_nhwc_pointwise = {"pointwise",   pointwise_fits, NULL, pointwise_prepare,
-                                                    pointwise_run, true,           NULL, NULL};
-const thaw_conv_variant thaw_conv_nhwc_depthwise = {"depthwise",   depthwise_fits, NULL, depthwise_prepare,
-                                                    depthwise_run, true,           NULL, NULL};
+const thaw_conv_variant thaw_conv_nhwc_pointwise = {
+    .name = "pointwise", .fits = pointwise_fits, .prepare = pointwise_prepare, .run = pointwise_run, .slices = true};
+const thaw_conv_variant thaw_conv_nhwc_depthwise = {
+    .name = "depthwise", .fits = depthwise_fits, .prepare = depthwise_prepare, .run = depthwise_run, .slices = true};
 const thaw_conv_variant thaw_conv_nhwc_direct = {
-    "direct", thaw_conv_nhwc_counts, NULL, direct_prepare, direct_run, true, NULL, NULL};
+    .name = "direct", .fits = thaw_conv_nhwc_counts, .prepare = direct_prepare, .run = direct_run, .slices = true};

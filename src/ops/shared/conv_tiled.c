@@ -254,4 +254,10 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
                                           t.tile * read * t.in_blocks * t.block));
 }
 
-const thaw_conv_variant thaw_conv_tiled = {"tiled", fits, NULL, prepare, run, true, packed_bytes, pack};
+const thaw_conv_variant thaw_conv_tiled = {.name = "tiled",
+                                           .fits = fits,
+                                           .prepare = prepare,
+                                           .run = run,
+                                           .slices = true,
+                                           .packed_bytes = packed_bytes,
+                                           .pack = pack};

@@ -268,6 +268,13 @@ static const thaw_conv_variant *const nhwc[] = {
     &thaw_conv_nhwc_depthwise,  &thaw_conv_nhwc_pointwise, &thaw_conv_implicit,    &thaw_conv_implicit_large,
     &thaw_conv_implicit_middle, &thaw_conv_implicit_small, &thaw_conv_nhwc_direct, NULL};
 
+static bool device_runs(const thaw_device *device, const thaw_conv_variant *variant, const thaw_conv_geometry *geometry)
+{
+    const thaw_device_info *info = thaw_device_describe(device);
+    return (!variant->large_private || strcmp(info->type, "cpu") == 0) &&
+           (!variant->scratch_bytes || variant->scratch_bytes(geometry) <= info->max_alloc_bytes);
+}
+
 size_t thaw_conv_fitting(const thaw_conv_geometry *geometry, const thaw_device *device,
                          const thaw_conv_variant *fitting[THAW_CONV_MOST_VARIANTS])
 {
@@ -275,13 +282,10 @@ size_t thaw_conv_fitting(const thaw_conv_geometry *geometry, const thaw_device *
     const thaw_conv_variant *const *variants = geometry->out_block == THAW_BLOCK_ALL ? nhwc
                                                : geometry->out_block > 1             ? blocked
                                                                                      : row_major;
-    const uint64_t most_bytes = device ? thaw_device_describe(device)->max_alloc_bytes : UINT64_MAX;
     size_t count = 0;
-    for (; *variants; variants++) {
-        const bool fits = (*variants)->fits(geometry);
-        if (fits && (!(*variants)->scratch_bytes || (*variants)->scratch_bytes(geometry) <= most_bytes))
+    for (; *variants; variants++)
+        if ((*variants)->fits(geometry) && (!device || device_runs(device, *variants, geometry)))
             fitting[count++] = *variants;
-    }
     return count;
 }
 

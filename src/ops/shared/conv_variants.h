@@ -62,6 +62,7 @@ struct thaw_conv_variant {
      * the device in the order that thaw_conv_order() tells. NULL: they are read as they are. */
     size_t (*packed_bytes)(const thaw_conv_geometry *geometry);
     thaw_status (*pack)(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights);
+    bool large_private; /* wants more private memory than a GPU has for its work-items: for CPUs only */
 };
 
 /* Makes the convolution ready to run, its variant's kernels and weights that stay as they are included. `shared`:

@@ -234,6 +234,20 @@ static thaw_status fused_run(const thaw_node *node, const thaw_conv *conv)
         THAW_INT(geometry->pad[2]));
 }
 
-const thaw_conv_variant thaw_conv_winograd = {"winograd", fits, scratch_bytes, prepare, run, true, packed_bytes, pack};
-const thaw_conv_variant thaw_conv_winograd_fused = {
-    "winograd_fused", fused_fits, NULL, fused_prepare, fused_run, true, fused_packed_bytes, fused_pack};
+const thaw_conv_variant thaw_conv_winograd = {.name = "winograd",
+                                              .fits = fits,
+                                              .scratch_bytes = scratch_bytes,
+                                              .prepare = prepare,
+                                              .run = run,
+                                              .slices = true,
+                                              .packed_bytes = packed_bytes,
+                                              .pack = pack,
+                                              .large_private = true};
+const thaw_conv_variant thaw_conv_winograd_fused = {.name = "winograd_fused",
+                                                    .fits = fused_fits,
+                                                    .prepare = fused_prepare,
+                                                    .run = fused_run,
+                                                    .slices = true,
+                                                    .packed_bytes = fused_packed_bytes,
+                                                    .pack = fused_pack,
+                                                    .large_private = true};
