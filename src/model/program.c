@@ -41,8 +41,8 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
         THAW_TRY(thaw_graph_excite(graph, block));
         THAW_TRY(thaw_graph_pair(graph, block));
     }
-    if (options->fuse || (options->differentiable && in_blocks))
-        THAW_TRY(thaw_graph_layout(graph, block));
+    if (options->fuse || options->differentiable)
+        THAW_TRY(thaw_graph_layout(graph, options->fuse || in_blocks ? block : 1));
     thaw_tuning_save(device);
     THAW_TRY(thaw_program_plan(program, options->keep, options->recompute));
     for (size_t i = 0; i < graph->node_count; i++) {

@@ -11,14 +11,22 @@ const thaw_conv_geometry *thaw_conv_geometry_of(const thaw_node *node)
     return &((const thaw_conv *)node->state)->geometry;
 }
 
+static bool runs(const thaw_conv_backward_variant *variant, const thaw_node *node)
+{
+    const thaw_device *device = thaw_node_device(node);
+    return variant->fits(thaw_conv_geometry_of(node)) &&
+           (!variant->suits || (device && variant->suits(thaw_device_describe(device))));
+}
+
 /* The one that THAW_ALGORITHM names if it fits, else the first that does and pays. */
 static const thaw_conv_backward_variant *choose(const thaw_conv_backward_variant *const *variants,
-                                                const thaw_conv_geometry *geometry)
+                                                const thaw_node *node)
 {
     const char *wish = getenv("THAW_ALGORITHM");
+    const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const thaw_conv_backward_variant *first = NULL;
     for (; *variants; variants++) {
-        if (!(*variants)->fits(geometry))
+        if (!runs(*variants, node))
             continue;
         if (wish && strcmp(wish, (*variants)->name) == 0)
             return *variants;
@@ -103,21 +111,21 @@ thaw_status thaw_conv_add_parts(const thaw_node *node, thaw_buffer *gradient, in
 static const thaw_conv_backward_variant *const data_blocked[] = {
     &thaw_conv_data_mirror, &thaw_conv_data_gather_depthwise, &thaw_conv_data_gather, NULL};
 
-static const thaw_conv_backward_variant *choose_data(const thaw_conv_geometry *geometry)
+static const thaw_conv_backward_variant *choose_data(const thaw_node *node)
 {
-    return choose(geometry->out_block > 1 ? data_blocked : thaw_conv_data_row_major, geometry);
+    return choose(thaw_conv_geometry_of(node)->out_block > 1 ? data_blocked : thaw_conv_data_row_major, node);
 }
 
-static const thaw_conv_backward_variant *choose_weights(const thaw_conv_geometry *geometry)
+static const thaw_conv_backward_variant *choose_weights(const thaw_node *node)
 {
-    return choose(geometry->out_block > 1 ? thaw_conv_weights_blocked : thaw_conv_weights_row_major, geometry);
+    const bool blocked = thaw_conv_geometry_of(node)->out_block > 1;
+    return choose(blocked ? thaw_conv_weights_blocked : thaw_conv_weights_row_major, node);
 }
 
 bool thaw_conv_backward_fits(const thaw_node *node)
 {
-    const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
-    return (!needs_gradient(node->inputs[0]) || choose_data(geometry)) &&
-           (!needs_gradient(node->inputs[1]) || choose_weights(geometry));
+    return (!needs_gradient(node->inputs[0]) || choose_data(node)) &&
+           (!needs_gradient(node->inputs[1]) || choose_weights(node));
 }
 
 static void plan(thaw_node *node, thaw_conv_gradient *gradient, const thaw_conv_backward_variant *variant)
@@ -135,9 +143,9 @@ void thaw_conv_backward_choose(thaw_node *node)
     thaw_conv *conv = node->state;
     const thaw_conv_geometry *geometry = &conv->geometry;
     if (needs_gradient(node->inputs[0]))
-        plan(node, &conv->data, choose_data(geometry));
+        plan(node, &conv->data, choose_data(node));
     if (needs_gradient(node->inputs[1]))
-        plan(node, &conv->weights, choose_weights(geometry));
+        plan(node, &conv->weights, choose_weights(node));
     if (needs_gradient(thaw_epilogue_own_input(node, 2)))
         node->scratch_bytes = larger(node->scratch_bytes, bias_scratch_bytes(geometry));
 }

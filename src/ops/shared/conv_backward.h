@@ -14,6 +14,7 @@ struct thaw_conv_backward_variant {
     thaw_status (*prepare)(const thaw_node *node, thaw_conv_gradient *gradient);
     /* Queues. `add`: to what the gradient holds, which is replaced otherwise. */
     thaw_status (*run)(const thaw_node *node, const thaw_conv_gradient *gradient, bool add);
+    bool (*suits)(const thaw_device_info *info);      /* NULL: any device */
     bool (*pays)(const thaw_conv_geometry *geometry); /* if not, only THAW_ALGORITHM takes it; NULL: always */
 };
 
@@ -32,6 +33,8 @@ THAW_MUST_CHECK thaw_status thaw_conv_backward_run(thaw_node *node);
 extern const thaw_conv_backward_variant *const thaw_conv_data_row_major[], *const thaw_conv_weights_row_major[];
 extern const thaw_conv_backward_variant *const thaw_conv_weights_blocked[];
 extern const thaw_conv_backward_variant thaw_conv_weights_winograd;
+extern const thaw_conv_backward_variant thaw_conv_nchw_data, thaw_conv_nchw_weights;
+extern const thaw_conv_backward_variant thaw_conv_depthwise_nchw_data, thaw_conv_depthwise_nchw_weights;
 extern const thaw_conv_backward_variant thaw_conv_data_mirror, thaw_conv_data_gather, thaw_conv_data_gather_depthwise;
 
 THAW_MUST_CHECK thaw_status thaw_conv_mirror_create(const thaw_node *node, thaw_conv_mirror **mirror);

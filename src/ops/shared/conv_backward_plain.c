@@ -320,26 +320,45 @@ static thaw_status weights_im2col_run(const thaw_node *node, const thaw_conv_gra
     return THAW_OK;
 }
 
-static const thaw_conv_backward_variant data_depthwise = {"depthwise",         depthwise_fits,  NULL,
-                                                          data_direct_prepare, data_direct_run, NULL};
-static const thaw_conv_backward_variant data_pointwise = {"pointwise",     pointwise_fits,     NULL,
-                                                          prepare_nothing, data_pointwise_run, NULL};
-static const thaw_conv_backward_variant data_im2col = {
-    "im2col", data_im2col_fits, data_im2col_plan, data_im2col_prepare, data_im2col_run, NULL};
-static const thaw_conv_backward_variant data_direct = {"direct",        always, NULL, data_direct_prepare,
-                                                       data_direct_run, NULL};
+static const thaw_conv_backward_variant data_depthwise = {
+    .name = "depthwise", .fits = depthwise_fits, .prepare = data_direct_prepare, .run = data_direct_run};
+static const thaw_conv_backward_variant data_pointwise = {
+    .name = "pointwise", .fits = pointwise_fits, .prepare = prepare_nothing, .run = data_pointwise_run};
+static const thaw_conv_backward_variant data_im2col = {.name = "im2col",
+                                                       .fits = data_im2col_fits,
+                                                       .plan = data_im2col_plan,
+                                                       .prepare = data_im2col_prepare,
+                                                       .run = data_im2col_run};
+static const thaw_conv_backward_variant data_direct = {
+    .name = "direct", .fits = always, .prepare = data_direct_prepare, .run = data_direct_run};
 
-const thaw_conv_backward_variant *const thaw_conv_data_row_major[] = {&data_depthwise, &data_pointwise, &data_im2col,
-                                                                      &data_direct, NULL};
+const thaw_conv_backward_variant *const thaw_conv_data_row_major[] = {&thaw_conv_depthwise_nchw_data,
+                                                                      &data_depthwise,
+                                                                      &thaw_conv_nchw_data,
+                                                                      &data_pointwise,
+                                                                      &data_im2col,
+                                                                      &data_direct,
+                                                                      NULL};
 
-static const thaw_conv_backward_variant weights_depthwise = {
-    "depthwise", depthwise_fits, weights_depthwise_plan, weights_direct_prepare, weights_depthwise_run, NULL};
-static const thaw_conv_backward_variant weights_pointwise = {"pointwise",     pointwise_fits,        NULL,
-                                                             prepare_nothing, weights_pointwise_run, NULL};
-static const thaw_conv_backward_variant weights_im2col = {
-    "im2col", weights_im2col_fits, weights_im2col_plan, weights_im2col_prepare, weights_im2col_run, NULL};
-static const thaw_conv_backward_variant weights_direct = {"direct",           always, NULL, weights_direct_prepare,
-                                                          weights_direct_run, NULL};
+static const thaw_conv_backward_variant weights_depthwise = {.name = "depthwise",
+                                                             .fits = depthwise_fits,
+                                                             .plan = weights_depthwise_plan,
+                                                             .prepare = weights_direct_prepare,
+                                                             .run = weights_depthwise_run};
+static const thaw_conv_backward_variant weights_pointwise = {
+    .name = "pointwise", .fits = pointwise_fits, .prepare = prepare_nothing, .run = weights_pointwise_run};
+static const thaw_conv_backward_variant weights_im2col = {.name = "im2col",
+                                                          .fits = weights_im2col_fits,
+                                                          .plan = weights_im2col_plan,
+                                                          .prepare = weights_im2col_prepare,
+                                                          .run = weights_im2col_run};
+static const thaw_conv_backward_variant weights_direct = {
+    .name = "direct", .fits = always, .prepare = weights_direct_prepare, .run = weights_direct_run};
 
-const thaw_conv_backward_variant *const thaw_conv_weights_row_major[] = {&weights_depthwise, &weights_pointwise,
-                                                                         &weights_im2col, &weights_direct, NULL};
+const thaw_conv_backward_variant *const thaw_conv_weights_row_major[] = {&thaw_conv_depthwise_nchw_weights,
+                                                                         &weights_depthwise,
+                                                                         &thaw_conv_nchw_weights,
+                                                                         &weights_pointwise,
+                                                                         &weights_im2col,
+                                                                         &weights_direct,
+                                                                         NULL};

@@ -28,7 +28,7 @@ static int64_t rows(const thaw_conv_geometry *geometry)
     return geometry->out[0] * geometry->out[1];
 }
 
-static const thaw_buffer *bias_buffer(const thaw_node *node)
+const thaw_buffer *thaw_conv_bias(const thaw_node *node)
 {
     const thaw_value *bias = thaw_epilogue_own_input(node, 2);
     return bias ? bias->buffer : NULL;
@@ -54,7 +54,7 @@ static int64_t lanes(const thaw_node *node)
 static thaw_status get_finishing_kernel(const thaw_node *node, const char *name, thaw_kernel **kernel)
 {
     char epilogue[THAW_EPILOGUE_OPTIONS], options[THAW_EPILOGUE_OPTIONS + 32];
-    thaw_epilogue_options(node, bias_buffer(node) != NULL, epilogue);
+    thaw_epilogue_options(node, thaw_conv_bias(node) != NULL, epilogue);
     snprintf(options, sizeof options, "%s -DLANES=%d", epilogue, (int)lanes(node));
     return thaw_kernel_get(thaw_node_device(node), "conv", name, options, kernel);
 }
@@ -68,7 +68,7 @@ static thaw_status run_finishing_kernel(const thaw_node *node, const thaw_conv *
         THAW_BUFFER(node->outputs[0]->buffer),
         THAW_BUFFER(node->inputs[0]->buffer),
         THAW_BUFFER(node->inputs[1]->buffer),
-        THAW_BUFFER(bias_buffer(node)),
+        THAW_BUFFER(thaw_conv_bias(node)),
         THAW_BUFFER(thaw_epilogue_residual(node)),
         THAW_FLOAT(node->epilogue.alpha),
         THAW_FLOAT(node->epilogue.beta),
@@ -260,7 +260,8 @@ static const thaw_conv_variant im2col = {.name = "im2col",
 static const thaw_conv_variant direct = {
     .name = "direct", .fits = direct_fits, .prepare = direct_prepare, .run = direct_run};
 
-static const thaw_conv_variant *const row_major[] = {&depthwise, &pointwise, &im2col, &direct, NULL};
+static const thaw_conv_variant *const row_major[] = {
+    &thaw_conv_depthwise_nchw, &depthwise, &thaw_conv_nchw, &pointwise, &im2col, &direct, NULL};
 static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd_fused, &thaw_conv_winograd,
                                                    &thaw_conv_depthwise_blocked, &thaw_conv_tiled, NULL};
 
@@ -271,7 +272,7 @@ static const thaw_conv_variant *const nhwc[] = {
 static bool device_runs(const thaw_device *device, const thaw_conv_variant *variant, const thaw_conv_geometry *geometry)
 {
     const thaw_device_info *info = thaw_device_describe(device);
-    return (!variant->large_private || strcmp(info->type, "cpu") == 0) &&
+    return (!variant->suits || variant->suits(info)) &&
            (!variant->scratch_bytes || variant->scratch_bytes(geometry) <= info->max_alloc_bytes);
 }
 
@@ -284,7 +285,7 @@ size_t thaw_conv_fitting(const thaw_conv_geometry *geometry, const thaw_device *
                                                                                      : row_major;
     size_t count = 0;
     for (; *variants; variants++)
-        if ((*variants)->fits(geometry) && (!device || device_runs(device, *variants, geometry)))
+        if ((*variants)->fits(geometry) && (device ? device_runs(device, *variants, geometry) : !(*variants)->suits))
             fitting[count++] = *variants;
     return count;
 }

@@ -27,7 +27,8 @@ typedef struct thaw_conv_gradient {
     const thaw_conv_backward_variant *variant; /* NULL: nobody needs it */
     size_t scratch_bytes, packed_bytes;        /* as for nodes */
     thaw_kernel *kernel;
-    int64_t parts;            /* that are summed up apart */
+    int64_t parts, terms;     /* that are summed up apart, and what is summed up in one of them */
+    int tile;                 /* as in thaw_conv */
     thaw_buffer *packed;      /* weights that stay as they are; NULL: none */
     thaw_conv_mirror *mirror; /* of the input's gradient: conv_mirror.c */
 } thaw_conv_gradient;
@@ -40,7 +41,7 @@ typedef struct thaw_conv {
     thaw_kernel *second_kernel;  /* for those that work in two steps */
     thaw_epilogue_pass epilogue; /* after a matrix product */
     thaw_buffer *taps;           /* where each product's input lies, and */
-    int tile;                    /* which size of work-group: conv_implicit.c */
+    int tile;                    /* which size of work-group: conv_implicit.c, conv_nchw.c */
     bool mirrored; /* the weights are those of the convolution whose gradient this one computes: see conv_mirror.c */
     bool borrows;  /* `packed` is memory that nodes share */
     thaw_buffer *packed;      /* weights as a variant that is not row-major wants them; NULL: none */
@@ -62,7 +63,7 @@ struct thaw_conv_variant {
      * the device in the order that thaw_conv_order() tells. NULL: they are read as they are. */
     size_t (*packed_bytes)(const thaw_conv_geometry *geometry);
     thaw_status (*pack)(const thaw_node *node, const thaw_conv *conv, const thaw_buffer *weights);
-    bool large_private; /* wants more private memory than a GPU has for its work-items: for CPUs only */
+    bool (*suits)(const thaw_device_info *info); /* NULL: any device */
 };
 
 /* Makes the convolution ready to run, its variant's kernels and weights that stay as they are included. `shared`:
@@ -93,6 +94,7 @@ const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant
 extern const thaw_conv_variant thaw_conv_winograd_fused, thaw_conv_winograd, thaw_conv_tiled,
     thaw_conv_depthwise_blocked;
 extern const thaw_conv_variant thaw_conv_nhwc_depthwise, thaw_conv_nhwc_pointwise, thaw_conv_nhwc_direct;
+extern const thaw_conv_variant thaw_conv_nchw, thaw_conv_depthwise_nchw;
 extern const thaw_conv_variant thaw_conv_implicit, thaw_conv_implicit_large, thaw_conv_implicit_middle,
     thaw_conv_implicit_small;
 
@@ -131,6 +133,9 @@ THAW_MUST_CHECK thaw_status thaw_conv_get_im2col(const thaw_node *node, thaw_ker
 int64_t thaw_conv_rows_at_once(const thaw_conv_geometry *geometry);
 THAW_MUST_CHECK thaw_status thaw_conv_run_im2col(const thaw_node *node, thaw_kernel *kernel, int64_t image,
                                                  int64_t group, int64_t first, int64_t count);
+
+/* The bias as it stands on the device; NULL: none. */
+const thaw_buffer *thaw_conv_bias(const thaw_node *node);
 
 /* The parameters that cl/conv.cl calls GEOMETRY. */
 #define THAW_CONV_GEOMETRY_ARGUMENTS (6 * THAW_CONV_AXES)

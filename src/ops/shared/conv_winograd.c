@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TILE            4                  /* outputs along each side */
 #define PRODUCTS        36                 /* (TILE + 2)^2 */
@@ -59,6 +60,12 @@ static bool fits(const thaw_conv_geometry *geometry)
            geometry->in_block == block && (block == 4 || block == 8 || block == 16) &&
            geometry->in[1] * geometry->in[2] <= INT_MAX / block && thaw_conv_pixels(geometry) <= INT_MAX / block &&
            find_tiling(geometry, true).tiles <= INT_MAX / 2;
+}
+
+/* A GPU sets private memory aside for all work-items that it can hold: hundreds of kilobytes for each are too much. */
+static bool suits(const thaw_device_info *info)
+{
+    return strcmp(info->type, "cpu") == 0;
 }
 
 static size_t scratch_bytes(const thaw_conv_geometry *geometry)
@@ -242,7 +249,7 @@ const thaw_conv_variant thaw_conv_winograd = {.name = "winograd",
                                               .slices = true,
                                               .packed_bytes = packed_bytes,
                                               .pack = pack,
-                                              .large_private = true};
+                                              .suits = suits};
 const thaw_conv_variant thaw_conv_winograd_fused = {.name = "winograd_fused",
                                                     .fits = fused_fits,
                                                     .prepare = fused_prepare,
@@ -250,4 +257,4 @@ const thaw_conv_variant thaw_conv_winograd_fused = {.name = "winograd_fused",
                                                     .slices = true,
                                                     .packed_bytes = fused_packed_bytes,
                                                     .pack = fused_pack,
-                                                    .large_private = true};
+                                                    .suits = suits};
