@@ -1,5 +1,6 @@
 /* Building and running kernels of the test's own. */
 #include "device_trial.h"
+#include "device/build_log.h"
 #include "device/kernel_sources.h"
 
 #include <math.h>
@@ -122,6 +123,40 @@ static void compile_errors_say_what_and_where(void)
     environment_restore();
 }
 
+/* For drivers that ignore #line: whatever they say of the whole program's lines. */
+static void lines_of_the_whole_program_become_a_files(void)
+{
+    static const thaw_program_parts parts = {
+        {"b1\nb2\n", "c1\nc2\nc3\n", "\n#line 1 \"own.cl\"\n", "o1\no2\no3\n"},
+        {"builtins.clh", "common.clh", "own.cl", "own.cl"},
+    };
+    static const thaw_program_parts without = {
+        {"", "c1\nc2\nc3", "\n#line 1 \"own.cl\"\n", "o1\no2"},
+        {"builtins.clh", "common.clh", "own.cl", "own.cl"},
+    };
+    static const struct {
+        const thaw_program_parts *parts;
+        const char *log, *placed;
+    } rows[] = {
+        {&parts, "<kernel>:10:12: error: no_such_name", "own.cl:3:12: error: no_such_name"},
+        {&parts, "<kernel>:8:1: error", "own.cl:1:1: error"},
+        {&parts, "<kernel>:1: a\n<kernel>:2: b\n<kernel>:3: c\n<kernel>:5: d\n",
+         "builtins.clh:1: a\nbuiltins.clh:2: b\ncommon.clh:1: c\ncommon.clh:3: d\n"},
+        {&without, "<kernel>:1: a, <kernel>:2: b", "common.clh:1: a, common.clh:2: b"},
+        {&without, "at <kernel>:5:7: error", "at own.cl:1:7: error"},
+        {&without, "<kernel>:99:1: error", "own.cl:95:1: error"},
+        {&without, "<kernel>: <kernel> <kernel>:x", "<kernel>: <kernel> <kernel>:x"},
+        {&without, "own.cl:3:12: error: no_such_name\n", "own.cl:3:12: error: no_such_name\n"},
+        {&without, "", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        thaw_text placed = {0};
+        thaw_build_log_place(rows[i].parts, rows[i].log, &placed);
+        CU_ASSERT_STRING_EQUAL(placed.data, rows[i].placed);
+        thaw_text_free(&placed);
+    }
+}
+
 static void wrong_launches_fail_with_the_kernels_name(void)
 {
     thaw_kernel *mark;
@@ -182,6 +217,7 @@ static const test_entry tests[] = {
     {"arguments and options arrive", arguments_and_options_arrive},
     {"functions are declared by us or by the driver", functions_are_declared_by_us_or_by_the_driver},
     {"compile errors say what and where", compile_errors_say_what_and_where},
+    {"lines of the whole program become a file's", lines_of_the_whole_program_become_a_files},
     {"wrong launches fail with the kernel's name", wrong_launches_fail_with_the_kernels_name},
 };
 

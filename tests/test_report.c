@@ -23,6 +23,7 @@ static const char whole[] =
     "'libraries':{'clblast':'1.5.3','opencl':'2.3'},"
     "'entries':[{'id':'device.fma.fp32','section':'device','group':'fma','title':'FMA','status':'ok','unit':'GFLOP/s',"
     "'better':'higher','value':300,'low':290,'high':305.5,'spread':0.02,'timer':'device','samples':[0.01,0.02,0.015],"
+    "'rounds':[{'samples':2},{'samples':4,'left_out':true},{'samples':1}],"
     "'flops':3e9,'bytes':64,'error':0,'tolerance':1e-4,'algorithm':'a','batch':4,'peak_device_bytes':100,"
     "'process_bytes':200,'energy_joules':0.5,'flags':['spread','newer']},"
     "{'id':'device.fma.fp16','section':'device','group':'fma','status':'unavailable','reason':'no cl_khr_fp16'}],"
@@ -94,6 +95,8 @@ static void check_entries(const thaw_report *report)
     CU_ASSERT_TRUE(entry->value == 300 && entry->low == 290 && entry->high == 305.5 && entry->spread == 0.02);
     CU_ASSERT_EQUAL_FATAL(entry->sample_count, 3);
     CU_ASSERT_TRUE(entry->samples[0] == 0.01 && entry->samples[1] == 0.02 && entry->samples[2] == 0.015);
+    CU_ASSERT_EQUAL_FATAL(entry->round_count, 2);
+    CU_ASSERT_TRUE(entry->rounds[0] == 2 && entry->rounds[1] == 1);
     CU_ASSERT_TRUE(entry->flops == 3e9 && entry->bytes == 64 && entry->error == 0 && entry->tolerance == 1e-4);
     CU_ASSERT_TRUE(entry->batch == 4 && entry->peak_device_bytes == 100 && entry->process_bytes == 200 &&
                    entry->energy_joules == 0.5);
@@ -194,6 +197,14 @@ static const struct {
     {"'samples':[0.01", "'samples':[0", "'samples[0]' is no number of seconds"},
     {"'samples':[0.01", "'samples':[-1", "'samples[0]' is no number of seconds"},
     {"'samples':[0.01,0.02", "'samples':[0.01,[0.02]", "'samples[1]' is no number of seconds"},
+    {"'rounds':[{", "'rounds':7,'r':[{", "'rounds' is no list"},
+    {"'rounds':[", "'rounds':[[],", "'rounds[0]' is no object"},
+    {"'rounds':[{'samples':2", "'rounds':[{'count':2", "device.fma.fp32.rounds[0]: 'samples' is missing"},
+    {"'rounds':[{'samples':2", "'rounds':[{'samples':-2", "rounds[0]: 'samples' is no integer from 0 up"},
+    {"'rounds':[{'samples':2", "'rounds':[{'samples':3", "'rounds' have more samples than there are"},
+    {"'rounds':[{'samples':2", "'rounds':[{'samples':9223372036854775807", "'rounds' have more samples"},
+    {"'rounds':[{'samples':2", "'rounds':[{'samples':1", "'rounds' have fewer samples than there are"},
+    {"'left_out':true", "'left_out':'yes'", "rounds[1]: 'left_out' is neither true nor false"},
     {"'flops':3e9", "'flops':0", "'flops' is 0"},
     {"'error':0", "'error':-0.5", "'error' is -0.5"},
     {"'batch':4", "'batch':0.5", "'batch' is 0.5"},

@@ -36,6 +36,8 @@ typedef struct thaw_report_entry {
     const char *timer;       /* "device" or "host" */
     double *samples;         /* [sample_count] seconds of each repetition, above 0 */
     size_t sample_count;
+    size_t *rounds; /* [round_count]: how many of the samples, in their order, each round has; none: not written */
+    size_t round_count;
     double flops, bytes;     /* of one repetition */
     double error, tolerance; /* of the verification: found, and allowed */
     const char *algorithm;

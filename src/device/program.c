@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "device/build_log.h"
 #include "device/chain.h"
 #include "device/kernel_sources.h"
 #include "device/program_cache.h"
@@ -62,15 +63,25 @@ static void log_lines(thaw_context *context, const char *log)
     }
 }
 
-static thaw_status fail_build(thaw_device *device, cl_program opencl, cl_int code, const thaw_program *program,
-                              const char *kernel)
+/* The compiler's log, to be freed; NULL if there is none. */
+static char *read_build_log(const thaw_device *device, cl_program opencl, const thaw_program_parts *parts)
 {
     size_t size = 0;
-    char *log = NULL;
-    char line[400] = "";
+    thaw_text placed = {0};
     clGetProgramBuildInfo(opencl, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
-    if (size > 0 && (log = calloc(size + 1, 1)) != NULL &&
-        clGetProgramBuildInfo(opencl, device->id, CL_PROGRAM_BUILD_LOG, size, log, NULL) == CL_SUCCESS) {
+    char *log = size > 0 ? calloc(size + 1, 1) : NULL;
+    if (log && clGetProgramBuildInfo(opencl, device->id, CL_PROGRAM_BUILD_LOG, size, log, NULL) == CL_SUCCESS)
+        thaw_build_log_place(parts, log, &placed);
+    free(log);
+    return placed.data;
+}
+
+static thaw_status fail_build(thaw_device *device, cl_program opencl, cl_int code, const thaw_program_parts *parts,
+                              const thaw_program *program, const char *kernel)
+{
+    char line[400] = "";
+    char *log = read_build_log(device, opencl, parts);
+    if (log) {
         thaw_log(device->context, THAW_LOG_DEBUG, "the compiler on %s.cl with '%s':", program->name, program->options);
         log_lines(device->context, log);
         find_error_line(log, line, sizeof line);
@@ -80,39 +91,40 @@ static thaw_status fail_build(thaw_device *device, cl_program opencl, cl_int cod
                      program->name, program->options, device->info.name, *line ? line : thaw_opencl_text(code));
 }
 
-static thaw_status build(thaw_device *device, const char *const *texts, size_t count, const char *options,
-                         const char *kernel, thaw_program *program)
+static thaw_status build(thaw_device *device, const thaw_program_parts *parts, const char *options, const char *kernel,
+                         thaw_program *program)
 {
     const double start = thaw_clock_seconds();
     cl_int code = CL_SUCCESS;
     /* Not every driver's API takes const texts, though none writes to them. */
-    program->opencl = clCreateProgramWithSource(device->opencl, (cl_uint)count, (const char **)texts, NULL, &code);
+    program->opencl =
+        clCreateProgramWithSource(device->opencl, THAW_PROGRAM_PARTS, (const char **)parts->texts, NULL, &code);
     if (code != CL_SUCCESS)
         return thaw_opencl_fail(device, code, "program %s.cl", program->name);
     code = clBuildProgram(program->opencl, 1, &device->id, options, NULL, NULL);
     if (code != CL_SUCCESS)
-        return fail_build(device, program->opencl, code, program, kernel);
+        return fail_build(device, program->opencl, code, parts, program, kernel);
     const double seconds = thaw_clock_seconds() - start;
     thaw_log(device->context, seconds > SLOW_BUILD_SECONDS ? THAW_LOG_INFO : THAW_LOG_DEBUG,
              "program %s '%s': built in %.2f s", program->name, program->options, seconds);
     return THAW_OK;
 }
 
-/* From the disk cache, or built and stored there. texts: what the program consists of. */
-static thaw_status load_or_build(thaw_device *device, const char *const *texts, size_t count, const char *options,
+/* From the disk cache, or built and stored there. */
+static thaw_status load_or_build(thaw_device *device, const thaw_program_parts *parts, const char *options,
                                  const char *kernel, thaw_program *program)
 {
     const bool cached = thaw_program_cache_used(device);
     thaw_hash key = {0};
     if (cached) {
-        key = thaw_program_cache_key(device, texts, count, options);
+        key = thaw_program_cache_key(device, parts->texts, THAW_PROGRAM_PARTS, options);
         program->opencl = thaw_program_cache_load(device, key, options);
     }
     if (program->opencl) {
         thaw_log(device->context, THAW_LOG_DEBUG, "program %s '%s': from the cache", program->name, program->options);
         return THAW_OK;
     }
-    THAW_TRY(build(device, texts, count, options, kernel, program));
+    THAW_TRY(build(device, parts, options, kernel, program));
     if (cached)
         thaw_program_cache_store(device, key, program->opencl);
     return THAW_OK;
@@ -126,32 +138,34 @@ static thaw_status load_or_build(thaw_device *device, const char *const *texts, 
 
 typedef struct sources {
     char *builtins, *common, *own; /* builtins: "" where the driver declares its functions itself */
-    char line[300];                /* gives the program its own line numbers in messages */
+    char file[256];
+    char line[300]; /* gives the program its own line numbers in messages */
 } sources;
 
 /* text: what stands for the program's file, or NULL. */
 static thaw_status read_sources(thaw_device *device, const thaw_program *program, const char *text, sources *read)
 {
-    char file[256];
-    snprintf(file, sizeof file, "%s.cl", program->name);
-    snprintf(read->line, sizeof read->line, "\n#line 1 \"%s\"\n", file);
+    snprintf(read->file, sizeof read->file, "%s.cl", program->name);
+    snprintf(read->line, sizeof read->line, "\n#line 1 \"%s\"\n", read->file);
     if (device->quirks.slow_header)
         THAW_TRY(thaw_program_source(device, "builtins.clh", &read->builtins));
     THAW_TRY(thaw_program_source(device, "common.clh", &read->common));
-    return text ? thaw_copy_text(device->context, text, &read->own) : thaw_program_source(device, file, &read->own);
+    return text ? thaw_copy_text(device->context, text, &read->own)
+                : thaw_program_source(device, read->file, &read->own);
 }
 
 /* The program from its sources, with functions declared by us or by the driver. */
 static thaw_status prepare_with(thaw_device *device, const sources *read, bool builtins, const char *kernel,
                                 thaw_program *program)
 {
-    const char *const texts[] = {builtins ? read->builtins : "", read->common, read->line, read->own};
+    const thaw_program_parts parts = {{builtins ? read->builtins : "", read->common, read->line, read->own},
+                                      {"builtins.clh", "common.clh", read->file, read->file}};
     thaw_text options = {0};
     thaw_text_append(&options, "%s%s%s %s", COMMON_OPTIONS, builtins ? " " NO_HEADER : "",
                      device->quirks.loops_end ? " " ONE_PIECE : "", program->options);
-    const thaw_status status =
-        options.failed ? thaw_fail(device->context, THAW_ERR_MEMORY, "program %s.cl", program->name)
-                       : load_or_build(device, texts, sizeof texts / sizeof texts[0], options.data, kernel, program);
+    const thaw_status status = options.failed
+                                   ? thaw_fail(device->context, THAW_ERR_MEMORY, "program %s.cl", program->name)
+                                   : load_or_build(device, &parts, options.data, kernel, program);
     thaw_text_free(&options);
     return status;
 }

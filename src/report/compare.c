@@ -86,6 +86,21 @@ static double work_ratio(const thaw_report_entry *first, const thaw_report_entry
     return first->lower_is_better || isnan(ratio) ? 1 : ratio;
 }
 
+static thaw_bootstrap_run run_of(const thaw_report_entry *entry, const double *sorted)
+{
+    return (thaw_bootstrap_run){.samples = entry->samples,
+                                .sorted = sorted,
+                                .count = entry->sample_count,
+                                .rounds = entry->rounds,
+                                .round_count = entry->round_count};
+}
+
+/* A file need not tell of rounds. */
+static bool has_enough(const thaw_report_entry *entry)
+{
+    return (entry->rounds ? entry->round_count : entry->sample_count) >= THAW_BENCH_ENOUGH;
+}
+
 /* Samples are times, values need not be: only if both give the same ratio the ones tell about the others. */
 static thaw_status resample(thaw_context *context, const thaw_report_entry *first, const double *first_sorted,
                             const thaw_report_entry *entry, const double *sorted, thaw_comparison_cell *cell)
@@ -96,8 +111,8 @@ static thaw_status resample(thaw_context *context, const thaw_report_entry *firs
         snprintf(cell->reason, sizeof cell->reason, "no interval: the samples are not what the values were made from");
         return THAW_OK;
     }
-    THAW_TRY(thaw_bootstrap_ratio(context, first_sorted, first->sample_count, sorted, entry->sample_count,
-                                  seed_of(first->id), &cell->low, &cell->high));
+    const thaw_bootstrap_run first_run = run_of(first, first_sorted), run = run_of(entry, sorted);
+    THAW_TRY(thaw_bootstrap_ratio(context, &first_run, &run, seed_of(first->id), &cell->low, &cell->high));
     cell->low *= work;
     cell->high *= work;
     return THAW_OK;
@@ -107,8 +122,8 @@ static thaw_status find_interval(thaw_context *context, const thaw_report_entry 
                                  thaw_comparison_cell *cell)
 {
     double *first_sorted = NULL, *sorted = NULL;
-    if (first->sample_count < THAW_BENCH_ENOUGH || entry->sample_count < THAW_BENCH_ENOUGH) {
-        snprintf(cell->reason, sizeof cell->reason, "no interval: fewer than %d samples here or in A",
+    if (!has_enough(first) || !has_enough(entry)) {
+        snprintf(cell->reason, sizeof cell->reason, "no interval: fewer than %d rounds here or in A",
                  THAW_BENCH_ENOUGH);
         return THAW_OK;
     }

@@ -16,8 +16,8 @@
 
 const char thaw_comparison_method[] =
     "Ratios are to A, above 1 is better. The interval, of 95 %, is that of the ratio of the two medians, by the "
-    "percentile "
-    "bootstrap with 2000 resamples of both runs' samples: it knows of what varied within these runs, not of what would "
+    "percentile bootstrap with 2000 resamples of both runs' rounds and of their samples: it knows of what varied "
+    "within these runs, not of what would "
     "vary from run to run.";
 
 char thaw_comparison_letter(size_t index)

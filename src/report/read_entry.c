@@ -145,6 +145,47 @@ static thaw_status read_samples(const thaw_fields *fields, thaw_report_entry *en
     return THAW_OK;
 }
 
+/* *samples: how many of the entry's samples the round has. */
+static thaw_status read_round(const thaw_fields *fields, size_t index, json_t *value, int64_t *samples)
+{
+    thaw_fields round = *fields;
+    const size_t used = strlen(round.place);
+    int left_out = 0;
+    if (!json_is_object(value))
+        return thaw_fields_fail(fields, "'rounds[%zu]' is no object", index);
+    snprintf(round.place + used, sizeof round.place - used, ".rounds[%zu]", index);
+    round.object = value;
+    *samples = -1;
+    THAW_TRY(thaw_field_integer(&round, "samples", samples));
+    THAW_TRY(thaw_field_flag(&round, "left_out", &left_out));
+    if (*samples < 0)
+        return thaw_fields_fail(&round, "'samples' is missing");
+    *samples = left_out ? 0 : *samples;
+    return THAW_OK;
+}
+
+/* Those that the samples come from. */
+static thaw_status read_rounds(const thaw_fields *fields, thaw_report_entry *entry)
+{
+    json_t *list, *value;
+    size_t i, left = entry->sample_count;
+    THAW_TRY(thaw_field_list(fields, "rounds", MOST_SAMPLES, &list));
+    if (!list || entry->sample_count == 0)
+        return THAW_OK;
+    THAW_TRY(thaw_allocate(fields->context, json_array_size(list), sizeof *entry->rounds, &entry->rounds));
+    json_array_foreach(list, i, value)
+    {
+        int64_t samples;
+        THAW_TRY(read_round(fields, i, value, &samples));
+        if ((uint64_t)samples > left)
+            return thaw_fields_fail(fields, "'rounds' have more samples than there are");
+        if (samples > 0)
+            entry->rounds[entry->round_count++] = (size_t)samples;
+        left -= (size_t)samples;
+    }
+    return left == 0 ? THAW_OK : thaw_fields_fail(fields, "'rounds' have fewer samples than there are");
+}
+
 thaw_status thaw_report_entry_read(thaw_fields *fields, thaw_report_entry *entry)
 {
     if (!json_is_object(fields->object))
@@ -155,12 +196,14 @@ thaw_status thaw_report_entry_read(thaw_fields *fields, thaw_report_entry *entry
     THAW_TRY(read_direction(fields, entry));
     THAW_TRY(read_numbers(fields, entry));
     THAW_TRY(check_value(fields, entry));
-    return read_samples(fields, entry);
+    THAW_TRY(read_samples(fields, entry));
+    return read_rounds(fields, entry);
 }
 
 void thaw_report_entry_free(thaw_report_entry *entry)
 {
     free(entry->samples);
+    free(entry->rounds);
     free(entry->flags);
     *entry = (thaw_report_entry){0};
 }
