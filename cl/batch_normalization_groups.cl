@@ -25,7 +25,7 @@ typedef float number;
 #if ACTIVATION == 1
 #define SLOPED(dy, before) ((before) <= 0.0f ? 0.0f : (dy)) /* NaN must stay visible */
 #elif ACTIVATION == 3
-#define SLOPED(dy, before) (((before) > alpha) & ((before) < beta) ? (dy) : 0.0f)
+#define SLOPED(dy, before) ((((before) > alpha) & ((before) < beta)) ? (dy) : 0.0f)
 #else
 #define SLOPED(dy, before) (dy)
 #endif
@@ -62,10 +62,10 @@ inline way begin(uint pieces, uint row)
     return to;
 }
 
-/* Where in x the way is; behind the channel's end some place in it, so that nobody has to part to load. */
-inline uint place_of(way to, uint channels, uint row, uint count)
+/* Where in x the way is; not `inside`, behind the channel's end, some place in it: nobody has to part to load. */
+inline uint place_of(way to, bool inside, uint channels, uint row)
 {
-    return ((to.at < count ? to.image : 0) * channels + to.channel) * row + to.column;
+    return ((inside ? to.image : 0) * channels + to.channel) * row + to.column;
 }
 
 inline way next(way from, uint row)
@@ -91,29 +91,26 @@ kernel void add_moments(global float2 *restrict pieces, global const number *res
     number some[LOADS], sum = 0.0f;
 #pragma unroll
     for (int i = 0; i < LOADS; i++) {
-        const number value = x[place_of(to, channels, row, count)];
-        some[i] = value;
-        if (to.at < count)
-            sum += value;
+        const bool inside = to.at < count;
+        some[i] = x[place_of(to, inside, channels, row)];
+        sum += inside ? some[i] : (number)0.0f;
         to = next(to, row);
     }
     const float mean = sum_of_group((float2)(SUM(sum), 0.0f), shared).s0 / elements;
     sum = 0.0f;
 #pragma unroll
     for (int i = 0; i < LOADS; i++) {
-        const number off = some[i] - mean;
-        if (start.at + i * lanes < count)
-            sum = fma(off, off, sum);
+        const number off = start.at + i * lanes < count ? some[i] - mean : (number)0.0f;
+        sum = fma(off, off, sum);
     }
     const float squares = sum_of_group((float2)(SUM(sum), 0.0f), shared).s0;
     if (get_local_id(0) == 0)
         pieces[get_group_id(0)] = (float2)(mean, squares);
 }
 
-/* Joins them as join_moments() does, and moves the running statistics towards what comes of it: running = old *
- * momentum
- * + batch's * share; those that are not NULL. An inner piece has `run` of the channel's elements. Work-group:
- * channel. */
+/* Joins them as join_moments() does, makes factors of what comes of it, and moves those of the running statistics that
+ * are not NULL: running = old * momentum + batch's * share. A piece has `run` of the channel's elements, the last one
+ * what is left. Work-group: channel. */
 kernel void finish_moments(global float *restrict statistics, global float *restrict factors,
                            global const float2 *restrict pieces, global const float *restrict scale,
                            global const float *restrict shift, float epsilon, uint piece_count, uint run, uint elements,
@@ -168,27 +165,42 @@ kernel void batch_normalize(global number *y, global const number *x, global con
     }
 }
 
+/* This work-item's share of s1 and s2. A `whole` piece has all of its vectors: without a choice between them compilers
+ * load one while they wait for another. */
+__attribute__((always_inline)) inline float2 share_of_products(global const number *dy, global const number *x, way to,
+                                                               bool whole, float factor, float offset, float mean,
+                                                               float alpha, float beta, uint channels, uint row,
+                                                               uint count)
+{
+    number sum = 0.0f, products = 0.0f;
+#pragma unroll
+    for (int i = 0; i < LOADS; i++) {
+        const bool inside = whole || to.at < count;
+        const uint place = place_of(to, inside, channels, row);
+        const number value = x[place], given = SLOPED(dy[place], fma(value, factor, offset));
+        sum += inside ? given : (number)0.0f;
+        products += inside ? given * (value - mean) : (number)0.0f;
+        to = next(to, row);
+    }
+    return (float2)(SUM(sum), SUM(products));
+}
+
 /* pieces: s1 and s2 of each. Work-group: piece, those of a channel side by side. */
 kernel void add_products(global float2 *restrict pieces, global const number *restrict dy,
                          global const number *restrict x, global const float *restrict factors, float alpha, float beta,
                          uint piece_count, uint channels, uint row, uint count)
 {
     local float2 shared[LANES];
-    way to = begin(piece_count, row);
+    const way to = begin(piece_count, row);
     const float mean = factors[2 * channels + to.channel];
     const float factor = factors[to.channel], offset = factors[channels + to.channel];
-    number sum = 0.0f, products = 0.0f;
-#pragma unroll
-    for (int i = 0; i < LOADS; i++) {
-        const uint place = place_of(to, channels, row, count);
-        const number value = x[place], given = SLOPED(dy[place], fma(value, factor, offset));
-        if (to.at < count) {
-            sum += given;
-            products = fma(given, value - mean, products);
-        }
-        to = next(to, row);
-    }
-    const float2 sums = sum_of_group((float2)(SUM(sum), SUM(products)), shared);
+    const uint lanes = (uint)get_local_size(0);
+    float2 sums;
+    if ((uint)get_group_id(0) % piece_count * LOADS * lanes + LOADS * lanes <= count)
+        sums = share_of_products(dy, x, to, true, factor, offset, mean, alpha, beta, channels, row, count);
+    else
+        sums = share_of_products(dy, x, to, false, factor, offset, mean, alpha, beta, channels, row, count);
+    sums = sum_of_group(sums, shared);
     if (get_local_id(0) == 0)
         pieces[get_group_id(0)] = sums;
 }
