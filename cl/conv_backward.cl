@@ -143,3 +143,35 @@ kernel void sum_pixels(global float *restrict parts, global const float *restric
     parts[plane] = sum;
 #endif
 }
+
+/* parts[piece, channel]: the sums over the pixels of `run` images of dy [images, channels, pixels], for devices whose
+ * work-items should read neighbours; a channel below 2^31 elements. Work-group of at most LANES work-items, a power of
+ * two: piece * channels + channel. */
+#define LANES 256
+kernel void sum_pixels_by_groups(global float *restrict parts, global const float *restrict dy, uint images,
+                                 uint channels, uint pixels, uint run)
+{
+    local float shared[LANES];
+    const uint lane = (uint)get_local_id(0), lanes = (uint)get_local_size(0), group = (uint)get_group_id(0);
+    const uint first = group / channels * run, end = min(first + run, images);
+    const uint more_images = lanes / pixels, more_pixels = lanes % pixels;
+    uint image = first + lane / pixels, pixel = lane % pixels;
+    float sum = 0.0f;
+    while (image < end) {
+        sum += dy[((size_t)image * channels + group % channels) * pixels + pixel];
+        image += more_images;
+        pixel += more_pixels;
+        if (pixel >= pixels) {
+            pixel -= pixels;
+            image++;
+        }
+    }
+    shared[lane] = sum;
+    for (uint n = lanes / 2; n > 0; n /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lane < n)
+            shared[lane] += shared[lane + n];
+    }
+    if (lane == 0)
+        parts[group] = shared[0];
+}

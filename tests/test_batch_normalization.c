@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define GROUPS "plain" /* what devices do whose work-items are cheap */
+
 enum { X, SCALE, SHIFT, MEAN, VARIANCE };
 
 struct extent {
@@ -71,7 +73,7 @@ static void test_inference(void)
         {"", "2x2x4x4 c:2 c:2 f:1,-1 f:1,2", 0, 0, "extreme"},
         {"", "0x3x4 c:3 c:3 c:3 c:3", 0, 0, "positive"},
     };
-    op_check("BatchNormalization", OP_CASES(cases), reference, 2e-6, NULL);
+    op_check("BatchNormalization", OP_CASES(cases), reference, 2e-6, GROUPS);
     op_check_amid_blocks("BatchNormalization", OP_CASES(cases), reference, 2e-6);
 }
 
@@ -82,8 +84,17 @@ static void test_training(void)
         {"training_mode=1 epsilon=0.01 momentum=0.25", "3x7x31 7 7 7 7", 14, 3, NULL},
         {"training_mode=1", "33x16 c:16 c:16 c:16 c:16", 15, 2, NULL},
         {"training_mode=1", "2x17x15x7 c:17 c:17 c:17 c:17", 15, 1, NULL},
+        {"training_mode=1", "1x1x3 1 1 c:1 c:1", 15, 3, NULL},
+        {"training_mode=1", "5x1 1 1 c:1 c:1", 15, 3, NULL},
+        {"training_mode=1", "1x2x31x36 2 2 c:2 c:2", 15, 3, NULL},
+        {"training_mode=1", "2x2x33x47 2 2 c:2 c:2", 15, 3, "wide"},
+        {"training_mode=1", "7x1x37x11x4 1 1 c:1 c:1", 15, 3, NULL},
+        {"training_mode=1", "1x1x17x31 1 1 c:1 c:1", 15, 3, NULL},
+        {"training_mode=1", "601x3 3 3 c:3 c:3", 15, 3, NULL},
+        {"training_mode=1", "3x5x1033 5 5 c:5 c:5", 15, 3, "positive"},
+        {"training_mode=1", "2x67x32x32 67 67 c:67 c:67", 15, 3, NULL},
     };
-    op_check("BatchNormalization", OP_CASES(cases), reference, 5e-6, NULL);
+    op_check("BatchNormalization", OP_CASES(cases), reference, 5e-6, GROUPS);
 }
 
 /* With statistics that stay, of parameters that do or do not; with the batch's, by the file's wish or in training. */
@@ -114,7 +125,14 @@ static void test_gradient(void)
         {"epsilon=0.01", "2x16x3x3 c:16 c:16 u:16 u:16", 0, 0, "wide"},
         {"", "1x1x31x33 1 1 u:1 u:1", 0, 0, NULL},
     };
+    static const op_case groups[] = {
+        {"", "1x1x33x16 1 1 u:1 u:1", 0, 0, NULL},     {"", "1x1x17x31 1 1 u:1 u:1", 0, 0, NULL},
+        {"", "1x1x37x31 1 1 u:1 u:1", 0, 0, NULL},     {"", "3x2x17x20 2 2 u:2 u:2", 0, 0, NULL},
+        {"", "5x3x7x7 3 3 c:3 c:3", 0, 0, "positive"},
+    };
     op_check_gradient("BatchNormalization", OP_CASES(cases), reference, 2e-5);
+    op_check_gradient_by("BatchNormalization", OP_CASES(cases), reference, 2e-5, GROUPS);
+    op_check_gradient_by("BatchNormalization", OP_CASES(groups), reference, 5e-5, GROUPS);
     op_check_gradient_blocked("BatchNormalization", OP_CASES(blocks), reference, 2e-5);
 }
 
@@ -136,13 +154,23 @@ static void check_running(const op_trial *trial, size_t index, double momentum)
     }
 }
 
+/* Row-major, the same by work-groups, in blocks. */
+static const op_trial storages[] = {
+    {.type = "BatchNormalization"},
+    {.type = "BatchNormalization", .algorithm = GROUPS},
+    {.type = "BatchNormalization", .layout = 4, .pooled = true},
+};
+
+#define STORAGES (sizeof storages / sizeof *storages)
+
 /* A step moves them as in PyTorch (by the unbiased variance), and leaves them alone where it is none. */
 static void test_running(void)
 {
     static const op_case row = {"momentum=0.75", "3x17x5x7 c:17 c:17 u:17 u:17", 15, 0, "positive"};
-    for (int32_t layout = 0; layout <= 4; layout += 4)
+    for (size_t i = 0; i < STORAGES; i++)
         for (int training = 0; training < 2; training++) {
-            op_trial trial = {.type = "BatchNormalization", .row = &row, .layout = layout, .pooled = layout != 0};
+            op_trial trial = storages[i];
+            trial.row = &row;
             thaw_tensor *results[OP_MOST_OUTPUTS] = {0};
             if (trial_begin(&trial, 1, true)) {
                 trial.subject.graph->training = trial.program->graph->training = training;
@@ -162,13 +190,14 @@ static void test_running(void)
 static void test_offset(void)
 {
     static const op_case row = {"", "2x4x23x29 c:4 c:4 u:4 u:4", 15, 0, NULL};
-    for (int32_t layout = 0; layout <= 4; layout += 4) {
-        op_trial trial = {.type = "BatchNormalization", .row = &row, .layout = layout, .pooled = layout != 0};
+    for (size_t i = 0; i < STORAGES; i++) {
+        op_trial trial = storages[i];
+        trial.row = &row;
         thaw_tensor *results[OP_MOST_OUTPUTS] = {0};
         if (trial_begin(&trial, 1, true)) {
-            for (int64_t i = 0; i < trial.subject.tensors[X]->count; i++) {
-                thaw_tensor_set(trial.subject.tensors[X], i, trial.inputs[X][i] + 1000);
-                trial.inputs[X][i] = thaw_tensor_get(trial.subject.tensors[X], i);
+            for (int64_t j = 0; j < trial.subject.tensors[X]->count; j++) {
+                thaw_tensor_set(trial.subject.tensors[X], j, trial.inputs[X][j] + 1000);
+                trial.inputs[X][j] = thaw_tensor_get(trial.subject.tensors[X], j);
             }
             trial_forward(&trial, results);
             trial_reference(&trial, reference, trial.wanted);

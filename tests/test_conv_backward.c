@@ -82,6 +82,17 @@ static void test_other_ranks(void)
     op_check_gradient_by("Conv", OP_CASES(ranks), conv_reference, TOLERANCE, ALGORITHMS);
 }
 
+/* The bias by work-groups, as on devices whose work-items are cheap. */
+static void test_bias_by_groups(void)
+{
+    static const op_case rows[] = {
+        {"", "1x1x1x1 1x1x1x1 1", 0, 0, NULL},       {"", "3x2x5x7 3x2x1x1 3", 0, 0, NULL},
+        {"", "67x1x1x1 2x1x1x1 2", 0, 0, NULL},      {"", "c:1x1x19x31 c:1x1x1x1 1", 0, 0, NULL},
+        {"", "c:5x1x17x29 c:2x1x1x1 2", 0, 0, NULL},
+    };
+    op_check_gradient_by("Conv", OP_CASES(rows), conv_reference, TOLERANCE, "plain");
+}
+
 static void test_partly(void)
 {
     op_check_gradient_by("Conv", OP_CASES(partly), conv_reference, TOLERANCE, ALGORITHMS);
@@ -126,6 +137,7 @@ void suite_conv_backward(void)
         {"strides, dilations, paddings", test_windows},
         {"depthwise and grouped", test_groups},
         {"one and three spatial dimensions", test_other_ranks},
+        {"the bias by work-groups", test_bias_by_groups},
         {"some inputs frozen", test_partly},
         {"blocks of channels", test_blocks},
         {"strides, dilations, paddings in blocks", test_windows_in_blocks},

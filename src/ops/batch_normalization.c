@@ -150,6 +150,8 @@ static thaw_status prepare(thaw_node *node)
     THAW_TRY(thaw_batch_prepare_training(node));
     if (state->block > 1)
         return prepare_blocked(node);
+    if (state->width)
+        return THAW_OK;
     return thaw_kernel_get(thaw_node_device(node), "batch_normalization", "batch_normalize",
                            thaw_epilogue_options(node, false, options), &state->normalize);
 }
@@ -200,11 +202,14 @@ static thaw_status forward(thaw_node *node)
     const bool own = thaw_batch_is_own(node) && thaw_shape_size(&node->inputs[X]->shape) > 0;
     if (own)
         THAW_TRY(thaw_batch_measure(node));
-    THAW_TRY(thaw_batch_make_factors(node));
+    if (!own || !state->width)
+        THAW_TRY(thaw_batch_make_factors(node));
     if (state->block == THAW_BLOCK_ALL)
         return normalize_nhwc(node);
     if (state->block > 1)
         return normalize_blocked(node);
+    if (state->width)
+        return thaw_batch_group_normalize(node);
     if (own)
         return normalize(node, state->statistics, state->statistics, state->channels);
     return normalize(node, node->inputs[MEAN]->buffer, node->inputs[VARIANCE]->buffer, 0);

@@ -98,6 +98,9 @@ thaw_status thaw_batch_prepare_training(thaw_node *node)
     batch->stride = (batch->channels + block - 1) / block * block;
     if (node->inputs[MEAN]->gradient || node->inputs[VARIANCE]->gradient)
         return thaw_node_fail(node, THAW_ERR_UNSUPPORTED, "the mean and the variance have no gradients");
+    batch->width = thaw_batch_group_width(node);
+    if (batch->width)
+        return thaw_batch_group_prepare(node, can_be_own(node));
     if (can_be_own(node))
         THAW_TRY(prepare_statistics(node));
     if (differentiable)
@@ -139,24 +142,36 @@ static thaw_status measure_blocked(const thaw_node *node)
     return status;
 }
 
-/* running = old * momentum + batch's * (1 - momentum): which is 0 for the mean, 1 for the variance. The file's own
- * training_mode has other values for the new ones, and takes the variance of the batch alone; statistics that training
- * updates are changed in place, and as in PyTorch by an estimate of the variance of all that the batch was drawn from.
- */
+/* The file's own training_mode has other values for the new ones; statistics that training updates are changed in
+ * place. */
+const thaw_buffer *thaw_batch_running(const thaw_node *node, int which)
+{
+    const thaw_batch_normalization *batch = node->state;
+    const thaw_value *running =
+        batch->training ? thaw_node_output(node, 1 + (size_t)which) : node->inputs[MEAN + which];
+    return running ? running->buffer : NULL;
+}
+
+/* The file's own training_mode takes the variance of the batch alone; one that training updates is moved as in PyTorch,
+ * towards an estimate of the variance of all that the batch was drawn from. */
+float thaw_batch_share(const thaw_node *node, int which)
+{
+    const thaw_batch_normalization *batch = node->state;
+    const double count = (double)(batch->n * batch->inner);
+    const double unbiased = !batch->training && which == 1 && count > 1 ? count / (count - 1) : 1;
+    return (float)((1 - (double)batch->momentum) * unbiased);
+}
+
 static thaw_status move_running(const thaw_node *node, int which)
 {
     const thaw_batch_normalization *batch = node->state;
-    const bool in_place = !batch->training;
-    const thaw_value *old = node->inputs[MEAN + which],
-                     *running = in_place ? old : thaw_node_output(node, 1 + (size_t)which);
-    const double count = (double)(batch->n * batch->inner);
-    const double unbiased = in_place && which == 1 && count > 1 ? count / (count - 1) : 1;
+    const thaw_buffer *running = thaw_batch_running(node, which);
     if (!running)
         return THAW_OK;
-    return thaw_kernel_launch(batch->running, THAW_RANGE_1(batch->channels), THAW_BUFFER(running->buffer),
-                              THAW_BUFFER(old->buffer), THAW_BUFFER(batch->statistics),
+    return thaw_kernel_launch(batch->running, THAW_RANGE_1(batch->channels), THAW_BUFFER(running),
+                              THAW_BUFFER(node->inputs[MEAN + which]->buffer), THAW_BUFFER(batch->statistics),
                               THAW_LONG(which * batch->stride), THAW_FLOAT(batch->momentum),
-                              THAW_FLOAT((1 - (double)batch->momentum) * unbiased));
+                              THAW_FLOAT(thaw_batch_share(node, which)));
 }
 
 thaw_status thaw_batch_measure(const thaw_node *node)
@@ -164,6 +179,8 @@ thaw_status thaw_batch_measure(const thaw_node *node)
     const thaw_batch_normalization *batch = node->state;
     if (node->graph->again)
         return THAW_OK;
+    if (batch->width)
+        return thaw_batch_group_measure(node);
     if (batch->block > 1)
         THAW_TRY(measure_blocked(node));
     for (int power = 1; power <= 2 && batch->block <= 1; power++)
@@ -207,6 +224,8 @@ static thaw_status sum_products(const thaw_node *node, const thaw_buffer *slopes
     const thaw_batch_normalization *batch = node->state;
     const int64_t count = piece_count(batch);
     thaw_buffer *pieces;
+    if (batch->width)
+        return thaw_batch_group_sum(node, slopes);
     THAW_TRY(thaw_buffer_create(thaw_node_device(node), (size_t)(count * 2 * batch->stride) * sizeof(float), &pieces));
     thaw_status status = add_products(node, pieces);
     if (status == THAW_OK)
@@ -228,6 +247,8 @@ static thaw_status give(const thaw_node *node, const thaw_buffer *slopes)
     const thaw_argument alpha = THAW_FLOAT(node->epilogue.alpha), beta = THAW_FLOAT(node->epilogue.beta);
     if (!node->inputs[X]->gradient)
         return THAW_OK;
+    if (batch->width)
+        return thaw_batch_group_give(node, slopes);
     if (batch->block > 1)
         return thaw_kernel_launch(kernel, blocked_range(batch), dx, add, dy, THAW_BUFFER(node->inputs[X]->buffer),
                                   THAW_BUFFER(batch->factors), THAW_BUFFER(slopes), THAW_INT(batch->inner),

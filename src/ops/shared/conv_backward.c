@@ -1,6 +1,8 @@
 /* Gradients of convolutions: which way, and the bias. */
 #include "ops/shared/conv_backward.h"
+#include "base/memory.h"
 #include "ops/shared/activation.h"
+#include "ops/shared/movement.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,9 +61,17 @@ static size_t bias_scratch_bytes(const thaw_conv_geometry *geometry)
     return (size_t)(geometry->n * padded_channels(geometry)) * sizeof(float);
 }
 
+/* A work-group for each sum: where work-items should read neighbours. */
+static bool sums_by_groups(const thaw_node *node)
+{
+    return thaw_conv_geometry_of(node)->out_block == 1 && thaw_items_are_cheap(thaw_node_device(node));
+}
+
 static thaw_status prepare_bias(const thaw_node *node, thaw_conv *conv)
 {
     char options[32] = "";
+    if (sums_by_groups(node))
+        return thaw_kernel_get(thaw_node_device(node), "conv_backward", "sum_pixels_by_groups", "", &conv->bias_kernel);
     if (conv->geometry.out_block > 1)
         snprintf(options, sizeof options, "-DBLOCK=%d", (int)conv->geometry.out_block);
     return thaw_kernel_get(thaw_node_device(node), "conv_backward", "sum_pixels", options, &conv->bias_kernel);
@@ -75,6 +85,35 @@ static thaw_status prepare_slope_sums(const thaw_node *node, thaw_conv *conv)
              (int)conv->geometry.out_block);
     return thaw_kernel_get(thaw_node_device(node), "activation_backward", "activation_backward_sums", options,
                            &conv->slope_sums);
+}
+
+/* Images for a work-group: fewer, down to what keeps it busy, until there are enough groups for a large device. */
+static int64_t images_of_group(const thaw_conv_geometry *geometry, int64_t pixels)
+{
+    enum { GROUPS = 2048, BUSY = 1024 };
+    int64_t images = geometry->n > 0 ? geometry->n : 1;
+    while (images > 1 && images * pixels > BUSY &&
+           thaw_divide_up(geometry->n, images) * geometry->out_channels < GROUPS)
+        images = thaw_divide_up(images, 2);
+    return images;
+}
+
+static thaw_status run_bias_by_groups(const thaw_node *node, const thaw_conv *conv)
+{
+    enum { LANES = 256, FEWEST = 32 }; /* the kernel has room for so many */
+    const thaw_conv_geometry *geometry = &conv->geometry;
+    const int64_t pixels = thaw_conv_pixels(geometry), images = images_of_group(geometry, pixels);
+    const int64_t channels = geometry->out_channels, pieces = pixels > 0 ? thaw_divide_up(geometry->n, images) : 0;
+    thaw_buffer *parts = thaw_node_scratch(node);
+    size_t lanes = LANES;
+    while (lanes > thaw_kernel_max_group(conv->bias_kernel) || (lanes > FEWEST && (int64_t)lanes > images * pixels))
+        lanes /= 2;
+    thaw_range range = THAW_RANGE_1((size_t)(pieces * channels) * lanes);
+    range.local[0] = lanes;
+    THAW_TRY(thaw_kernel_launch(conv->bias_kernel, range, THAW_BUFFER(parts), THAW_BUFFER(node->outputs[0]->gradient),
+                                THAW_INT(geometry->n), THAW_INT(channels), THAW_INT(pixels), THAW_INT(images)));
+    return thaw_conv_add_parts(node, node->inputs[2]->gradient, channels, !thaw_node_overwrites(node, 2), parts, pieces,
+                               channels);
 }
 
 static thaw_status run_bias(const thaw_node *node, const thaw_conv *conv)
@@ -192,7 +231,7 @@ thaw_status thaw_conv_backward_run(thaw_node *node)
     if (conv->slope)
         THAW_TRY(run_slope(node, conv->slope));
     if (conv->bias_kernel || conv->slope_sums)
-        THAW_TRY(run_bias(node, conv));
+        THAW_TRY(sums_by_groups(node) ? run_bias_by_groups(node, conv) : run_bias(node, conv));
     if (conv->weights.variant)
         THAW_TRY(conv->weights.variant->run(node, &conv->weights, !thaw_node_overwrites(node, 1)));
     if (conv->data.variant)
