@@ -19,12 +19,14 @@ static void forward(void)
         {"auto_pad=SAME_UPPER strides=2,2", "1x4x8x7 5x4x4x3 5", 0, 0, NULL},
         {"pads=1,2 strides=2, dilations=2,", "1x4x15 7x4x4", 0, 0, NULL},
         {"pads=1,1,1,1", "3x9x12x12 70x9x3x3 70", 0, 0, NULL},
+        {"pads=1,1,1,1", "2x32x5x6 9x32x3x3 9", 0, 0, NULL},
+        {"pads=1,1,1,1 strides=2,2 group=2", "1x32x7x7 10x16x3x3 10", 0, 0, NULL},
         {"", "2x40x9x8 129x40x1x1", 0, 0, NULL},
     };
     op_check_layout("Conv", 1, OP_CASES(cases), conv_reference, TOLERANCE, ALGORITHM);
 }
 
-/* Several tiles, and weights whose gradient is summed up in parts. */
+/* Several tiles, weights whose gradient is summed up in parts, and channels in whole runs. */
 static void gradients(void)
 {
     static const op_case cases[] = {
@@ -33,6 +35,14 @@ static void gradients(void)
         {"strides=2,2", "2x67x6x7 c:5x67x1x1 5", 0, 0, NULL},
         {"", "2x5x8x8 66x5x1x1 66", 0, 0, NULL},
         {"group=2 pads=2,2,2,2", "2x4x9x9 6x2x5x5", 0, 0, NULL},
+        {"pads=1,1,1,1", "2x3x5x5 32x3x3x3", 0, 0, NULL},
+        {"pads=1,1,1,1 strides=2,2", "2x3x7x6 16x3x3x3 16", 0, 0, NULL},
+        {"strides=2,2", "2x5x5x4 16x5x1x1", 0, 0, NULL},
+        {"pads=1,2,2,1 strides=3,2 dilations=1,2", "1x3x8x9 16x3x3x3 16", 0, 0, NULL},
+        {"strides=3,3", "2x3x1x7 16x3x1x2", 0, 0, NULL},
+        {"pads=1,1,1,1", "2x64x3x4 5x64x3x3", 0, 0, NULL},
+        {"pads=1,1,1,1", "1x128x3x2 3x128x1x3", 0, 0, NULL},
+        {"", "3x64x2x3 33x64x1x1 33", 0, 0, NULL},
     };
     op_check_gradient_by("Conv", OP_CASES(cases), conv_reference, TOLERANCE, ALGORITHM);
 }
