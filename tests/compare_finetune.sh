@@ -1,6 +1,6 @@
 #!/bin/sh
 # compare_finetune.sh THAW [SEEDS [OPTION...]]: is the last stage worth training? On real photographs: a new head alone,
-# then, from that model, the head and the stage below it at a low rate. Every split is in three: images to train on, one
+# then, from that model, the head and the stage below it, augmented. Every split is in three: images to train on, one
 # fifth that picks the best epoch, and one fifth that neither run has seen. Prints top-1 of both models on the last two,
 # for splits 1 to SEEDS (default 3), as the table of docs/accuracy.md; options replace those of the second run. Not a
 # test: it takes minutes, and its numbers are for people to read. ONLY=MODEL:DATA leaves the other pairs out.
@@ -8,7 +8,7 @@
 set -eu
 thaw=$1
 seeds=${2:-3}
-[ $# -gt 2 ] && shift 2 || set -- --unfreeze 1 --lr 3e-4 --epochs 15
+[ $# -gt 2 ] && shift 2 || set -- --unfreeze 1 --lr 3e-4 --epochs 15 --augment basic --cache-views 8
 shared=${THAW_SHARED_DIR:-$(cd "$(dirname "$0")/.." && pwd)/shared}
 [ -d "$shared/models" ] && [ -d "$shared/data" ] || { echo "skipped: no models and data in $shared"; exit 77; }
 folder=$(mktemp -d)
