@@ -2,7 +2,7 @@
 #include "test.h"
 
 #define TOLERANCE  1e-5
-#define ALGORITHMS "depthwise,implicit,pointwise,im2col,direct"
+#define ALGORITHMS "depthwise,implicit_nchw,pointwise,im2col,direct"
 
 static const op_case channels[] = {
     {"", "1x1x1x1 1x1x1x1 1", 0, 0, NULL},

@@ -3,7 +3,7 @@
 #include "test.h"
 
 #define TOLERANCE 1e-5
-#define ALGORITHM "implicit"
+#define ALGORITHM "implicit_nchw"
 
 static void forward(void)
 {

@@ -322,10 +322,10 @@ static thaw_status weights_run(const thaw_node *node, const thaw_conv_gradient *
 }
 
 const thaw_conv_variant thaw_conv_nchw = {
-    .name = "implicit", .fits = fits, .suits = suits, .prepare = prepare, .run = run};
+    .name = "implicit_nchw", .fits = fits, .suits = suits, .prepare = prepare, .run = run};
 const thaw_conv_backward_variant thaw_conv_nchw_data = {
-    .name = "implicit", .fits = fits, .suits = suits, .prepare = data_prepare, .run = data_run};
-const thaw_conv_backward_variant thaw_conv_nchw_weights = {.name = "implicit",
+    .name = "implicit_nchw", .fits = fits, .suits = suits, .prepare = data_prepare, .run = data_run};
+const thaw_conv_backward_variant thaw_conv_nchw_weights = {.name = "implicit_nchw",
                                                            .fits = fits,
                                                            .suits = suits,
                                                            .plan = weights_plan,
