@@ -73,7 +73,8 @@ class Thaw:
     def __init__(self, arguments):
         self.command = arguments.thaw
         self.environment = dict(os.environ, POCL_MAX_PTHREAD_COUNT=str(arguments.threads))
-        if arguments.gpu:
+        self.gpu = arguments.gpu
+        if self.gpu:
             self.environment["THAW_DEVICE"] = "gpu"
         self.version = self.output(["--version"]).split()[-1]
 
@@ -202,12 +203,12 @@ def run_measured(command, environment):
     return output, usage.ru_maxrss
 
 
-def thaw_step(thaw, path, batch, repeat, last, gpu):
+def thaw_step(thaw, path, batch, repeat, last):
     command = [thaw.command, "--json", "-q", "profile", path, "--train", "--whole", "--batch", str(batch), "--repeat",
                str(repeat)] + (["--unfreeze", "1"] if last else [])
     output, kilobytes = run_measured(command, thaw.environment)
     result = json.loads(output)
-    return result["median_seconds"], result["peak_device_bytes"] // 1024 if gpu else kilobytes
+    return result["median_seconds"], result["peak_device_bytes"] // 1024 if thaw.gpu else kilobytes
 
 
 def pytorch_step(name, batch, arguments, last):
@@ -228,8 +229,8 @@ def compare_training(arguments):
         path = model_path(arguments, name)
         for last in (False, True):
             for batch in (int(b) for b in arguments.batch.split(",")):
-                thaw_step(thaw, path, batch, 1, last, arguments.gpu)  # compiles, and chooses algorithms
-                turns = [(thaw_step(thaw, path, batch, arguments.repeat, last, arguments.gpu),
+                thaw_step(thaw, path, batch, 1, last)  # compiles, and chooses algorithms
+                turns = [(thaw_step(thaw, path, batch, arguments.repeat, last),
                           pytorch_step(name, batch, arguments, last)) for _ in range(arguments.rounds)]
                 (a, a_memory), (b, b_memory) = ([statistics.median(turn[side][i] for turn in turns) for i in (0, 1)]
                                                 for side in (0, 1))
