@@ -19,6 +19,10 @@ THAW_MUST_CHECK thaw_status thaw_copy_text(thaw_context *context, const char *te
 
 /* False on overflow or a negative factor. */
 bool thaw_multiply(int64_t a, int64_t b, int64_t *product);
+static inline int64_t thaw_smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 /* a / b rounded up, for a >= 0 and b > 0. */
 static inline int64_t thaw_divide_up(int64_t a, int64_t b)
 {

@@ -49,11 +49,6 @@ static int64_t most_steps(tile t)
     return t.panel_bytes / (int64_t)sizeof(float) / t.columns;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Every work-item a group of its own: it fills the vector unit already. */
 static thaw_range items(int64_t x, int64_t y)
 {
@@ -114,7 +109,7 @@ static int64_t rows_at_once(const thaw_device *device, int64_t rows, int64_t str
     const tile t = tile_of(device);
     const int64_t cached = t.block_bytes / (int64_t)sizeof(float) / depth;
     const int64_t parts = thaw_divide_up((int64_t)device->info.compute_units * ITEMS_PER_UNIT, strips);
-    return even_part(rows, smaller(cached > 0 ? cached : 1, thaw_divide_up(rows, parts)), t.rows);
+    return even_part(rows, thaw_smaller(cached > 0 ? cached : 1, thaw_divide_up(rows, parts)), t.rows);
 }
 
 /* Rows [row, row + rows) of C in the columns of `b`, over the steps of `b`. */
@@ -147,12 +142,12 @@ static thaw_status multiply(thaw_device *device, const thaw_gemm *g, const plan 
     block b = {g->b, g->b_offset, g->b_stride, g->transpose_b, .width = tile_of(device).columns, .options = ""};
     for (b.lane = 0; b.lane < g->n; b.lane += p->columns)
         for (b.first = 0; b.first < g->k; b.first += p->depth) {
-            b.lanes = smaller(p->columns, g->n - b.lane);
-            b.depth = smaller(p->depth, g->k - b.first);
+            b.lanes = thaw_smaller(p->columns, g->n - b.lane);
+            b.depth = thaw_smaller(p->depth, g->k - b.first);
             if (p->packs_b)
                 THAW_TRY(pack(device, &b, p->b, 0, panel_stride(&b)));
             for (int64_t row = 0; row < g->m; row += p->rows)
-                THAW_TRY(multiply_rows(device, g, p, &b, row, smaller(p->rows, g->m - row)));
+                THAW_TRY(multiply_rows(device, g, p, &b, row, thaw_smaller(p->rows, g->m - row)));
         }
     return THAW_OK;
 }
@@ -212,7 +207,7 @@ static thaw_status pack_pieces(thaw_device *device, const float *b, bool transpo
     const int64_t row = transpose_b ? k : n, rows = transpose_b ? n : k;
     const int64_t at_once = (int64_t)(thaw_buffer_bytes(piece) / sizeof(float)) / row;
     for (int64_t first = 0; first < rows; first += at_once) {
-        const int64_t count = smaller(at_once, rows - first);
+        const int64_t count = thaw_smaller(at_once, rows - first);
         block part = {.from = piece, .stride = row, .along = transpose_b, .width = width};
         part.options = precision_options(precision);
         part.lanes = transpose_b ? count : n;
@@ -232,7 +227,7 @@ thaw_status thaw_gemm_pack(thaw_device *device, const float *b, bool transpose_b
     const int64_t at_once = thaw_divide_up(thaw_divide_up(PIECE_BYTES / (int64_t)sizeof(float), row), width) * width;
     thaw_buffer *piece;
     *panels = NULL;
-    THAW_TRY(thaw_buffer_create(device, (size_t)(smaller(at_once, rows) * row) * sizeof(float), &piece));
+    THAW_TRY(thaw_buffer_create(device, (size_t)(thaw_smaller(at_once, rows) * row) * sizeof(float), &piece));
     thaw_status status = thaw_buffer_create(device, (size_t)(thaw_divide_up(n, width) * width * k) * element, panels);
     if (status == THAW_OK)
         status = pack_pieces(device, b, transpose_b, n, k, precision, piece, *panels);
@@ -268,7 +263,7 @@ static thaw_status run_rows(thaw_device *device, const thaw_gemm *g, thaw_precis
     THAW_TRY(get_finishing(device, "gemm_rows", rows, precision, finish, &kernel));
     for (int64_t row = 0; row < g->m; row += at_once)
         THAW_TRY(thaw_kernel_launch(kernel, items(thaw_divide_up(g->n, t.columns), 1), THAW_INT(row),
-                                    THAW_INT(smaller(row + at_once, g->m)), THAW_INT(g->n), THAW_INT(g->k),
+                                    THAW_INT(thaw_smaller(row + at_once, g->m)), THAW_INT(g->n), THAW_INT(g->k),
                                     THAW_BUFFER(g->a), THAW_BUFFER(g->b), FINISH_ARGUMENTS(g, finish),
                                     THAW_BUFFER(g->c)));
     return THAW_OK;
@@ -286,7 +281,7 @@ static thaw_status run_tiles(thaw_device *device, const thaw_gemm *g, thaw_preci
     for (int64_t first = 0; first < g->k; first += depth)
         THAW_TRY(thaw_kernel_launch(kernel, items(strips, thaw_divide_up(g->m, at_once)), THAW_INT(g->m),
                                     THAW_INT(g->n), THAW_INT(g->k), THAW_INT(first),
-                                    THAW_INT(smaller(depth, g->k - first)), THAW_BUFFER(g->a), THAW_BUFFER(g->b),
+                                    THAW_INT(thaw_smaller(depth, g->k - first)), THAW_BUFFER(g->a), THAW_BUFFER(g->b),
                                     FINISH_ARGUMENTS(g, finish), THAW_BUFFER(g->c), THAW_INT(at_once)));
     return THAW_OK;
 }

@@ -11,21 +11,6 @@ static int64_t product(const int64_t sizes[THAW_CONV_AXES])
     return sizes[0] * sizes[1] * sizes[2];
 }
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t group_in(const thaw_conv_geometry *geometry)
-{
-    return geometry->in_channels / geometry->groups;
-}
-
-static int64_t group_out(const thaw_conv_geometry *geometry)
-{
-    return geometry->out_channels / geometry->groups;
-}
-
 static bool always(const thaw_conv_geometry *geometry)
 {
     (void)geometry;
@@ -68,12 +53,9 @@ static thaw_status data_direct_run(const thaw_node *node, const thaw_conv_gradie
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     thaw_argument arguments[6 + THAW_CONV_GEOMETRY_ARGUMENTS] = {
-        THAW_BUFFER(node->inputs[0]->gradient),
-        THAW_INT(add),
-        THAW_BUFFER(node->outputs[0]->gradient),
-        THAW_BUFFER(node->inputs[1]->buffer),
-        THAW_INT(group_in(geometry)),
-        THAW_INT(group_out(geometry)),
+        THAW_BUFFER(node->inputs[0]->gradient),  THAW_INT(add),
+        THAW_BUFFER(node->outputs[0]->gradient), THAW_BUFFER(node->inputs[1]->buffer),
+        THAW_INT(thaw_conv_group_in(geometry)),  THAW_INT(thaw_conv_group_out(geometry)),
     };
     thaw_conv_geometry_arguments(geometry, arguments + 6);
     return thaw_kernel_run(gradient->kernel, THAW_RANGE_3(product(geometry->in), geometry->in_channels, geometry->n),
@@ -115,7 +97,7 @@ static int64_t channels_at_once(const thaw_conv_geometry *geometry)
 {
     const int64_t most =
         COLUMN_LIMIT_BYTES / (int64_t)sizeof(float) / product(geometry->kernel) / thaw_conv_pixels(geometry);
-    return smaller(most, group_in(geometry));
+    return thaw_smaller(most, thaw_conv_group_in(geometry));
 }
 
 static bool data_im2col_fits(const thaw_conv_geometry *geometry)
@@ -141,7 +123,7 @@ static thaw_status gather_channels(const thaw_node *node, const thaw_conv_gradie
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const int64_t taps = product(geometry->kernel), depth = thaw_conv_depth(geometry);
-    const int64_t pixels = thaw_conv_pixels(geometry), outputs = group_out(geometry);
+    const int64_t pixels = thaw_conv_pixels(geometry), outputs = thaw_conv_group_out(geometry);
     const thaw_gemm gemm = {
         .transpose_a = true,
         .m = count * taps,
@@ -158,7 +140,7 @@ static thaw_status gather_channels(const thaw_node *node, const thaw_conv_gradie
         .c_stride = pixels,
     };
     THAW_TRY(thaw_gemm_run(thaw_node_device(node), &gemm));
-    const int64_t channel = image * geometry->in_channels + group * group_in(geometry) + first;
+    const int64_t channel = image * geometry->in_channels + group * thaw_conv_group_in(geometry) + first;
     thaw_argument arguments[4 + THAW_CONV_GEOMETRY_ARGUMENTS] = {
         THAW_BUFFER(node->inputs[0]->gradient),
         THAW_LONG(channel * product(geometry->in)),
@@ -173,11 +155,11 @@ static thaw_status gather_channels(const thaw_node *node, const thaw_conv_gradie
 static thaw_status data_im2col_run(const thaw_node *node, const thaw_conv_gradient *gradient, bool add)
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
-    const int64_t all = group_in(geometry), most = channels_at_once(geometry);
+    const int64_t all = thaw_conv_group_in(geometry), most = channels_at_once(geometry);
     for (int64_t image = 0; image < geometry->n; image++)
         for (int64_t group = 0; group < geometry->groups; group++)
             for (int64_t first = 0; first < all; first += most)
-                THAW_TRY(gather_channels(node, gradient, add, image, group, first, smaller(most, all - first)));
+                THAW_TRY(gather_channels(node, gradient, add, image, group, first, thaw_smaller(most, all - first)));
     return THAW_OK;
 }
 
@@ -206,8 +188,8 @@ static thaw_status run_parts(const thaw_node *node, const thaw_conv_gradient *gr
         THAW_INT(geometry->n),
         THAW_INT((geometry->n + parts - 1) / parts),
         THAW_INT(geometry->in_channels),
-        THAW_INT(group_in(geometry)),
-        THAW_INT(group_out(geometry)),
+        THAW_INT(thaw_conv_group_in(geometry)),
+        THAW_INT(thaw_conv_group_out(geometry)),
     };
     thaw_conv_geometry_arguments(geometry, arguments + 9);
     return thaw_kernel_run(gradient->kernel, THAW_RANGE_3(thaw_conv_depth(geometry), geometry->out_channels, parts),
@@ -224,7 +206,7 @@ static void weights_depthwise_plan(const thaw_node *node, thaw_conv_gradient *gr
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const int64_t bytes = weight_count(geometry) * (int64_t)sizeof(float), most = PARTS_LIMIT_BYTES / bytes;
-    gradient->parts = most < 1 ? 1 : smaller(most, geometry->n);
+    gradient->parts = most < 1 ? 1 : thaw_smaller(most, geometry->n);
     gradient->scratch_bytes = (size_t)(gradient->parts * bytes);
 }
 
@@ -288,7 +270,7 @@ static thaw_status add_rows(const thaw_node *node, const thaw_conv_gradient *gra
 {
     const thaw_conv_geometry *geometry = thaw_conv_geometry_of(node);
     const int64_t depth = thaw_conv_depth(geometry), width = geometry->out[THAW_CONV_AXES - 1];
-    const int64_t pixels = thaw_conv_pixels(geometry), outputs = group_out(geometry);
+    const int64_t pixels = thaw_conv_pixels(geometry), outputs = thaw_conv_group_out(geometry);
     THAW_TRY(thaw_conv_run_im2col(node, gradient->kernel, image, group, first, count));
     const thaw_gemm gemm = {
         .transpose_b = true,
@@ -316,7 +298,7 @@ static thaw_status weights_im2col_run(const thaw_node *node, const thaw_conv_gra
     for (int64_t image = 0; image < geometry->n; image++)
         for (int64_t group = 0; group < geometry->groups; group++)
             for (int64_t first = 0; first < all; first += most)
-                THAW_TRY(add_rows(node, gradient, add, image, group, first, smaller(most, all - first)));
+                THAW_TRY(add_rows(node, gradient, add, image, group, first, thaw_smaller(most, all - first)));
     return THAW_OK;
 }
 

@@ -15,11 +15,6 @@
 #define MOST_TRIPLE_TAPS  9 /* with three blocks of output channels at a time */
 #define GEOMETRY          9
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -28,11 +23,6 @@ static int64_t larger(int64_t a, int64_t b)
 static int64_t weight_count(const thaw_conv_geometry *geometry)
 {
     return geometry->out_channels * thaw_conv_depth(geometry);
-}
-
-static int64_t taps(const thaw_conv_geometry *geometry)
-{
-    return geometry->kernel[1] * geometry->kernel[2];
 }
 
 static void geometry_arguments(const thaw_conv_geometry *g, thaw_argument arguments[GEOMETRY])
@@ -61,7 +51,7 @@ static void plan_parts(const thaw_node *node, thaw_conv_gradient *gradient, int6
         geometry->n * geometry->in_channels * geometry->in[1] * geometry->in[2] * (int64_t)sizeof(float);
     const int64_t wanted = larger(thaw_divide_up(bytes, CACHED_BYTES), thaw_divide_up(ITEMS_PER_CORE * units, items));
     const int64_t most = PARTS_LIMIT_BYTES / (int64_t)sizeof(float) / weight_count(geometry);
-    const int64_t parts = larger(1, smaller(smaller(wanted, most), rows));
+    const int64_t parts = larger(1, thaw_smaller(thaw_smaller(wanted, most), rows));
     gradient->parts = thaw_divide_up(rows, thaw_divide_up(rows, parts)); /* none is empty */
     if (gradient->parts > 1)
         gradient->scratch_bytes = (size_t)(gradient->parts * weight_count(geometry)) * sizeof(float);
@@ -101,7 +91,7 @@ typedef struct tiling {
 static int64_t convenient_width(const thaw_conv_geometry *geometry)
 {
     const int64_t pixels = thaw_conv_pixels(geometry);
-    int64_t width = smaller(pixels, MOST_WIDTH);
+    int64_t width = thaw_smaller(pixels, MOST_WIDTH);
     while (pixels % width != 0)
         width--;
     return larger(width, geometry->out[2]);
@@ -112,14 +102,14 @@ static tiling cut(const thaw_conv_geometry *geometry)
     const int64_t block = geometry->out_block, group_in = geometry->in_channels / geometry->groups;
     const int64_t out_blocks = thaw_divide_up(geometry->out_channels / geometry->groups, block);
     tiling t = {.lanes = block > 4 ? block / 2 : block, .pointwise = true};
-    t.stack = out_blocks % 3 == 0 && taps(geometry) <= MOST_TRIPLE_TAPS ? 3 : smaller(2, out_blocks);
+    t.stack = out_blocks % 3 == 0 && thaw_conv_taps(geometry) <= MOST_TRIPLE_TAPS ? 3 : thaw_smaller(2, out_blocks);
     t.stacks = thaw_divide_up(out_blocks, t.stack);
     for (int axis = 0; axis < THAW_CONV_AXES; axis++)
         t.pointwise = t.pointwise && geometry->kernel[axis] == 1 && geometry->stride[axis] == 1 &&
                       geometry->in[axis] == geometry->out[axis];
     t.width = t.pointwise ? convenient_width(geometry) : geometry->out[2];
     t.rows = geometry->n * thaw_conv_pixels(geometry) / t.width;
-    t.spread = t.pointwise ? smaller(MOST_SPREAD, thaw_divide_up(group_in, t.lanes)) : 1;
+    t.spread = t.pointwise ? thaw_smaller(MOST_SPREAD, thaw_divide_up(group_in, t.lanes)) : 1;
     t.items = thaw_divide_up(group_in, t.spread * t.lanes);
     return t;
 }
@@ -130,7 +120,7 @@ static bool tiled_fits(const thaw_conv_geometry *geometry)
     if (!is_flat(geometry) || geometry->in_block != block)
         return false;
     const tiling t = cut(geometry);
-    return taps(geometry) * t.spread * t.stack * t.lanes * block * (int64_t)sizeof(float) <= MOST_SUMS &&
+    return thaw_conv_taps(geometry) * t.spread * t.stack * t.lanes * block * (int64_t)sizeof(float) <= MOST_SUMS &&
            (groups == 1 ||
             (geometry->in_channels / groups % block == 0 && geometry->out_channels / groups % block == 0));
 }
@@ -185,12 +175,12 @@ static int64_t image_patch(const thaw_conv_geometry *geometry)
 static int64_t image_stack(const thaw_conv_geometry *geometry)
 {
     const int64_t blocks = thaw_divide_up(geometry->out_channels, geometry->out_block);
-    return geometry->kernel[2] > 12 ? 1 : smaller(2, blocks);
+    return geometry->kernel[2] > 12 ? 1 : thaw_smaller(2, blocks);
 }
 
 static bool image_fits(const thaw_conv_geometry *geometry)
 {
-    const int64_t sums = geometry->in_channels * taps(geometry) * image_stack(geometry) * geometry->out_block;
+    const int64_t sums = geometry->in_channels * thaw_conv_taps(geometry) * image_stack(geometry) * geometry->out_block;
     return is_flat(geometry) && geometry->in_block == 1 && geometry->out_block > 1 && geometry->groups == 1 &&
            sums * (int64_t)sizeof(float) <= MOST_SUMS && image_patch(geometry) <= MOST_PATCH;
 }
@@ -233,7 +223,7 @@ static bool depthwise_fits(const thaw_conv_geometry *geometry)
 {
     return is_flat(geometry) && geometry->groups == geometry->in_channels &&
            geometry->groups == geometry->out_channels && geometry->in_block == geometry->out_block &&
-           taps(geometry) * geometry->out_block * (int64_t)sizeof(float) <= MOST_SUMS;
+           thaw_conv_taps(geometry) * geometry->out_block * (int64_t)sizeof(float) <= MOST_SUMS;
 }
 
 static int64_t count_blocks(const thaw_conv_geometry *geometry)

@@ -23,11 +23,6 @@ typedef struct tiling {
     int64_t z_at, m_at, floats; /* where scratch memory holds what, see the kernels, and how much that is */
 } tiling;
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static tiling find_tiling(const thaw_conv_geometry *geometry)
 {
     const int64_t block = geometry->out_block, group_floats = GROUP * block;
@@ -39,7 +34,7 @@ static tiling find_tiling(const thaw_conv_geometry *geometry)
     t.groups = thaw_divide_up(t.tiles, GROUP);
     t.stacks = thaw_divide_up(t.out_blocks, STACK);
     const int64_t most = CHUNK_BYTES / (int64_t)sizeof(float) / PRODUCTS / group_floats / (t.in_blocks + t.out_blocks);
-    t.chunk = smaller(t.groups, most ? most : 1);
+    t.chunk = thaw_smaller(t.groups, most ? most : 1);
     t.z_at = PRODUCTS * t.chunk * t.in_blocks * GROUP;
     t.m_at = t.z_at + PRODUCTS * (t.chunk * t.out_blocks * GROUP + GAP / block);
     t.floats = (t.m_at + PRODUCTS * (t.stacks * STACK * t.in_blocks * block + GAP / block)) * block;
@@ -123,7 +118,7 @@ static thaw_status run(const thaw_node *node, const thaw_conv_gradient *gradient
     const thaw_range weights = {{(size_t)geometry->in_channels, (size_t)(t.stacks * STACK), 1}, {0, 1, 1}};
     thaw_kernel *kernel;
     for (int64_t first = 0; first < t.groups; first += t.chunk)
-        THAW_TRY(run_chunk(node, gradient, &t, first, smaller(t.chunk, t.groups - first)));
+        THAW_TRY(run_chunk(node, gradient, &t, first, thaw_smaller(t.chunk, t.groups - first)));
     THAW_TRY(get_kernel(node, "winograd_weights_gradient", &kernel));
     return thaw_kernel_launch(kernel, weights, THAW_BUFFER(node->inputs[1]->gradient), THAW_INT(add),
                               THAW_BUFFER(thaw_node_scratch(node)), THAW_LONG(t.m_at), THAW_INT(geometry->in_channels),

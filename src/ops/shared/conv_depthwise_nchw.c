@@ -2,32 +2,22 @@
 #include "ops/shared/conv_backward.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define ITEMS       128 /* as in the kernel */
 #define MOST_TAPS   25  /* that have a sum each in every work-item */
 #define WAVES       8   /* of work-groups, that parts are to make */
 #define LOCAL_BYTES (MOST_TAPS * ITEMS * sizeof(float))
 
-static int64_t taps(const thaw_conv_geometry *geometry)
-{
-    return geometry->kernel[1] * geometry->kernel[2];
-}
-
 static bool fits(const thaw_conv_geometry *geometry)
 {
     return geometry->groups > 1 && geometry->groups == geometry->in_channels &&
            geometry->groups == geometry->out_channels && geometry->in[0] == 1 && geometry->out[0] == 1 &&
-           geometry->kernel[0] == 1 && taps(geometry) <= MOST_TAPS;
+           geometry->kernel[0] == 1 && thaw_conv_taps(geometry) <= MOST_TAPS;
 }
 
 static bool suits(const thaw_device_info *info)
 {
-    const char *wish = getenv("THAW_ALGORITHM");
-    const bool wished = wish && strcmp(wish, thaw_conv_depthwise_nchw.name) == 0;
-    return (wished || strcmp(info->type, "cpu") != 0) && info->max_work_group >= ITEMS &&
-           info->local_bytes >= LOCAL_BYTES;
+    return thaw_conv_groups_suit(info, thaw_conv_depthwise_nchw.name, ITEMS) && info->local_bytes >= LOCAL_BYTES;
 }
 
 static thaw_status get_kernel(const thaw_node *node, const thaw_conv_geometry *geometry, const char *name,
@@ -82,7 +72,7 @@ static void weights_plan(const thaw_node *node, thaw_conv_gradient *gradient)
     const int64_t parts = thaw_divide_up(wanted, g->in_channels);
     gradient->terms = thaw_divide_up(g->n, parts < g->n ? parts : g->n);
     gradient->parts = thaw_divide_up(g->n, gradient->terms);
-    gradient->scratch_bytes = (size_t)(gradient->parts * g->in_channels * taps(g)) * sizeof(float);
+    gradient->scratch_bytes = (size_t)(gradient->parts * g->in_channels * thaw_conv_taps(g)) * sizeof(float);
 }
 
 static thaw_status weights_prepare(const thaw_node *node, thaw_conv_gradient *gradient)
@@ -93,7 +83,7 @@ static thaw_status weights_prepare(const thaw_node *node, thaw_conv_gradient *gr
 static thaw_status weights_run(const thaw_node *node, const thaw_conv_gradient *gradient, bool add)
 {
     const thaw_conv_geometry *g = thaw_conv_geometry_of(node);
-    const int64_t count = g->in_channels * taps(g);
+    const int64_t count = g->in_channels * thaw_conv_taps(g);
     thaw_buffer *parts = thaw_node_scratch(node);
     thaw_range range = THAW_RANGE_3(ITEMS, g->in_channels, gradient->parts);
     range.local[0] = ITEMS;

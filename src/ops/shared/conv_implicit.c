@@ -33,11 +33,6 @@ static int64_t round_up(int64_t a, int64_t b)
     return (a + b - 1) / b * b;
 }
 
-static int64_t group_out(const thaw_conv_geometry *geometry)
-{
-    return geometry->out_channels / geometry->groups;
-}
-
 static int64_t filled_depth(const thaw_conv_geometry *geometry)
 {
     return round_up(thaw_conv_depth(geometry), DEPTH);
@@ -46,7 +41,7 @@ static int64_t filled_depth(const thaw_conv_geometry *geometry)
 static int64_t filled_columns(const thaw_conv *conv)
 {
     const tile *t = &tiles[conv->tile];
-    return round_up(group_out(&conv->geometry), t->items_n * t->per_item_n);
+    return round_up(thaw_conv_group_out(&conv->geometry), t->items_n * t->per_item_n);
 }
 
 static size_t local_bytes(const tile *t)
@@ -150,8 +145,8 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
         THAW_BUFFER(conv->packed), THAW_BUFFER(conv->packed_bias), THAW_BUFFER(thaw_epilogue_residual(node)),
         THAW_BUFFER(conv->taps), THAW_FLOAT(node->epilogue.alpha), THAW_FLOAT(node->epilogue.beta), THAW_LONG(offset),
         THAW_INT(thaw_value_pixel(node->outputs[0])), THAW_INT(pixels), THAW_INT(filled_depth(geometry)),
-        THAW_INT(columns), THAW_INT(group_out(geometry)), THAW_INT(geometry->out_channels), THAW_LONG(x.image),
-        THAW_INT(geometry->in[2] * x.column), THAW_INT(x.column),
+        THAW_INT(columns), THAW_INT(thaw_conv_group_out(geometry)), THAW_INT(geometry->out_channels),
+        THAW_LONG(x.image), THAW_INT(geometry->in[2] * x.column), THAW_INT(x.column),
         THAW_LONG(geometry->in_channels / geometry->groups * x.channel), THAW_INT(geometry->in[1]),
         THAW_INT(geometry->in[2]), THAW_INT(geometry->out[1]), THAW_INT(geometry->out[2]),
         THAW_INT(geometry->stride[1]), THAW_INT(geometry->stride[2]), THAW_INT(geometry->pad[1]),
@@ -161,7 +156,7 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 /* A tile of more columns than this pays where its columns are used. */
 static bool large_fits(const thaw_conv_geometry *geometry)
 {
-    return group_out(geometry) > 64 && thaw_conv_nhwc_counts(geometry);
+    return thaw_conv_group_out(geometry) > 64 && thaw_conv_nhwc_counts(geometry);
 }
 
 static thaw_status prepare_large(const thaw_node *node, thaw_conv *conv)

@@ -3,8 +3,6 @@
 #include "ops/shared/conv_backward.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define DEPTH             16                 /* as in the kernel */
 #define NEAR              ((int64_t)1 << 30) /* elements, and places in an image with its padding, are below */
@@ -14,7 +12,7 @@
 #define FEWEST_WAVES      2           /* with fewer, smaller tiles are faster */
 #define PARTS_LIMIT_BYTES ((int64_t)64 << 20)
 
-/* What a work-group computes, by descending size. */
+/* What a work-group of GROUP work-items computes, by descending size. */
 typedef struct tile {
     int items_m, items_n;       /* work-items along rows and columns */
     int per_item_m, per_item_n; /* results of one of them */
@@ -25,8 +23,8 @@ static const tile tiles[] = {
     {16, 8, 4, 8}, /* 64 x 64 */
     {8, 16, 4, 4}, /* 32 x 64 */
 };
-#define TILE_COUNT     ((int)(sizeof tiles / sizeof *tiles))
-#define SMALLEST_GROUP 128
+#define TILE_COUNT ((int)(sizeof tiles / sizeof *tiles))
+#define GROUP      128
 
 /* A product for each group of channels: see the kernel. `parts` of them have `columns` each, at most. */
 typedef struct matrices {
@@ -36,56 +34,37 @@ typedef struct matrices {
     bool quads, runs;
 } matrices;
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t plane(const int64_t sizes[THAW_CONV_AXES])
 {
     return sizes[1] * sizes[2];
-}
-
-static int64_t group_in(const thaw_conv_geometry *geometry)
-{
-    return geometry->in_channels / geometry->groups;
-}
-
-static int64_t group_out(const thaw_conv_geometry *geometry)
-{
-    return geometry->out_channels / geometry->groups;
-}
-
-static int64_t taps(const thaw_conv_geometry *geometry)
-{
-    return plane(geometry->kernel);
 }
 
 static matrices forward_matrices(const thaw_conv_geometry *geometry)
 {
     const int64_t pixels = plane(geometry->out), depth = thaw_conv_depth(geometry);
     return (matrices){.mode = "-DFORWARD",
-                      .rows = group_out(geometry),
+                      .rows = thaw_conv_group_out(geometry),
                       .columns = geometry->n * pixels,
                       .depth = depth,
                       .parts = 1,
                       .run = depth,
                       .quads = pixels % QUAD == 0,
-                      .runs = group_in(geometry) % DEPTH == 0};
+                      .runs = thaw_conv_group_in(geometry) % DEPTH == 0};
 }
 
 /* A part for each phase. */
 static matrices data_matrices(const thaw_conv_geometry *geometry)
 {
-    const int64_t *in = geometry->in, *stride = geometry->stride, depth = group_out(geometry) * taps(geometry);
+    const int64_t *in = geometry->in, *stride = geometry->stride,
+                  depth = thaw_conv_group_out(geometry) * thaw_conv_taps(geometry);
     return (matrices){.mode = "-DDATA",
-                      .rows = group_in(geometry),
+                      .rows = thaw_conv_group_in(geometry),
                       .columns = geometry->n * thaw_divide_up(in[1], stride[1]) * thaw_divide_up(in[2], stride[2]),
                       .depth = depth,
-                      .parts = smaller(stride[1], in[1]) * smaller(stride[2], in[2]),
+                      .parts = thaw_smaller(stride[1], in[1]) * thaw_smaller(stride[2], in[2]),
                       .run = depth,
                       .quads = stride[1] * stride[2] == 1 && plane(in) % QUAD == 0,
-                      .runs = group_out(geometry) % DEPTH == 0};
+                      .runs = thaw_conv_group_out(geometry) % DEPTH == 0};
 }
 
 static int64_t tile_rows(int number)
@@ -102,14 +81,14 @@ static int64_t tile_columns(int number)
 static matrices weights_matrices(const thaw_conv_geometry *geometry, const thaw_conv_gradient *gradient)
 {
     const int64_t columns = thaw_conv_depth(geometry);
-    const bool runs = group_in(geometry) % tile_columns(gradient->tile) == 0;
+    const bool runs = thaw_conv_group_in(geometry) % tile_columns(gradient->tile) == 0;
     return (matrices){.mode = "-DWEIGHTS",
-                      .rows = group_out(geometry),
+                      .rows = thaw_conv_group_out(geometry),
                       .columns = columns,
                       .depth = geometry->n * plane(geometry->out),
                       .parts = gradient->parts,
                       .run = gradient->terms,
-                      .quads = columns % QUAD == 0 && (!runs || taps(geometry) == 1),
+                      .quads = columns % QUAD == 0 && (!runs || thaw_conv_taps(geometry) == 1),
                       .runs = runs};
 }
 
@@ -124,12 +103,9 @@ static bool fits(const thaw_conv_geometry *geometry)
            geometry->out_channels <= NEAR / thaw_conv_depth(geometry);
 }
 
-/* CPUs have blocks of channels, and CLBlast for what these don't do: there only by THAW_ALGORITHM. */
 static bool suits(const thaw_device_info *info)
 {
-    const char *wish = getenv("THAW_ALGORITHM");
-    const bool wished = wish && strcmp(wish, thaw_conv_nchw.name) == 0;
-    return (wished || strcmp(info->type, "cpu") != 0) && info->max_work_group >= SMALLEST_GROUP;
+    return thaw_conv_groups_suit(info, thaw_conv_nchw.name, GROUP);
 }
 
 /* --- tiles --- */
@@ -143,10 +119,8 @@ static int64_t tile_count(const thaw_conv_geometry *geometry, const matrices *m,
 
 static bool device_has_room(const thaw_device_info *info, int number)
 {
-    const tile *t = &tiles[number];
     const int64_t line = tile_rows(number) + tile_columns(number) + 2 * QUAD;
-    return (uint64_t)(t->items_m * t->items_n) <= info->max_work_group &&
-           (uint64_t)DEPTH * (uint64_t)line * sizeof(float) <= info->local_bytes;
+    return (uint64_t)DEPTH * (uint64_t)line * sizeof(float) <= info->local_bytes;
 }
 
 /* The largest that wastes less than half of itself and gives every compute unit work, in parts that are given. */
@@ -166,7 +140,8 @@ static int choose_tile(const thaw_node *node, const thaw_conv_geometry *geometry
 static int choose_weights_tile(const thaw_node *node, const thaw_conv_geometry *geometry)
 {
     const thaw_device_info *info = thaw_device_describe(thaw_node_device(node));
-    const int64_t rows = group_out(geometry), columns = thaw_conv_depth(geometry), channels = group_in(geometry);
+    const int64_t rows = thaw_conv_group_out(geometry), columns = thaw_conv_depth(geometry),
+                  channels = thaw_conv_group_in(geometry);
     const bool may_run = channels % tile_columns(TILE_COUNT - 1) == 0;
     int number = 0;
     while (number < TILE_COUNT - 1 &&
@@ -194,8 +169,7 @@ static thaw_status get_tile(const thaw_node *node, const matrices *m, const char
                             thaw_kernel **kernel)
 {
     THAW_TRY(get_kernel(node, m, more, *number, kernel));
-    while (*number < TILE_COUNT - 1 &&
-           thaw_kernel_max_group(*kernel) < (size_t)(tiles[*number].items_m * tiles[*number].items_n)) {
+    while (*number < TILE_COUNT - 1 && thaw_kernel_max_group(*kernel) < GROUP) {
         ++*number;
         THAW_TRY(get_kernel(node, m, more, *number, kernel));
     }
@@ -218,17 +192,16 @@ typedef struct product {
 static thaw_status multiply(const thaw_conv_geometry *g, const product *p)
 {
     const matrices *m = &p->m;
-    const int64_t items = tiles[p->tile].items_m * tiles[p->tile].items_n;
-    thaw_range range = THAW_RANGE_3(tile_count(g, m, p->tile) / g->groups * items, g->groups, m->parts);
-    range.local[0] = (size_t)items;
-    return thaw_kernel_launch(p->kernel, range, THAW_BUFFER(p->to), THAW_BUFFER(p->left), THAW_BUFFER(p->right),
-                              THAW_BUFFER(p->bias), THAW_BUFFER(p->residual), THAW_FLOAT(p->alpha), THAW_FLOAT(p->beta),
-                              THAW_INT(p->add), THAW_INT(m->rows), THAW_INT(m->columns), THAW_INT(m->depth),
-                              THAW_INT(m->run), THAW_INT(g->groups * m->rows * m->columns), THAW_INT(g->in_channels),
-                              THAW_INT(g->out_channels), THAW_INT(group_in(g)), THAW_INT(group_out(g)),
-                              THAW_INT(g->in[1]), THAW_INT(g->in[2]), THAW_INT(g->out[1]), THAW_INT(g->out[2]),
-                              THAW_INT(g->stride[1]), THAW_INT(g->stride[2]), THAW_INT(g->dilation[1]),
-                              THAW_INT(g->dilation[2]), THAW_INT(g->pad[1]), THAW_INT(g->pad[2]));
+    thaw_range range = THAW_RANGE_3(tile_count(g, m, p->tile) / g->groups * GROUP, g->groups, m->parts);
+    range.local[0] = GROUP;
+    return thaw_kernel_launch(
+        p->kernel, range, THAW_BUFFER(p->to), THAW_BUFFER(p->left), THAW_BUFFER(p->right), THAW_BUFFER(p->bias),
+        THAW_BUFFER(p->residual), THAW_FLOAT(p->alpha), THAW_FLOAT(p->beta), THAW_INT(p->add), THAW_INT(m->rows),
+        THAW_INT(m->columns), THAW_INT(m->depth), THAW_INT(m->run), THAW_INT(g->groups * m->rows * m->columns),
+        THAW_INT(g->in_channels), THAW_INT(g->out_channels), THAW_INT(thaw_conv_group_in(g)),
+        THAW_INT(thaw_conv_group_out(g)), THAW_INT(g->in[1]), THAW_INT(g->in[2]), THAW_INT(g->out[1]),
+        THAW_INT(g->out[2]), THAW_INT(g->stride[1]), THAW_INT(g->stride[2]), THAW_INT(g->dilation[1]),
+        THAW_INT(g->dilation[2]), THAW_INT(g->pad[1]), THAW_INT(g->pad[2]));
 }
 
 static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
@@ -285,7 +258,7 @@ static void cut_into_parts(const thaw_node *node, const thaw_conv_geometry *geom
     const int64_t wanted = WAVES * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
     const int64_t bytes = geometry->groups * m.rows * m.columns * (int64_t)sizeof(float);
     const int64_t room = PARTS_LIMIT_BYTES / bytes, useful = wanted / tile_count(geometry, &m, gradient->tile);
-    const int64_t parts = smaller(smaller(room, useful), m.depth / FEWEST_TERMS);
+    const int64_t parts = thaw_smaller(thaw_smaller(room, useful), m.depth / FEWEST_TERMS);
     gradient->terms = thaw_divide_up(thaw_divide_up(m.depth, parts < 1 ? 1 : parts), DEPTH) * DEPTH;
     gradient->parts = thaw_divide_up(m.depth, gradient->terms);
     gradient->scratch_bytes = gradient->parts > 1 ? (size_t)(gradient->parts * bytes) : 0;

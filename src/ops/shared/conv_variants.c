@@ -17,9 +17,31 @@ int64_t thaw_conv_pixels(const thaw_conv_geometry *geometry)
     return product(geometry->out);
 }
 
+int64_t thaw_conv_group_in(const thaw_conv_geometry *geometry)
+{
+    return geometry->in_channels / geometry->groups;
+}
+
+int64_t thaw_conv_group_out(const thaw_conv_geometry *geometry)
+{
+    return geometry->out_channels / geometry->groups;
+}
+
+int64_t thaw_conv_taps(const thaw_conv_geometry *geometry)
+{
+    return geometry->kernel[1] * geometry->kernel[2];
+}
+
 int64_t thaw_conv_depth(const thaw_conv_geometry *geometry)
 {
-    return geometry->in_channels / geometry->groups * product(geometry->kernel);
+    return thaw_conv_group_in(geometry) * product(geometry->kernel);
+}
+
+bool thaw_conv_groups_suit(const thaw_device_info *info, const char *name, uint64_t items)
+{
+    const char *wish = getenv("THAW_ALGORITHM");
+    const bool wished = wish && strcmp(wish, name) == 0;
+    return (wished || strcmp(info->type, "cpu") != 0) && info->max_work_group >= items;
 }
 
 /* Rows of one channel in the output, whatever their depth. */

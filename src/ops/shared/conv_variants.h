@@ -134,6 +134,10 @@ int64_t thaw_conv_rows_at_once(const thaw_conv_geometry *geometry);
 THAW_MUST_CHECK thaw_status thaw_conv_run_im2col(const thaw_node *node, thaw_kernel *kernel, int64_t image,
                                                  int64_t group, int64_t first, int64_t count);
 
+/* Variants whose work-groups share what they read: do such groups of `items` suit the device? CPUs only where
+ * THAW_ALGORITHM names the variant. */
+bool thaw_conv_groups_suit(const thaw_device_info *info, const char *name, uint64_t items);
+
 /* The bias as it stands on the device; NULL: none. */
 const thaw_buffer *thaw_conv_bias(const thaw_node *node);
 
@@ -150,5 +154,9 @@ int64_t thaw_conv_tile(int64_t block, int64_t stack);
 /* Elements of one channel in the output; weights of one output channel. */
 int64_t thaw_conv_pixels(const thaw_conv_geometry *geometry);
 int64_t thaw_conv_depth(const thaw_conv_geometry *geometry);
+/* Channels of a group; kernel positions, of two dimensions. */
+int64_t thaw_conv_group_in(const thaw_conv_geometry *geometry);
+int64_t thaw_conv_group_out(const thaw_conv_geometry *geometry);
+int64_t thaw_conv_taps(const thaw_conv_geometry *geometry);
 
 #endif

@@ -25,11 +25,6 @@ typedef struct tiling {
     int64_t chunk;       /* groups that are transformed, then multiplied, before the next are */
 } tiling;
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* TILES, as in the kernels. */
 static int64_t group_size(int32_t block, bool fused)
 {
@@ -46,7 +41,7 @@ static tiling find_tiling(const thaw_conv_geometry *geometry, bool fused)
     t.group_bytes = PRODUCTS * thaw_divide_up(geometry->in_channels, block) * t.size * block * (int64_t)sizeof(float);
     const int64_t most = CHUNK_BYTES / t.group_bytes < MOST_GROUPS ? MOST_GROUPS : CHUNK_BYTES / t.group_bytes;
     const int64_t even = thaw_divide_up(t.groups, thaw_divide_up(t.groups, most));
-    t.chunk = smaller(t.groups, thaw_divide_up(even, MOST_GROUPS) * MOST_GROUPS);
+    t.chunk = thaw_smaller(t.groups, thaw_divide_up(even, MOST_GROUPS) * MOST_GROUPS);
     return t;
 }
 
@@ -134,7 +129,7 @@ static int64_t groups_at_once(const thaw_node *node, int64_t groups, int64_t pai
 {
     const int64_t items = 4 * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
     const int64_t shared = groups * pairs / items;
-    return shared < 1 ? 1 : smaller(shared, MOST_GROUPS);
+    return shared < 1 ? 1 : thaw_smaller(shared, MOST_GROUPS);
 }
 
 static thaw_status run_chunk(const thaw_node *node, const thaw_conv *conv, const tiling *t, int64_t first,
@@ -165,7 +160,7 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 {
     const tiling t = find_tiling(&conv->geometry, false);
     for (int64_t first = 0; first < t.groups; first += t.chunk)
-        THAW_TRY(run_chunk(node, conv, &t, first, smaller(t.chunk, t.groups - first)));
+        THAW_TRY(run_chunk(node, conv, &t, first, thaw_smaller(t.chunk, t.groups - first)));
     return THAW_OK;
 }
 
