@@ -4,13 +4,13 @@
  *
  * Activations are blocked, [n][blocks][h][w][BLOCK], the last block's spare channels holding any finite values.
  * Tiles are counted row by row, image by image, and worked on in groups of TILES; the last group repeats the last tile.
- *   w  [pairs of output blocks][input blocks][9][BLOCK][2 * BLOCK]  weights, 0 for spare channels
- *   u  [pairs of output blocks][36][input channels][2 * BLOCK]      transformed weights
- *   v  [groups][input blocks][36][TILES][BLOCK]                     transformed input of some groups
+ *   w  [pairs of output blocks][input channels][9][2 * BLOCK]   weights, 0 for spare channels
+ *   u  [pairs of output blocks][36][input channels][2 * BLOCK]  transformed weights
+ *   v  [groups][input blocks][36][TILES][BLOCK]                 transformed input of some groups
  * Any sizes; the number of tiles fits an int. With HALVES, w is of 16-bit floats.
  *
- * Two kernels with v between them transform weights where they are used, row by row: four times as many numbers take
- * longer to read than to make. FUSED: one kernel does it all for a group of tiles, whose transformed input, of
+ * Two kernels with v between them transform weights where they are used, two rows at a time: four times as many numbers
+ * take longer to read than to make. FUSED: one kernel does it all for a group of tiles, whose transformed input, of
  * MOST_BLOCKS input blocks at most, never leaves a core's own cache; it reads u. */
 
 #ifdef FUSED
@@ -21,18 +21,20 @@
 #define TRANSFORMED_INPUT global
 #endif
 
-/* Of TILES x COLUMNS products, accumulators for two output blocks fill the registers: 16 in AVX2, 32 in AVX-512 and
- * NEON. With TILES given there is only winograd_input. */
+/* Accumulators for two output blocks fill the registers: 16 in AVX2, 32 in AVX-512 and NEON. They are for TILES tiles,
+ * or in two kernels for TILES tiles of AT_ONCE groups, or of one group and COLUMNS products. With TILES given there is
+ * only winograd_input. */
 #ifdef TILES
 #define INPUT_ONLY
 #elif BLOCK == 8
 #define TILES   6
+#define AT_ONCE 1
 #define COLUMNS 1
 #elif defined(FUSED)
-#define TILES   (BLOCK == 16 ? 14 : 8)
-#define COLUMNS 1
+#define TILES (BLOCK == 16 ? 14 : 8)
 #else
 #define TILES   4
+#define AT_ONCE 3
 #define COLUMNS 3
 #endif
 
@@ -120,39 +122,46 @@ kernel void winograd_weights(global floatb *restrict u, global const float *rest
 
 #else
 
-#define FILTER_FLOATS (9 * 2 * BLOCK)     /* of an input channel in w */
-#define SPAN          (16 / BLOCK)        /* input blocks whose weights are transformed at a time */
-#define ROW_VECTORS   (6 * 2)             /* of an input channel in a row of transformed weights */
-#define ROW_FLOATS    (6 * TILES * BLOCK) /* of an input block in a row of v */
+#define FILTER_FLOATS  (9 * 2 * BLOCK)        /* of an input channel in w */
+#define SPAN           (128 / BLOCK)          /* input blocks whose weights are transformed at a time */
+#define COLUMN_VECTORS (SPAN * BLOCK * 2 + 2) /* from one column of transformed weights to the next */
+#define ROW_FLOATS     (6 * TILES * BLOCK)    /* of an input block in a row of v */
 
 /* G, row by row: what a row of transformed weights takes of the three rows of weights. */
-#define NEAR_SCALE    (0.5f / (NEAR * NEAR * (NEAR * NEAR - FAR * FAR)))
-#define FAR_SCALE     (0.5f / (FAR * FAR * (FAR * FAR - NEAR * NEAR)))
+#define NEAR_SCALE     (0.5f / (NEAR * NEAR * (NEAR * NEAR - FAR * FAR)))
+#define FAR_SCALE      (0.5f / (FAR * FAR * (FAR * FAR - NEAR * NEAR)))
 constant float weight_rows[6][3] = {
     {1.0f / (NEAR * NEAR * FAR * FAR), 0.0f, 0.0f},          {NEAR_SCALE, NEAR_SCALE *NEAR, NEAR_SCALE *NEAR *NEAR},
     {NEAR_SCALE, -NEAR_SCALE *NEAR, NEAR_SCALE *NEAR *NEAR}, {FAR_SCALE, FAR_SCALE *FAR, FAR_SCALE *FAR *FAR},
     {FAR_SCALE, -FAR_SCALE *FAR, FAR_SCALE *FAR *FAR},       {0.0f, 0.0f, 1.0f}};
 
-/* One row of the transformed weights of some input blocks: u [channels][6][2]. */
-static inline void transform_weights(floatb *u, global const weight_float *w, int blocks, int row)
+/* Two of them at a time read the weights half as often. */
+constant int row_pairs[3][2] = {{0, 5}, {1, 2}, {3, 4}};
+
+/* A pair of rows of the transformed weights of some input channels: u [2][6][channels][2]. */
+static inline void transform_weights(floatb *u, global const weight_float *w, int channels, constant const int *rows)
 {
-    const float first = weight_rows[row][0], second = weight_rows[row][1], third = weight_rows[row][2];
-    for (int block = 0; block < blocks; block++, w += 8 * 2 * BLOCK * BLOCK)
-        for (int lane = 0; lane < BLOCK; lane++, w += 2 * BLOCK, u += ROW_VECTORS)
+    constant const float *factors[2] = {weight_rows[rows[0]], weight_rows[rows[1]]};
+    for (int channel = 0; channel < channels; channel++, w += FILTER_FLOATS, u += 2)
 #pragma unroll
-            for (int side = 0; side < 2; side++) {
-                global const weight_float *filter = w + side * BLOCK;
-                floatb sums[3], out[6];
+        for (int side = 0; side < 2; side++) {
+            floatb sums[2][3], out[6];
 #pragma unroll
-                for (int j = 0; j < 3; j++)
-                    sums[j] = fma(load_weights((6 + j) * BLOCK * 2, filter), third,
-                                  fma(load_weights((3 + j) * BLOCK * 2, filter), second,
-                                      load_weights(j * BLOCK * 2, filter) * first));
-                transform_column(sums[0], sums[1], sums[2], out);
+            for (int j = 0; j < 3; j++) {
+                const floatb first = load_weights(j * 2 + side, w), second = load_weights((3 + j) * 2 + side, w),
+                             third = load_weights((6 + j) * 2 + side, w);
+#pragma unroll
+                for (int i = 0; i < 2; i++)
+                    sums[i][j] = fma(third, factors[i][2], fma(second, factors[i][1], first * factors[i][0]));
+            }
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                transform_column(sums[i][0], sums[i][1], sums[i][2], out);
 #pragma unroll
                 for (int j = 0; j < 6; j++)
-                    u[j * 2 + side] = out[j];
+                    u[(i * 6 + j) * COLUMN_VECTORS + side] = out[j];
             }
+        }
 }
 #endif
 
@@ -226,8 +235,8 @@ kernel void winograd_input(global floatb *restrict v, global const float *restri
         global floatb *const to = v + ((size_t)piece.y * wide + piece.x) * PRODUCTS * TILES;
         for (int t = 0; t < TILES; t++) {
             const place at = find_tile(min(first + t, tiles - 1), tile_rows, tile_columns);
-            transform_window(to + t, TILES, x + ((size_t)at.image * wide + piece.x) * in_h * in_w * BLOCK,
-                             at.h - pad_h, at.w - pad_w, in_h, in_w);
+            transform_window(to + t, TILES, x + ((size_t)at.image * wide + piece.x) * in_h * in_w * BLOCK, at.h - pad_h,
+                             at.w - pad_w, in_h, in_w);
         }
     }
 }
@@ -268,34 +277,61 @@ static inline void multiply(floatb *out, const float *v, global const floatb *u,
 
 #else
 
-/* Adds to a row of six products of a group what some input blocks give, COLUMNS of them at a time. products: [2][TILES]
- * each, PITCH vectors apart; v: [6][TILES][BLOCK] of each block; u: from transform_weights(). */
-static inline void multiply_row(floatb *products, global const float *v, const floatb *u, int blocks)
+/* Adds to `columns` products of `groups` groups what some input blocks give. products: [2][TILES] of each group, PITCH
+ * vectors from one product to the next; v: [6][TILES][BLOCK] of each block; u: from transform_weights(). */
+__attribute__((always_inline)) static inline void multiply(floatb *products, global const float *v, size_t group_floats,
+                                                           const floatb *u, int blocks, const int columns,
+                                                           const int groups)
 {
-    for (int from = 0; from < 6; from += COLUMNS, products += COLUMNS * PITCH, u += COLUMNS * 2) {
-        floatb sums[COLUMNS][2][TILES];
+    floatb sums[AT_ONCE > COLUMNS ? AT_ONCE : COLUMNS][2][TILES];
 #pragma unroll
-        for (int i = 0; i < COLUMNS * 2 * TILES; i++)
-            sums[i / (2 * TILES)][i / TILES % 2][i % TILES] = products[i / (2 * TILES) * PITCH + i % (2 * TILES)];
-        for (int block = 0; block < blocks; block++) {
-            global const float *part = v + block * GROUP_FLOATS(1) + from * TILES * BLOCK;
-            const floatb *weight = u + block * BLOCK * ROW_VECTORS;
+    for (int i = 0; i < columns * groups; i++)
+#pragma unroll
+        for (int t = 0; t < 2 * TILES; t++)
+            sums[i][t / TILES][t % TILES] = products[i / groups * PITCH + i % groups * 2 * TILES + t];
+    for (int block = 0; block < blocks; block++, v += GROUP_FLOATS(1), u += 2 * BLOCK) {
+#pragma unroll
+        for (int i = 0; i < columns * groups; i++)
+            fetch_ahead(v + GROUP_FLOATS(1) + i % groups * group_floats + i / groups * TILES * BLOCK, TILES);
 #pragma unroll 4
-            for (int lane = 0; lane < BLOCK; lane++, weight += ROW_VECTORS)
+        for (int lane = 0; lane < BLOCK; lane++)
 #pragma unroll
-                for (int i = 0; i < COLUMNS; i++) {
-                    const floatb low = weight[i * 2], high = weight[i * 2 + 1];
+            for (int i = 0; i < columns * groups; i++) {
+                const floatb low = u[i / groups * COLUMN_VECTORS + lane * 2],
+                             high = u[i / groups * COLUMN_VECTORS + lane * 2 + 1];
 #pragma unroll
-                    for (int t = 0; t < TILES; t++) {
-                        const floatb x = part[(i * TILES + t) * BLOCK + lane];
-                        sums[i][0][t] = fma(x, low, sums[i][0][t]);
-                        sums[i][1][t] = fma(x, high, sums[i][1][t]);
-                    }
+                for (int t = 0; t < TILES; t++) {
+                    const floatb x = v[i % groups * group_floats + (i / groups * TILES + t) * BLOCK + lane];
+                    sums[i][0][t] = fma(x, low, sums[i][0][t]);
+                    sums[i][1][t] = fma(x, high, sums[i][1][t]);
                 }
-        }
+            }
+    }
 #pragma unroll
-        for (int i = 0; i < COLUMNS * 2 * TILES; i++)
-            products[i / (2 * TILES) * PITCH + i % (2 * TILES)] = sums[i / (2 * TILES)][i / TILES % 2][i % TILES];
+    for (int i = 0; i < columns * groups; i++)
+#pragma unroll
+        for (int t = 0; t < 2 * TILES; t++)
+            products[i / groups * PITCH + i % groups * 2 * TILES + t] = sums[i][t / TILES][t % TILES];
+}
+
+#define MULTIPLY(columns, groups)                                                                                      \
+    for (int i = 0; i < 6; i += (columns))                                                                             \
+    multiply(products + i * PITCH, v + i * TILES * BLOCK, group_floats, u + i * COLUMN_VECTORS, blocks, columns, groups)
+
+/* The same for a row of six products of `count` groups. */
+static inline void multiply_row(floatb *products, global const float *v, size_t group_floats, const floatb *u,
+                                int blocks, int count)
+{
+    for (int left = count, done; left > 0; left -= done) {
+        done = left == 4 ? min(2, AT_ONCE) : min(left, AT_ONCE);
+        if (done == 3)
+            MULTIPLY(1, 3);
+        else if (done == 2)
+            MULTIPLY(1, 2);
+        else
+            MULTIPLY(COLUMNS, 1);
+        products += done * 2 * TILES;
+        v += done * group_floats;
     }
 }
 
@@ -381,25 +417,18 @@ static inline void finish_pair(global float *y, const floatb products[PRODUCTS][
 static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const float *v, global const weight_float *w,
                                 int count, int in_blocks)
 {
-    const size_t group_floats = GROUP_FLOATS(in_blocks);
-    floatb u[SPAN * BLOCK * ROW_VECTORS];
+    floatb u[2 * 6 * COLUMN_VECTORS];
     for (int p = 0; p < PRODUCTS; p++)
         for (int i = 0; i < count * 2 * TILES; i++)
             products[p][i] = 0.0f;
-    /* row by row: six products of all groups, and what is transformed, stay in the first-level cache meanwhile */
-    for (int row = 0; row < 6; row++) {
-        global const weight_float *weight = w;
-        for (int from = 0; from < in_blocks; from += SPAN) {
-            const int blocks = min(SPAN, in_blocks - from);
-            global const float *here = v + from * GROUP_FLOATS(1) + row * ROW_FLOATS;
-            transform_weights(u, weight, blocks, row);
-            weight += blocks * BLOCK * FILTER_FLOATS;
-            for (int g = 0; g < count; g++) {
-                global const float *next = here + (g + 1 < count ? (g + 1) * group_floats : SPAN * GROUP_FLOATS(1));
-                for (int block = 0; block < blocks; block++)
-                    fetch_ahead(next + block * GROUP_FLOATS(1), 6 * TILES);
-                multiply_row(products[row * 6] + g * 2 * TILES, here + g * group_floats, u, blocks);
-            }
+    for (int from = 0; from < in_blocks; from += SPAN) {
+        const int blocks = min(SPAN, in_blocks - from);
+        for (int pair = 0; pair < 3; pair++) {
+            constant const int *rows = row_pairs[pair];
+            transform_weights(u, w + from * BLOCK * FILTER_FLOATS, blocks * BLOCK, rows);
+            for (int i = 0; i < 2; i++)
+                multiply_row(products[rows[i] * 6], v + from * GROUP_FLOATS(1) + rows[i] * ROW_FLOATS,
+                             GROUP_FLOATS(in_blocks), u + i * 6 * COLUMN_VECTORS, blocks, count);
         }
     }
 }

@@ -48,6 +48,17 @@ static void test_many_tiles(void)
     op_check_blocked("Conv", OP_CASES(cases), conv_reference, TOLERANCE, ALGORITHMS);
 }
 
+/* Transformed weights are shared by 8 and 5, by 4, by 7 groups of tiles, which are multiplied 3, 2 or one at a time. */
+static void test_shared_weights(void)
+{
+    static const op_case cases[] = {
+        {"pads=1,1,1,1", "1x8x27x27 c:256x8x3x3 c:256", 0, 0, NULL},
+        {"pads=1,1,1,1", "1x17x13x13 c:256x17x3x3 c:256", 0, 0, NULL},
+        {"pads=1,1,1,1", "1x8x27x13 c:256x8x3x3 c:256", 0, 0, NULL},
+    };
+    op_check_blocked("Conv", OP_CASES(cases), conv_reference, TOLERANCE, ALGORITHMS);
+}
+
 /* Steps and kernels of other sizes go another way, and must be right too. */
 static void test_not_for_it(void)
 {
@@ -72,8 +83,8 @@ void suite_conv_winograd(void)
 {
     static const test_entry tests[] = {
         {"any number of channels", test_channels},       {"images of many sizes and paddings", test_images},
-        {"transformed piece by piece", test_many_tiles}, {"what it is not for", test_not_for_it},
-        {"extreme values", test_extreme_values},
+        {"transformed piece by piece", test_many_tiles}, {"groups of tiles that share weights", test_shared_weights},
+        {"what it is not for", test_not_for_it},         {"extreme values", test_extreme_values},
     };
     TEST_SUITE("conv_winograd", tests);
 }

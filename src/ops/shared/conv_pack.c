@@ -19,11 +19,16 @@ thaw_conv_weight_order thaw_conv_order(const thaw_conv *conv)
         .offset = taps - 1, .group = outs * ins * taps, .out = taps, .in = outs * taps, .tap = -1};
 }
 
+static int64_t count_blocks(const thaw_conv_packing *p)
+{
+    return p->in_blocks ? p->in_blocks : thaw_divide_up(p->group_in, p->in_block);
+}
+
 thaw_status thaw_conv_pack_weights(const thaw_node *node, const thaw_buffer *packed, const thaw_buffer *weights,
                                    const thaw_conv_packing *p, const thaw_conv_weight_order *order)
 {
     thaw_kernel *kernel;
-    thaw_range range = THAW_RANGE_2((p->group_in + p->in_block - 1) / p->in_block, p->groups * p->stacks);
+    thaw_range range = THAW_RANGE_2(count_blocks(p), p->groups * p->stacks);
     range.local[0] = 1;
     const char *options = p->halves ? "-DHALVES" : "";
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_pack", "pack_weights", options, &kernel));
@@ -36,8 +41,7 @@ thaw_status thaw_conv_pack_weights(const thaw_node *node, const thaw_buffer *pac
 
 size_t thaw_conv_packing_bytes(const thaw_conv_packing *p)
 {
-    const int64_t blocks = (p->group_in + p->in_block - 1) / p->in_block;
-    const int64_t rows = p->groups * p->stacks * p->kernel_h * blocks * p->kernel_w * p->in_block;
+    const int64_t rows = p->groups * p->stacks * p->kernel_h * count_blocks(p) * p->kernel_w * p->in_block;
     return (size_t)(rows * p->width + p->spare) * thaw_dtype_bytes(p->halves ? THAW_FLOAT16 : THAW_FLOAT32);
 }
 

@@ -119,6 +119,7 @@ thaw_conv_weight_order thaw_conv_order(const thaw_conv *conv);
 typedef struct thaw_conv_packing {
     int64_t groups, group_in, group_out; /* channels per group */
     int64_t stacks, width, in_block, kernel_h, kernel_w, spare;
+    int64_t in_blocks; /* where more than hold group_in channels */
     bool halves; /* 16-bit floats, rounded to the nearest, ties to even */
 } thaw_conv_packing;
 size_t thaw_conv_packing_bytes(const thaw_conv_packing *packing);

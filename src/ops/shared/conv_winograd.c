@@ -75,6 +75,12 @@ static int64_t padded_out(const thaw_conv_geometry *geometry)
     return thaw_divide_up(geometry->out_channels, 2 * geometry->out_block) * 2 * geometry->out_block;
 }
 
+/* Input channels with those that fill up the last block. */
+static int64_t padded_in(const thaw_conv_geometry *geometry)
+{
+    return thaw_divide_up(geometry->in_channels, geometry->in_block) * geometry->in_block;
+}
+
 /* As cl/conv_pack.cl lays them out. */
 static thaw_conv_packing packing_of(const thaw_conv_geometry *geometry)
 {
@@ -84,7 +90,8 @@ static thaw_conv_packing packing_of(const thaw_conv_geometry *geometry)
                                .group_out = geometry->out_channels,
                                .stacks = thaw_divide_up(geometry->out_channels, width),
                                .width = width,
-                               .in_block = geometry->in_block,
+                               .in_block = 1,
+                               .in_blocks = padded_in(geometry),
                                .kernel_h = 1,
                                .kernel_w = FILTER,
                                .halves = geometry->halves};
@@ -174,12 +181,6 @@ static bool fused_fits(const thaw_conv_geometry *geometry)
 {
     const bool small = geometry->in_channels * geometry->out_channels <= USUAL_CHANNELS * USUAL_CHANNELS;
     return fits(geometry) && geometry->in_channels <= (small ? FUSED_CHANNELS : USUAL_CHANNELS) && !geometry->halves;
-}
-
-/* Input channels with those that fill up the last block. */
-static int64_t padded_in(const thaw_conv_geometry *geometry)
-{
-    return thaw_divide_up(geometry->in_channels, geometry->in_block) * geometry->in_block;
 }
 
 static size_t fused_packed_bytes(const thaw_conv_geometry *geometry)
