@@ -323,11 +323,9 @@ static inline void multiply_row(floatb *products, global const float *v, size_t 
                                 int blocks, int count)
 {
     for (int left = count, done; left > 0; left -= done) {
-        done = left == 4 ? min(2, AT_ONCE) : min(left, AT_ONCE);
+        done = left >= AT_ONCE ? AT_ONCE : 1;
         if (done == 3)
             MULTIPLY(1, 3);
-        else if (done == 2)
-            MULTIPLY(1, 2);
         else
             MULTIPLY(COLUMNS, 1);
         products += done * 2 * TILES;

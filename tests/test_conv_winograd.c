@@ -48,7 +48,7 @@ static void test_many_tiles(void)
     op_check_blocked("Conv", OP_CASES(cases), conv_reference, TOLERANCE, ALGORITHMS);
 }
 
-/* Transformed weights are shared by 8 and 5, by 4, by 7 groups of tiles, which are multiplied 3, 2 or one at a time. */
+/* Transformed weights are shared by 8 and 5, by 4, by 7 groups of tiles, which are multiplied three or one at a time. */
 static void test_shared_weights(void)
 {
     static const op_case cases[] = {
