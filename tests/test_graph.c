@@ -148,6 +148,55 @@ static void fused_programs(void)
     thaw_graph_destroy(&graph);
 }
 
+/* `convolutions` with what comes before them added to their result; `again`: and once more behind another one. */
+static thaw_graph *sum_network(int convolutions, bool again)
+{
+    builder b = begin(3, 9);
+    conv(&b, "stem", 8, 3, 3);
+    add(&b, "Relu", "stem_relu", NULL, NULL);
+    thaw_value *shortcut = b.last;
+    for (int i = 0; i < convolutions; i++)
+        conv(&b, i ? "second" : "first", 8, 8, 3);
+    add(&b, "Add", "", shortcut, NULL);
+    add(&b, "Relu", "", NULL, NULL);
+    if (again) {
+        conv(&b, "more", 8, 8, 3);
+        add(&b, "Add", "", shortcut, NULL);
+    }
+    return finish(&b);
+}
+
+/* Sums that overwrite what was added, of a program in blocks of channels that gives the same numbers as one where every
+ * value has its own memory. */
+static size_t count_overwritten(int convolutions, bool again)
+{
+    thaw_graph *graph = sum_network(convolutions, again);
+    thaw_tensor *apart_output, *output;
+    size_t count = 0;
+    setenv("THAW_LAYOUT", "8", 1);
+    thaw_program *apart = run(graph, (thaw_program_options){.fuse = true, .keep = true}, &apart_output);
+    thaw_program *program = run(graph, (thaw_program_options){.fuse = true}, &output);
+    unsetenv("THAW_LAYOUT");
+    CU_ASSERT_EQUAL(largest_difference(apart_output, output), 0);
+    for (size_t i = 0; i < program->graph->node_count; i++) {
+        const thaw_node *node = program->graph->nodes[i];
+        count += node->epilogue.residual && node->outputs[0]->buffer == node->epilogue.residual->buffer;
+    }
+    thaw_tensor_release(&apart_output);
+    thaw_tensor_release(&output);
+    thaw_program_destroy(&apart);
+    thaw_program_destroy(&program);
+    thaw_graph_destroy(&graph);
+    return count;
+}
+
+static void sums_in_place(void)
+{
+    CU_ASSERT_EQUAL(count_overwritten(2, false), 1);
+    CU_ASSERT_EQUAL(count_overwritten(2, true), 1);  /* the first time it is still needed */
+    CU_ASSERT_EQUAL(count_overwritten(1, false), 0); /* it is what is convolved */
+}
+
 /* Convolutions of 8, 16 and 8 channels side by side, one after the other in the output. */
 static thaw_graph *fire_network(void)
 {
@@ -358,15 +407,11 @@ static void host_only_nodes(void)
 void suite_graph(void)
 {
     static const test_entry tests[] = {
-        {"fused programs", fused_programs},
-        {"slices of a Concat", slices},
-        {"any batch", batches},
-        {"parts of a graph", parts},
-        {"damaged graphs", damaged_graphs},
-        {"unknown names", unknown_names},
-        {"new heads", new_heads},
-        {"heads elsewhere", heads_elsewhere},
-        {"hashes of what is frozen", frozen_hashes},
+        {"fused programs", fused_programs},   {"sums where their residuals were", sums_in_place},
+        {"slices of a Concat", slices},       {"any batch", batches},
+        {"parts of a graph", parts},          {"damaged graphs", damaged_graphs},
+        {"unknown names", unknown_names},     {"new heads", new_heads},
+        {"heads elsewhere", heads_elsewhere}, {"hashes of what is frozen", frozen_hashes},
         {"host-only nodes", host_only_nodes},
     };
     TEST_SUITE("graph", tests);

@@ -198,15 +198,41 @@ static thaw_status place_second(planner *p, size_t index)
     return THAW_OK;
 }
 
+/* Does node `index` read the value as its residual only, and is it the last one to read it? */
+static bool may_overwrite(const planner *p, size_t index, const thaw_value *value)
+{
+    const thaw_node *node = p->graph->nodes[index];
+    const home *where = &p->content[value->index];
+    size_t uses = 0;
+    for (size_t i = 0; i < node->input_count; i++)
+        uses += node->inputs[i] && p->root[node->inputs[i]->index] == value;
+    return uses == 1 && value->producer && where->slot != NO_SLOT && where->last_use == index;
+}
+
+/* Puts a sum where its residual lies: one tensor less, to store and to read. */
+static void place_on_residual(const planner *p, size_t index)
+{
+    const thaw_node *node = p->graph->nodes[index];
+    const thaw_value *residual = node->epilogue.residual, *sum = node->outputs[0];
+    if (p->keep || !node->adds_in_place || !residual || p->root[residual->index] != residual ||
+        p->root[sum->index] != sum || value_bytes(sum) != value_bytes(residual) || !may_overwrite(p, index, residual))
+        return;
+    home *where = &p->content[sum->index];
+    where->slot = p->content[residual->index].slot;
+    p->slots[where->slot].free_from = where->last_use == SIZE_MAX ? SIZE_MAX : where->last_use + 1;
+}
+
 static thaw_status place_contents(planner *p)
 {
     const thaw_graph *graph = p->graph;
     for (size_t i = 0; i < graph->input_count; i++)
         THAW_TRY(place_content(p, graph->inputs[i], 0));
-    for (size_t i = 0; i < graph->node_count; i++)
+    for (size_t i = 0; i < graph->node_count; i++) {
+        place_on_residual(p, i);
         for (size_t j = 0; j < graph->nodes[i]->output_count; j++)
             if (graph->nodes[i]->outputs[j])
                 THAW_TRY(place_content(p, graph->nodes[i]->outputs[j], i));
+    }
     return THAW_OK;
 }
 

@@ -175,6 +175,7 @@ static int32_t layout(thaw_node *node, int32_t block, int32_t *wanted)
     if (may_halve(node, block))
         thaw_weights_warn(node);
     node->slices = conv->variant->slices;
+    node->adds_in_place = conv->variant->adds_in_place && geometry->in_block == geometry->out_block;
     wanted[0] = geometry->in_block;
     if (node->scaled) /* one pixel in whole blocks lies like one row by row */
         wanted[3] = geometry->in_channels % block == 0 ? node->inputs[3]->block : block;

@@ -146,6 +146,7 @@ struct thaw_node {
     bool halves_weights; /* set by layout or prepare: input 1 (ConvExpand: 3 too) is stored as 16-bit floats */
     bool packs_weights;  /* set by layout: prepare reads constant inputs on the host, they need no buffers */
     bool slices;         /* set by layout: output 0 goes wherever thaw_value_place() says */
+    bool adds_in_place;  /* set by layout: output 0 may overwrite the residual */
     bool removed;        /* to be freed by the next thaw_graph_sweep() */
     size_t source;       /* 1 + its place among the nodes of the model file; 0: not from there */
 };

@@ -117,5 +117,6 @@ const thaw_conv_variant thaw_conv_depthwise_blocked = {.name = "depthwise_blocke
                                                        .fits = fits,
                                                        .prepare = prepare,
                                                        .run = run,
+                                                       .adds_in_place = true,
                                                        .packed_bytes = packed_bytes,
                                                        .pack = pack};

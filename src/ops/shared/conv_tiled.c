@@ -259,5 +259,6 @@ const thaw_conv_variant thaw_conv_tiled = {.name = "tiled",
                                            .prepare = prepare,
                                            .run = run,
                                            .slices = true,
+                                           .adds_in_place = true,
                                            .packed_bytes = packed_bytes,
                                            .pack = pack};

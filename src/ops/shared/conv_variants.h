@@ -58,7 +58,8 @@ struct thaw_conv_variant {
     size_t (*scratch_bytes)(const thaw_conv_geometry *geometry); /* NULL: none */
     thaw_status (*prepare)(const thaw_node *node, thaw_conv *conv);
     thaw_status (*run)(const thaw_node *node, const thaw_conv *conv);
-    bool slices; /* writes its output wherever thaw_value_place() says */
+    bool slices;        /* writes its output wherever thaw_value_place() says */
+    bool adds_in_place; /* where input and output are stored alike: the output may overwrite the residual */
     /* For those that want their weights packed: the bytes, and how that is queued, from weights that lie row-major on
      * the device in the order that thaw_conv_order() tells. NULL: they are read as they are. */
     size_t (*packed_bytes)(const thaw_conv_geometry *geometry);
