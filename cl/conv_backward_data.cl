@@ -2,8 +2,8 @@
  * gathered from the outputs whose windows an element of the input is in.
  *
  * Output (h, w) read input (h * stride_h - pad_h + r * dilation_h, ...): element h of the input gets from row r of the
- * kernel what the output (h + pad_h - r * dilation_h) / stride_h holds, if that is a whole number. Elements with the same
- * remainders of h and w by the strides, a phase, have the same rows and columns of the kernel.
+ * kernel what the output (h + pad_h - r * dilation_h) / stride_h holds, if that is a whole number. Elements with the
+ * same remainders of h and w by the strides, a phase, have the same rows and columns of the kernel.
  *
  * Channels that only fill up the last block of dy are finite; `add` of 1 adds to dx, 0 replaces it. */
 #ifndef BLOCK
@@ -120,19 +120,15 @@ kernel void conv_backward_data(global float *dx, int add, global const float *re
                 }
         }
 #pragma unroll
-        for (int k = 0; k < STACK; k++) {
-            if (block + k >= in_blocks)
-                break;
+        for (int k = 0; k < STACK; k++) /* no ends of loops: they are unrolled, and sums stay in registers */
 #pragma unroll
-            for (int i = 0; i < TILE; i++) {
-                global float *pixel = dx + k * in_plane + to[i];
-                if (tile + i >= end)
-                    break;
-                if (add)
-                    sum[k][i] += load_block(0, pixel);
-                store_block(sum[k][i], 0, pixel);
-            }
-        }
+            for (int i = 0; i < TILE; i++)
+                if (block + k < in_blocks && tile + i < end) {
+                    global float *pixel = dx + k * in_plane + to[i];
+                    if (add)
+                        sum[k][i] += load_block(0, pixel);
+                    store_aligned(sum[k][i], 0, pixel);
+                }
     }
 }
 

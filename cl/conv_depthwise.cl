@@ -107,17 +107,16 @@ kernel void conv_depthwise(global float *restrict y, global const float *restric
                         add_row(sum, in, weight + r * KERNEL_W * BLOCK, false);
                 }
 #pragma unroll
-                for (int i = 0; i < TILE; i++) {
-                    if (w + i == out_w)
-                        break;
-                    if (residual)
-                        sum[i] += load_block(row + w + i, residual);
-                    sum[i] = activate_v(sum[i], alpha, beta);
-                    store_block(sum[i], row + w + i, y);
+                for (int i = 0; i < TILE; i++)
+                    if (w + i < out_w) { /* no end of the loop: it is unrolled, and sums stay in registers */
+                        if (residual)
+                            sum[i] += load_block(row + w + i, residual);
+                        sum[i] = activate_v(sum[i], alpha, beta);
+                        store_aligned(sum[i], row + w + i, y);
 #ifdef SUMS
-                    row_total += sum[i];
+                        row_total += sum[i];
 #endif
-                }
+                    }
             }
 #ifdef SUMS
             total += row_total;

@@ -147,13 +147,12 @@ kernel void conv_expand(global float *restrict y, global const float *restrict x
                         add_row(sum, ring + ((top + r) % kernel_h * pitch + w * STRIDE_W) * STACK + k,
                                 weight + r * KERNEL_W * BLOCK);
 #pragma unroll
-                    for (int i = 0; i < OUT_TILE; i++) {
-                        if (w + i == out_w)
-                            break;
-                        sum[i] = activate_v(sum[i], alpha, beta);
-                        store_block(sum[i], h * out_w + w + i, to + k * out_plane);
-                        row_total += sum[i];
-                    }
+                    for (int i = 0; i < OUT_TILE; i++)
+                        if (w + i < out_w) { /* no end of the loop: it is unrolled, and sums stay in registers */
+                            sum[i] = activate_v(sum[i], alpha, beta);
+                            store_aligned(sum[i], h * out_w + w + i, to + k * out_plane);
+                            row_total += sum[i];
+                        }
                 }
 #ifdef SUMS
                 total[k] += row_total;

@@ -8,8 +8,8 @@
  * [output channels], is read for whole stacks. Input channels up to a whole block are finite. kernel_w is at most
  * MOST_COLUMNS; the input has fewer than 2^30 elements.
  *
- * POINTWISE: 1x1 kernels of stride 1 without padding, whose images come as one row of all their pixels. With SCALED,
- * factors[n, channels] are what the input is multiplied by first: a gate's results.
+ * POINTWISE: 1x1 kernels without padding; with stride 1 images come as one row of all their pixels, any other is
+ * STRIDED. With SCALED, factors[n, channels] are what the input is multiplied by first: a gate's results.
  *
  * Output (h, w) reads input (h * stride_h - pad_h + r * dilation_h, w * stride_w - pad_w + s * dilation_w) for
  * r < kernel_h, s < kernel_w. */
@@ -35,22 +35,22 @@
 
 /* Stores `blocks` of the sums at most, the first at y[to[]]; what is added, if anything, lies at residual[added[]]. The
  * residual may be y itself: all of it is read before a pixel that stands in for missing ones is stored more than once.
- */
+ * A loop with an end of its own would not be unrolled, and its sums would have to lie in memory. */
 __attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE], global float *y, const long to[TILE],
                                                          global const float *residual, const long added[TILE],
                                                          int blocks, long plane, float alpha, float beta)
 {
 #pragma unroll
     for (int k = 0; k < STACK; k++) {
-        if (k >= blocks)
-            break;
-        if (residual)
+        if (k < blocks) {
+            if (residual)
+#pragma unroll
+                for (int i = 0; i < TILE; i++)
+                    sum[k][i] += load_block(0, residual + k * plane + added[i]);
 #pragma unroll
             for (int i = 0; i < TILE; i++)
-                sum[k][i] += load_block(0, residual + k * plane + added[i]);
-#pragma unroll
-        for (int i = 0; i < TILE; i++)
-            store_block(activate_v(sum[k][i], alpha, beta), 0, y + k * plane + to[i]);
+                store_aligned(activate_v(sum[k][i], alpha, beta), 0, y + k * plane + to[i]);
+        }
     }
 }
 
@@ -136,25 +136,35 @@ __attribute__((always_inline)) static inline void add_each_scaled(floatb sum[STA
         }
 }
 
-/* Adds up any tile whose windows are one pixel: number w[] of image[], whose channels are multiplied by `factors`. */
-__attribute__((always_inline)) static inline void add_pixels(floatb sum[STACK][TILE], global const float *x,
-                                                             global const weight_float *weight,
-                                                             global const float *factors, const int image[TILE],
-                                                             const int w[TILE], int in_blocks, long in_image,
-                                                             long in_plane)
+/* Adds up any tile whose windows are one pixel; scale[] are the factors of its channels. */
+__attribute__((always_inline)) static inline void add_pixels(floatb sum[STACK][TILE], global const float *pixel[TILE],
+                                                             global const weight_float *weight, int in_blocks,
+                                                             long in_plane, global const float *scale[TILE])
 {
     for (int c = 0; c < in_blocks; c++, weight += STACK * BLOCK * BLOCK) {
-        global const float *pixel[TILE], *scale[TILE];
+        add_each_scaled(sum, pixel, weight, scale);
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
-            pixel[i] = x + image[i] * in_image + c * in_plane + w[i] * BLOCK;
-            scale[i] = factors + (image[i] * in_blocks + c) * BLOCK;
+            pixel[i] += in_plane;
+            scale[i] += BLOCK;
         }
-        add_each_scaled(sum, pixel, weight, scale);
     }
 }
 #else
 #define FACTORS
+
+/* Adds up any tile whose windows are one pixel. */
+__attribute__((always_inline)) static inline void add_pixels(floatb sum[STACK][TILE], global const float *pixel[TILE],
+                                                             global const weight_float *weight, int in_blocks,
+                                                             long in_plane)
+{
+    for (int c = 0; c < in_blocks; c++, weight += STACK * BLOCK * BLOCK) {
+        add_products(sum, pixel, weight);
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+            pixel[i] += in_plane;
+    }
+}
 #endif
 
 /* A hint to have a line in the second-level cache soon. Compilers for CPUs name the CPU; elsewhere it is no use. */
@@ -186,6 +196,9 @@ __attribute__((always_inline)) static inline void add_row(floatb sum[STACK][TILE
 #pragma unroll
         for (int i = 0; i < TILE; i++)
             pixel[i] = x + i * BLOCK;
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+            FETCH_AHEAD(x + (TILE + i) * BLOCK);
         add_products(sum, pixel, weight);
 #endif
     }
@@ -248,7 +261,7 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
             residuals ? residuals + (group * out_blocks + block) * out_plane : residuals;
         const int begin = piece.y * run, end = min(begin + run, pixel_count);
         place at = {begin / (out_h * out_w), begin / out_w % out_h, begin % out_w};
-#ifdef POINTWISE
+#if defined(POINTWISE) && !defined(STRIDED)
         /* The next stack's weights, which this core is likely to need next, are fetched little by little: on small
          * images memory would be idle while weights are used, and everything would wait for it before. */
         const int tiles = (end - begin + TILE - 1) / TILE;
@@ -257,9 +270,13 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
         for (int tile = begin; tile < end; tile += TILE) {
             floatb sum[STACK][TILE];
             long to[TILE], added[TILE];
-            int h[TILE], in_column[MOST_COLUMNS][TILE];
+#ifdef POINTWISE
+            global const float *in[TILE];
 #ifdef SCALED
-            int image[TILE], w[TILE];
+            global const float *scale[TILE];
+#endif
+#else
+            int h[TILE], in_column[MOST_COLUMNS][TILE];
 #endif
 #pragma unroll
             for (int k = 0; k < STACK; k++)
@@ -267,8 +284,14 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
                 for (int i = 0; i < TILE; i++)
                     sum[k][i] = load_block(k, bias);
 
-#ifdef POINTWISE
+#if defined(POINTWISE) && !defined(STRIDED)
             if (at.w + TILE <= out_w) {
+                if (residual)
+#pragma unroll
+                    for (int k = 0; k < STACK; k++)
+#pragma unroll
+                        for (int i = 0; i < TILE; i++)
+                            FETCH_AHEAD(residual + k * out_plane + at.image * out_image + (at.w + TILE + i) * BLOCK);
                 global const weight_float *const ahead =
                     weight + weight_count + (tile - begin) / TILE * lines * in_blocks * LINE;
 #ifdef SCALED
@@ -294,9 +317,11 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
                 const int pixel = (at.h * out_w + at.w) * BLOCK;
                 to[i] = at.image * y_image + pixel;
                 added[i] = at.image * out_image + pixel;
+#ifdef POINTWISE
+                in[i] = x + at.image * in_image + (at.h * stride_h * in_w + at.w * stride_w) * BLOCK;
 #ifdef SCALED
-                image[i] = at.image;
-                w[i] = at.w;
+                scale[i] = factors + at.image * in_blocks * BLOCK;
+#endif
 #else
                 h[i] = at.h * stride_h - pad_h;
                 for (int s = 0; s < kernel_w; s++) {
@@ -308,7 +333,9 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
                     at = next(at, out_h, out_w);
             }
 #ifdef SCALED
-            add_pixels(sum, x, weight, factors, image, w, in_blocks, in_image, in_plane);
+            add_pixels(sum, in, weight, in_blocks, in_plane, scale);
+#elif defined(POINTWISE)
+            add_pixels(sum, in, weight, in_blocks, in_plane);
 #else
             add_windows(sum, x, weight, zeros, h, in_column, in_blocks, in_plane, in_h, in_w, kernel_h, kernel_w,
                         dilation_h);
@@ -320,18 +347,35 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
 
 #else /* conv_tiled_image: a tile reads PATCH columns of the input, stride_w is STRIDE */
 
-/* One row of a kernel: `numbers` are a row of one input channel, from the tile's first column on. A macro, because they
- * may be global or private. */
-#define ADD_KERNEL_ROW(sum, numbers, weight, kernel_w, dilation_w)                                                     \
-    for (int s = 0; s < kernel_w; s++) {                                                                               \
-        floatb factor[STACK];                                                                                          \
-        _Pragma("unroll") for (int k = 0; k < STACK; k++) factor[k] = load_weights(s * STACK + k, weight);             \
-        _Pragma("unroll") for (int i = 0; i < TILE; i++)                                                               \
-        {                                                                                                              \
-            const floatb number = (numbers)[s * dilation_w + i * STRIDE];                                              \
-            _Pragma("unroll") for (int k = 0; k < STACK; k++) sum[k][i] = fma(number, factor[k], sum[k][i]);           \
+/* Adds up a tile: `numbers` are what it reads of row `in_row` of channel c, made by `load`. A macro, because they may
+ * be global or private; one for all rows and channels, because sums that two ways through an inner loop share would go
+ * through memory there. */
+#define ADD_KERNEL(sum, numbers, load)                                                                                 \
+    for (int r = 0; r < kernel_h; r++) {                                                                               \
+        const int in_row = h + r * dilation_h;                                                                         \
+        if (!INSIDE(in_row, in_h))                                                                                     \
+            continue;                                                                                                  \
+        for (int c = 0; c < channels; c++) {                                                                           \
+            load;                                                                                                      \
+            global const weight_float *factors = weight + (r * channels + c) * kernel_w * (STACK * BLOCK);             \
+            for (int s = 0; s < kernel_w; s++) {                                                                       \
+                floatb factor[STACK];                                                                                  \
+                _Pragma("unroll") for (int k = 0; k < STACK; k++) factor[k] = load_weights(s * STACK + k, factors);    \
+                _Pragma("unroll") for (int i = 0; i < TILE; i++)                                                       \
+                {                                                                                                      \
+                    const floatb number = (numbers)[s * dilation_w + i * STRIDE];                                      \
+                    _Pragma("unroll") for (int k = 0; k < STACK; k++) sum[k][i] = fma(number, factor[k], sum[k][i]);   \
+                }                                                                                                      \
+            }                                                                                                          \
         }                                                                                                              \
     }
+
+/* PATCH numbers of a row, zeros where it is not there. */
+static inline void load_patch(float patch[PATCH], global const float *row, int first, int columns)
+{
+    for (int i = 0; i < PATCH; i++)
+        patch[i] = INSIDE(first + i, columns) ? row[first + i] : 0.0f;
+}
 
 /* A row-major input of few channels; weights [stacks, kernel_h, channels, kernel_w, STACK * BLOCK]. Tiles keep to rows
  * of TILE pixels or more; the last one moves back to end with its row. Piece (stack, `run` rows out of `row_count` in
@@ -353,6 +397,7 @@ kernel void conv_tiled_image(global float *restrict output, global const float *
         const int begin = piece.y * run, end = min(begin + run, row_count);
         for (int row = begin; row < end; row++) {
             const int image = row / out_h, h = row % out_h * stride_h - pad_h;
+            global const float *const pixels = x + (long)image * channels * in_h * in_w;
             for (int tile = 0; tile < out_w; tile += TILE) {
                 const int column = min(tile, out_w - TILE), w = column * STRIDE - pad_w;
                 floatb sum[STACK][TILE];
@@ -366,23 +411,12 @@ kernel void conv_tiled_image(global float *restrict output, global const float *
                     for (int k = 0; k < STACK; k++)
                         sum[k][i] = load_block(k, bias);
                 }
-                for (int r = 0; r < kernel_h; r++) {
-                    const int in_row = h + r * dilation_h;
-                    if (!INSIDE(in_row, in_h))
-                        continue;
-                    for (int c = 0; c < channels; c++) {
-                        global const float *numbers = x + (((long)image * channels + c) * in_h + in_row) * in_w;
-                        global const weight_float *factors = weight + (r * channels + c) * kernel_w * (STACK * BLOCK);
-                        if (w >= 0 && w + PATCH <= in_w) {
-                            numbers += w;
-                            ADD_KERNEL_ROW(sum, numbers, factors, kernel_w, dilation_w)
-                        } else {
-                            float patch[PATCH];
-                            for (int i = 0; i < PATCH; i++)
-                                patch[i] = INSIDE(w + i, in_w) ? numbers[w + i] : 0.0f;
-                            ADD_KERNEL_ROW(sum, patch, factors, kernel_w, dilation_w)
-                        }
-                    }
+                if (w >= 0 && w + PATCH <= in_w) {
+                    ADD_KERNEL(sum, numbers,
+                               global const float *numbers = pixels + (c * (long)in_h + in_row) * in_w + w)
+                } else {
+                    float patch[PATCH];
+                    ADD_KERNEL(sum, patch, load_patch(patch, pixels + (c * (long)in_h + in_row) * in_w, w, in_w))
                 }
                 finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
             }

@@ -351,7 +351,7 @@ static inline void store_pixel(global float *y, size_t at, floatb value, global 
 {
     if (residual)
         value += load_block(at, residual);
-    store_block(activate_v(value, alpha, beta), at, y);
+    store_aligned(activate_v(value, alpha, beta), at, y);
 }
 
 /* One output block's 4x4 pixels, or as many as there are, from y on. m: its 36 products, PITCH vectors apart. */
@@ -374,17 +374,11 @@ static inline void finish_tile(global float *y, const floatb *m, int rows, int c
     for (int i = 0; i < 4; i++) {
         const floatb row[6] = {half_done[0][i], half_done[1][i], half_done[2][i],
                                half_done[3][i], half_done[4][i], half_done[5][i]};
-        if (i >= rows)
-            break;
         transform_output(row, out);
-        if (columns >= 4) {
 #pragma unroll
-            for (int j = 0; j < 4; j++)
+        for (int j = 0; j < 4; j++)
+            if (i < rows && j < columns)
                 store_pixel(y, i * out_w + j, out[j] + bias, residual, alpha, beta);
-        } else {
-            for (int j = 0; j < columns; j++)
-                store_pixel(y, i * out_w + j, out[j] + bias, residual, alpha, beta);
-        }
     }
 }
 

@@ -25,12 +25,23 @@ int64_t thaw_conv_tile(int64_t block, int64_t stack)
     return tiles[block == 4 ? 0 : block == 8 ? 1 : 2][stack - 1];
 }
 
+/* Is every window a pixel of the input? */
+static bool reads_pixels(const thaw_conv_geometry *geometry)
+{
+    for (int axis = 0; axis < THAW_CONV_AXES; axis++)
+        if (geometry->kernel[axis] != 1 || geometry->pad[axis] != 0 ||
+            (geometry->out[axis] - 1) * geometry->stride[axis] >= geometry->in[axis])
+            return false;
+    return true;
+}
+
+/* Are these all pixels, in the same order? */
 static bool is_pointwise(const thaw_conv_geometry *geometry)
 {
     for (int axis = 0; axis < THAW_CONV_AXES; axis++)
-        if (geometry->kernel[axis] != 1 || geometry->stride[axis] != 1 || geometry->in[axis] != geometry->out[axis])
+        if (geometry->stride[axis] != 1 || geometry->in[axis] != geometry->out[axis])
             return false;
-    return true;
+    return reads_pixels(geometry);
 }
 
 /* Pixels that tiles of `tile` compute in vain. */
@@ -55,7 +66,7 @@ static int64_t stack_of(const thaw_conv_geometry *geometry, int64_t block, int64
     enum { FEW_PIXELS = 64 };
     if (block == 8 || geometry->in_block == 1 || out_blocks % 4 != 0)
         return thaw_conv_stack(out_blocks);
-    const bool crossing = !is_pointwise(geometry) && thaw_conv_pixels(geometry) < FEW_PIXELS;
+    const bool crossing = !reads_pixels(geometry) && thaw_conv_pixels(geometry) < FEW_PIXELS;
     return crossing ? thaw_conv_stack(out_blocks) : 4;
 }
 
@@ -149,8 +160,9 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
     if (image)
         snprintf(shape, sizeof shape, " -DSTRIDE=%d -DPATCH=%d", (int)geometry->stride[2],
                  (int)patch_columns(geometry, &t));
-    else if (is_pointwise(geometry))
-        snprintf(shape, sizeof shape, " -DPOINTWISE%s", node->scaled ? " -DSCALED" : "");
+    else if (reads_pixels(geometry))
+        snprintf(shape, sizeof shape, " -DPOINTWISE%s%s", is_pointwise(geometry) ? "" : " -DSTRIDED",
+                 node->scaled ? " -DSCALED" : "");
     snprintf(options, sizeof options, "%s -DBLOCK=%d -DTILE=%d -DSTACK=%d%s%s", epilogue, (int)t.block, (int)t.tile,
              (int)t.stack, shape, geometry->halves ? " -DHALVES" : "");
     THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_tiled", image ? "conv_tiled_image" : "conv_tiled", options,
