@@ -413,8 +413,10 @@ static inline void multiply_all(floatb products[PRODUCTS][PITCH], global const f
     for (int p = 0; p < PRODUCTS; p++)
         for (int i = 0; i < count * 2 * TILES; i++)
             products[p][i] = 0.0f;
-    for (int from = 0; from < in_blocks; from += SPAN) {
-        const int blocks = min(SPAN, in_blocks - from);
+    /* For few tiles weights take longer to read than to use: the less of them at a time, the more it overlaps. */
+    const int span = min(SPAN, count * (16 / BLOCK));
+    for (int from = 0; from < in_blocks; from += span) {
+        const int blocks = min(span, in_blocks - from);
         for (int pair = 0; pair < 3; pair++) {
             constant const int *rows = row_pairs[pair];
             transform_weights(u, w + from * BLOCK * FILTER_FLOATS, blocks * BLOCK, rows);
