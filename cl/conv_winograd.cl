@@ -22,20 +22,18 @@
 #endif
 
 /* Accumulators for two output blocks fill the registers: 16 in AVX2, 32 in AVX-512 and NEON. They are for TILES tiles,
- * or in two kernels for TILES tiles of AT_ONCE groups, or of one group and COLUMNS products. With TILES given there is
+ * or in two kernels for TILES tiles of AT_ONCE groups, or of one group and AT_ONCE products. With TILES given there is
  * only winograd_input. */
 #ifdef TILES
 #define INPUT_ONLY
 #elif BLOCK == 8
 #define TILES   6
 #define AT_ONCE 1
-#define COLUMNS 1
 #elif defined(FUSED)
 #define TILES (BLOCK == 16 ? 14 : 8)
 #else
 #define TILES   4
 #define AT_ONCE 3
-#define COLUMNS 3
 #endif
 
 #define PRODUCTS 36
@@ -283,7 +281,7 @@ __attribute__((always_inline)) static inline void multiply(floatb *products, glo
                                                            const floatb *u, int blocks, const int columns,
                                                            const int groups)
 {
-    floatb sums[AT_ONCE > COLUMNS ? AT_ONCE : COLUMNS][2][TILES];
+    floatb sums[AT_ONCE][2][TILES];
 #pragma unroll
     for (int i = 0; i < columns * groups; i++)
 #pragma unroll
@@ -327,7 +325,7 @@ static inline void multiply_row(floatb *products, global const float *v, size_t 
         if (done == 3)
             MULTIPLY(1, 3);
         else
-            MULTIPLY(COLUMNS, 1);
+            MULTIPLY(AT_ONCE, 1);
         products += done * 2 * TILES;
         v += done * group_floats;
     }

@@ -197,6 +197,12 @@ bool thaw_chain_take(thaw_kernel *kernel, const size_t pieces[3], const thaw_arg
 
 /* --- programs --- */
 
+static thaw_hash hash_kernel(const thaw_kernel *kernel)
+{
+    const thaw_hash hash = thaw_hash_bytes(kernel->name, strlen(kernel->name), 0);
+    return thaw_hash_extend(hash, kernel->program->options, strlen(kernel->program->options));
+}
+
 /* Where the tuning file remembers that a program for these parts was built; other processes find it in the driver's
  * cache then. The parts' numbers depend on the order in which they were met, their code does not. */
 static void write_key(const thaw_chains *chains, uint64_t parts, char key[64])
@@ -206,9 +212,7 @@ static void write_key(const thaw_chains *chains, uint64_t parts, char key[64])
     for (size_t i = 0; i < chains->part_count; i++)
         if (parts >> i & 1) {
             const thaw_chain_part *part = &chains->parts[i];
-            thaw_hash hash = thaw_hash_bytes(part->kernel->name, strlen(part->kernel->name), 0);
-            hash = thaw_hash_extend(hash, part->kernel->program->options, strlen(part->kernel->program->options));
-            sum += thaw_hash_extend(hash, part->kinds, part->count).low;
+            sum += thaw_hash_extend(hash_kernel(part->kernel), part->kinds, part->count).low;
         }
     thaw_hash_text(thaw_hash_bytes(&sum, sizeof sum, 0), text);
     snprintf(key, 64, "chain %s", text);
@@ -274,9 +278,8 @@ static thaw_hash lasting_key(const thaw_chains *chains)
 {
     thaw_hash hash = thaw_hash_bytes(&chains->link_count, sizeof chains->link_count, 0);
     for (size_t i = 0; i < chains->link_count; i++) {
-        const thaw_kernel *kernel = chains->links[i].kernel;
-        hash = thaw_hash_extend(hash, kernel->name, strlen(kernel->name));
-        hash = thaw_hash_extend(hash, kernel->program->options, strlen(kernel->program->options));
+        const thaw_hash kernel = hash_kernel(chains->links[i].kernel);
+        hash = thaw_hash_extend(hash, &kernel, sizeof kernel);
         hash = thaw_hash_extend(hash, chains->table[i] + 1, sizeof chains->table[i] - sizeof chains->table[i][0]);
     }
     return hash;

@@ -1,9 +1,9 @@
 #include "device/chain_trial.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/median.h"
 #include "device/tuning.h"
 
 #define KEY_SIZE 64
@@ -31,26 +31,15 @@ bool thaw_chain_trial_wants_chain(const thaw_chain_trial *trial)
     return trial->runs[1] <= trial->runs[0];
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double seconds[THAW_CHAIN_TRIAL_RUNS])
-{
-    qsort(seconds, THAW_CHAIN_TRIAL_RUNS, sizeof *seconds, compare);
-    return seconds[THAW_CHAIN_TRIAL_RUNS / 2];
-}
-
 thaw_status thaw_chain_trial_add(thaw_device *device, thaw_chain_trial *trial, bool chain, double seconds)
 {
     char text[KEY_SIZE];
     trial->seconds[chain][trial->runs[chain]++] = seconds;
     if (trial->runs[0] < THAW_CHAIN_TRIAL_RUNS || trial->runs[1] < THAW_CHAIN_TRIAL_RUNS)
         return THAW_OK;
-    trial->result =
-        median(trial->seconds[1]) < MARGIN * median(trial->seconds[0]) ? THAW_CHAIN_FASTER : THAW_CHAIN_SLOWER;
+    const double alone = thaw_median(trial->seconds[0], THAW_CHAIN_TRIAL_RUNS);
+    const double chained = thaw_median(trial->seconds[1], THAW_CHAIN_TRIAL_RUNS);
+    trial->result = chained < MARGIN * alone ? THAW_CHAIN_FASTER : THAW_CHAIN_SLOWER;
     write_key(trial, text);
     return thaw_tuning_put(device, text, trial->result == THAW_CHAIN_FASTER ? "chain" : "one by one");
 }
