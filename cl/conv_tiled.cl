@@ -54,8 +54,6 @@ __attribute__((always_inline)) static inline void finish(floatb sum[STACK][TILE]
     }
 }
 
-#ifndef PATCH /* conv_tiled alone: compiling takes long */
-
 /* Stands for a place outside the image, also where a place inside is added to it. */
 #define OUTSIDE (-(1 << 30))
 
@@ -344,84 +342,3 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
         }
     }
 }
-
-#else /* conv_tiled_image: a tile reads PATCH columns of the input, stride_w is STRIDE */
-
-/* Adds up a tile: `numbers` are what it reads of row `in_row` of channel c, made by `load`. A macro, because they may
- * be global or private; one for all rows and channels, because sums that two ways through an inner loop share would go
- * through memory there. */
-#define ADD_KERNEL(sum, numbers, load)                                                                                 \
-    for (int r = 0; r < kernel_h; r++) {                                                                               \
-        const int in_row = h + r * dilation_h;                                                                         \
-        if (!INSIDE(in_row, in_h))                                                                                     \
-            continue;                                                                                                  \
-        for (int c = 0; c < channels; c++) {                                                                           \
-            load;                                                                                                      \
-            global const weight_float *factors = weight + (r * channels + c) * kernel_w * (STACK * BLOCK);             \
-            for (int s = 0; s < kernel_w; s++) {                                                                       \
-                floatb factor[STACK];                                                                                  \
-                _Pragma("unroll") for (int k = 0; k < STACK; k++) factor[k] = load_weights(s * STACK + k, factors);    \
-                _Pragma("unroll") for (int i = 0; i < TILE; i++)                                                       \
-                {                                                                                                      \
-                    const floatb number = (numbers)[s * dilation_w + i * STRIDE];                                      \
-                    _Pragma("unroll") for (int k = 0; k < STACK; k++) sum[k][i] = fma(number, factor[k], sum[k][i]);   \
-                }                                                                                                      \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-
-/* PATCH numbers of a row, zeros where it is not there. */
-static inline void load_patch(float patch[PATCH], global const float *row, int first, int columns)
-{
-    for (int i = 0; i < PATCH; i++)
-        patch[i] = INSIDE(first + i, columns) ? row[first + i] : 0.0f;
-}
-
-/* A row-major input of few channels; weights [stacks, kernel_h, channels, kernel_w, STACK * BLOCK]. Tiles keep to rows
- * of TILE pixels or more; the last one moves back to end with its row. Piece (stack, `run` rows out of `row_count` in
- * all images). */
-kernel void conv_tiled_image(global float *restrict output, global const float *restrict x,
-                             global const weight_float *restrict weights, global const float *restrict biases,
-                             global const float *residuals, float alpha, float beta, long y_offset, long y_image,
-                             int row_count, int run, int channels, int out_blocks, GEOMETRY, PIECES)
-{
-    const long out_plane = (long)out_h * out_w * BLOCK;
-    FOR_EACH_PIECE(piece)
-    {
-        const int block = piece.x * STACK;
-        global const weight_float *const weight =
-            weights + piece.x * (kernel_h * channels * kernel_w * (STACK * BLOCK));
-        global const float *const bias = biases + block * BLOCK;
-        global float *const y = output + y_offset + block * out_plane;
-        global const float *const residual = residuals ? residuals + block * out_plane : residuals;
-        const int begin = piece.y * run, end = min(begin + run, row_count);
-        for (int row = begin; row < end; row++) {
-            const int image = row / out_h, h = row % out_h * stride_h - pad_h;
-            global const float *const pixels = x + (long)image * channels * in_h * in_w;
-            for (int tile = 0; tile < out_w; tile += TILE) {
-                const int column = min(tile, out_w - TILE), w = column * STRIDE - pad_w;
-                floatb sum[STACK][TILE];
-                long to[TILE], added[TILE];
-#pragma unroll
-                for (int i = 0; i < TILE; i++) {
-                    const int pixel = (row % out_h * out_w + column + i) * BLOCK;
-                    to[i] = image * y_image + pixel;
-                    added[i] = image * (out_blocks * out_plane) + pixel;
-#pragma unroll
-                    for (int k = 0; k < STACK; k++)
-                        sum[k][i] = load_block(k, bias);
-                }
-                if (w >= 0 && w + PATCH <= in_w) {
-                    ADD_KERNEL(sum, numbers,
-                               global const float *numbers = pixels + (c * (long)in_h + in_row) * in_w + w)
-                } else {
-                    float patch[PATCH];
-                    ADD_KERNEL(sum, patch, load_patch(patch, pixels + (c * (long)in_h + in_row) * in_w, w, in_w))
-                }
-                finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
-            }
-        }
-    }
-}
-
-#endif

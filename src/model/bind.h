@@ -40,6 +40,9 @@ THAW_MUST_CHECK thaw_status thaw_graph_excite(thaw_graph *graph, int32_t block);
  * is faster. */
 THAW_MUST_CHECK thaw_status thaw_graph_pair(thaw_graph *graph, int32_t block);
 
+/* For such a device: a convolution of an image and the max pool behind it become one node. */
+THAW_MUST_CHECK thaw_status thaw_graph_join_pools(thaw_graph *graph, int32_t block);
+
 /* Chooses every activation's storage for a device that likes `block` channels side by side (1: nothing but row-major;
  * operators choose among their algorithms here too), and puts Reorder nodes where neighbours disagree. Inputs and
  * outputs of the graph stay row-major. */

@@ -4,13 +4,12 @@
 #include <stdio.h>
 
 #define MOST_COLUMNS   16 /* as in cl/conv_tiled.cl */
-#define MOST_PATCH     1024
 #define ELEMENT_LIMIT  ((int64_t)1 << 30)
 #define ITEMS_PER_CORE 16
 
 /* How a geometry is cut up. Counts are per group. */
 typedef struct tiling {
-    int64_t in_block, block; /* channels in a block of the input (1: row-major) and of the output */
+    int64_t block; /* channels in a block */
     int64_t in_blocks, out_blocks;
     int64_t stack; /* output blocks computed together; the last stack may lack some */
     int64_t stacks;
@@ -64,7 +63,7 @@ static bool takes_one_more(const thaw_conv_geometry *geometry, int64_t tile)
 static int64_t stack_of(const thaw_conv_geometry *geometry, int64_t block, int64_t out_blocks)
 {
     enum { FEW_PIXELS = 64 };
-    if (block == 8 || geometry->in_block == 1 || out_blocks % 4 != 0)
+    if (block == 8 || out_blocks % 4 != 0)
         return thaw_conv_stack(out_blocks);
     const bool crossing = !reads_pixels(geometry) && thaw_conv_pixels(geometry) < FEW_PIXELS;
     return crossing ? thaw_conv_stack(out_blocks) : 4;
@@ -77,8 +76,8 @@ int64_t thaw_conv_stack(int64_t blocks)
 
 static tiling cut(const thaw_conv_geometry *geometry)
 {
-    tiling t = {.in_block = geometry->in_block, .block = geometry->out_block};
-    t.in_blocks = thaw_divide_up(geometry->in_channels / geometry->groups, t.in_block);
+    tiling t = {.block = geometry->out_block};
+    t.in_blocks = thaw_divide_up(geometry->in_channels / geometry->groups, t.block);
     t.out_blocks = thaw_divide_up(geometry->out_channels / geometry->groups, t.block);
     t.stack = stack_of(geometry, t.block, t.out_blocks);
     t.stacks = thaw_divide_up(t.out_blocks, t.stack);
@@ -88,24 +87,16 @@ static tiling cut(const thaw_conv_geometry *geometry)
     return t;
 }
 
-/* Columns of the input that a tile reads where it keeps to one row. */
-static int64_t patch_columns(const thaw_conv_geometry *geometry, const tiling *t)
-{
-    return (t->tile - 1) * geometry->stride[2] + (geometry->kernel[2] - 1) * geometry->dilation[2] + 1;
-}
-
 /* Groups begin at whole blocks, and what the kernels count fits their ints. */
 static bool fits(const thaw_conv_geometry *geometry)
 {
     const tiling t = cut(geometry);
     const int64_t in_pixels = geometry->in[1] * geometry->in[2], pixels = thaw_conv_pixels(geometry);
     const int64_t most = ELEMENT_LIMIT / t.block / geometry->n / geometry->groups;
-    if (geometry->in[0] != 1 || geometry->out[0] != 1 || geometry->kernel[0] != 1)
+    if (geometry->in_block != t.block || geometry->in[0] != 1 || geometry->out[0] != 1 || geometry->kernel[0] != 1)
         return false;
     if (in_pixels > most / t.in_blocks || pixels > most / t.out_blocks)
         return false;
-    if (t.in_block == 1)
-        return geometry->groups == 1 && geometry->out[2] >= t.tile && patch_columns(geometry, &t) <= MOST_PATCH;
     return geometry->kernel[2] <= MOST_COLUMNS &&
            (geometry->groups == 1 || (geometry->in_channels / geometry->groups % t.block == 0 &&
                                       geometry->out_channels / geometry->groups % t.block == 0));
@@ -113,7 +104,7 @@ static bool fits(const thaw_conv_geometry *geometry)
 
 bool thaw_conv_takes_factors(const thaw_conv_geometry *geometry)
 {
-    return geometry->groups == 1 && geometry->in_block > 1 && is_pointwise(geometry) && fits(geometry);
+    return geometry->groups == 1 && is_pointwise(geometry) && fits(geometry);
 }
 
 /* --- weights: behind them, one block of zeros, as floats --- */
@@ -127,7 +118,7 @@ static thaw_conv_packing packing(const thaw_conv_geometry *geometry)
         .group_out = geometry->out_channels / geometry->groups,
         .stacks = t.stacks,
         .width = t.stack * t.block,
-        .in_block = t.in_block,
+        .in_block = t.block,
         .kernel_h = geometry->kernel[1],
         .kernel_w = geometry->kernel[2],
         .spare = geometry->halves ? 2 * t.block : t.block,
@@ -154,19 +145,14 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const tiling t = cut(geometry);
-    const bool image = t.in_block == 1;
     char epilogue[THAW_EPILOGUE_OPTIONS], shape[64] = "", options[THAW_EPILOGUE_OPTIONS + 128];
     thaw_epilogue_few_options(node, epilogue);
-    if (image)
-        snprintf(shape, sizeof shape, " -DSTRIDE=%d -DPATCH=%d", (int)geometry->stride[2],
-                 (int)patch_columns(geometry, &t));
-    else if (reads_pixels(geometry))
+    if (reads_pixels(geometry))
         snprintf(shape, sizeof shape, " -DPOINTWISE%s%s", is_pointwise(geometry) ? "" : " -DSTRIDED",
                  node->scaled ? " -DSCALED" : "");
     snprintf(options, sizeof options, "%s -DBLOCK=%d -DTILE=%d -DSTACK=%d%s%s", epilogue, (int)t.block, (int)t.tile,
              (int)t.stack, shape, geometry->halves ? " -DHALVES" : "");
-    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_tiled", image ? "conv_tiled_image" : "conv_tiled", options,
-                             &conv->kernel));
+    THAW_TRY(thaw_kernel_get(thaw_node_device(node), "conv_tiled", "conv_tiled", options, &conv->kernel));
     /* zeros up to the end of the last stack */
     return thaw_conv_pack_bias(node, conv, (geometry->groups * t.out_blocks + t.stack) * t.block);
 }
@@ -204,12 +190,12 @@ static int64_t columns_read(const thaw_conv_geometry *geometry, int axis)
     return geometry->stride[axis] < geometry->kernel[axis] ? geometry->stride[axis] : geometry->kernel[axis];
 }
 
-/* Queues the kernel over `count` pixels or rows, `at_once` to a work-item. */
+/* Queues the kernel over `count` pixels, `at_once` to a work-item. */
 static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const tiling *t, int64_t count, int64_t at_once)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const thaw_epilogue epilogue = thaw_epilogue_few(node);
-    const bool pointwise = t->in_block != 1 && is_pointwise(geometry);
+    const bool pointwise = is_pointwise(geometry);
     const int64_t pixels = thaw_conv_pixels(geometry);
     int64_t y_offset, y_image;
     thaw_argument arguments[26] = {
@@ -256,10 +242,6 @@ static thaw_status run(const thaw_node *node, const thaw_conv *conv)
     const thaw_conv_geometry *geometry = &conv->geometry;
     const tiling t = cut(geometry);
     const int64_t read = columns_read(geometry, 1) * columns_read(geometry, 2);
-    if (t.in_block == 1) {
-        const int64_t rows = geometry->n * geometry->out[1], row = geometry->in_channels * geometry->in[2];
-        return launch(node, conv, &t, rows, pieces_at_once(node, geometry, &t, rows, row * geometry->stride[1]));
-    }
     const int64_t pixels = geometry->n * thaw_conv_pixels(geometry);
     return launch(node, conv, &t, pixels,
                   t.tile * pieces_at_once(node, geometry, &t, thaw_divide_up(pixels, t.tile),

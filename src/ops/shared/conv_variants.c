@@ -284,8 +284,9 @@ static const thaw_conv_variant direct = {
 
 static const thaw_conv_variant *const row_major[] = {
     &thaw_conv_depthwise_nchw, &depthwise, &thaw_conv_nchw, &pointwise, &im2col, &direct, NULL};
-static const thaw_conv_variant *const blocked[] = {&thaw_conv_winograd_fused, &thaw_conv_winograd,
-                                                   &thaw_conv_depthwise_blocked, &thaw_conv_tiled, NULL};
+static const thaw_conv_variant *const blocked[] = {
+    &thaw_conv_winograd_fused, &thaw_conv_winograd, &thaw_conv_depthwise_blocked,
+    &thaw_conv_image,          &thaw_conv_tiled,    NULL};
 
 static const thaw_conv_variant *const nhwc[] = {
     &thaw_conv_nhwc_depthwise,  &thaw_conv_nhwc_pointwise, &thaw_conv_implicit,    &thaw_conv_implicit_large,

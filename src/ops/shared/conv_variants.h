@@ -92,7 +92,7 @@ size_t thaw_conv_fitting(const thaw_conv_geometry *geometry, const thaw_device *
  * (see device/tuning.h); `first` where nothing is to be measured. The node's geometry is set, its buffers are not. */
 const thaw_conv_variant *thaw_conv_tune(thaw_node *node, const thaw_conv_variant *first);
 
-extern const thaw_conv_variant thaw_conv_winograd_fused, thaw_conv_winograd, thaw_conv_tiled,
+extern const thaw_conv_variant thaw_conv_winograd_fused, thaw_conv_winograd, thaw_conv_image, thaw_conv_tiled,
     thaw_conv_depthwise_blocked;
 extern const thaw_conv_variant thaw_conv_nhwc_depthwise, thaw_conv_nhwc_pointwise, thaw_conv_nhwc_direct;
 extern const thaw_conv_variant thaw_conv_nchw, thaw_conv_depthwise_nchw;
@@ -121,7 +121,7 @@ typedef struct thaw_conv_packing {
     int64_t groups, group_in, group_out; /* channels per group */
     int64_t stacks, width, in_block, kernel_h, kernel_w, spare;
     int64_t in_blocks; /* where more than hold group_in channels */
-    bool halves; /* 16-bit floats, rounded to the nearest, ties to even */
+    bool halves;       /* 16-bit floats, rounded to the nearest, ties to even */
 } thaw_conv_packing;
 size_t thaw_conv_packing_bytes(const thaw_conv_packing *packing);
 THAW_MUST_CHECK thaw_status thaw_conv_pack_weights(const thaw_node *node, const thaw_buffer *packed,
