@@ -107,22 +107,22 @@ kernel void average_pool(global float *y, global const float *x, int count_d, in
 
 /* --- activations in blocks of channels, [planes, height, width, BLOCK], a plane being one block of one image --- */
 
-/* Work-item (row of the output, plane). KERNEL_W is kernel_w. The same arguments and results as above, but no indices;
+/* Piece (row of the output, plane). KERNEL_W is kernel_w. The same arguments and results as above, but no indices;
  * windows without depth. */
 #ifdef BLOCK
 
-/* This work-item's row sees `rows` rows of the input, from `x` on. Windows [inner, inner_end) of it lie inside the
- * input from left to right. */
+/* The piece's row, `to`, sees `rows` rows of the input, `from` on. Windows [inner, inner_end) of it lie inside the input
+ * from left to right. */
 #define ROW                                                                                                            \
-    const int start_h = (int)get_global_id(0) * stride_h - pad_h;                                                      \
+    const int start_h = piece.x * stride_h - pad_h;                                                                    \
     const int first_h = first_inside(start_h, dilation_h);                                                             \
     const int rows = end_inside(start_h, in_h, kernel_h, dilation_h) - first_h;                                        \
     const size_t row_step = (size_t)dilation_h * in_w * BLOCK;                                                         \
     const int room = in_w - 1 - (KERNEL_W - 1) * dilation_w + pad_w;                                                   \
     const int inner = min((pad_w + stride_w - 1) / stride_w, out_w);                                                   \
     const int inner_end = room < 0 ? inner : clamp(room / stride_w + 1, inner, out_w);                                 \
-    x += ((long)get_global_id(1) * in_h + start_h + first_h * dilation_h) * in_w * BLOCK;                              \
-    y += (get_global_id(1) * out_h + get_global_id(0)) * out_w * BLOCK;
+    global const float *const from = x + ((long)piece.y * in_h + start_h + first_h * dilation_h) * in_w * BLOCK;       \
+    global float *const to = y + ((long)piece.y * out_h + piece.x) * out_w * BLOCK;
 
 /* Along a row, the window at column `w`: where it begins, and which of its elements lie inside. */
 #define START(w) ((w)*stride_w - pad_w)
@@ -141,14 +141,17 @@ static inline floatb largest(global const float *x, int rows, size_t row_step, i
 }
 
 kernel void max_pool_blocked(global float *y, global const float *x, global long *indices, int index_d, int index_h,
-                             int index_w, GEOMETRY)
+                             int index_w, GEOMETRY, PIECES)
 {
-    ROW for (int w = 0; w < inner; w++)
-        store_block(largest(x + START(w) * BLOCK, rows, row_step, FIRST(w), END(w), dilation_w), w, y);
-    for (int w = inner; w < inner_end; w++)
-        store_block(largest(x + START(w) * BLOCK, rows, row_step, 0, KERNEL_W, dilation_w), w, y);
-    for (int w = inner_end; w < out_w; w++)
-        store_block(largest(x + START(w) * BLOCK, rows, row_step, FIRST(w), END(w), dilation_w), w, y);
+    FOR_EACH_PIECE(piece)
+    {
+        ROW for (int w = 0; w < inner; w++)
+            store_aligned(largest(from + START(w) * BLOCK, rows, row_step, FIRST(w), END(w), dilation_w), w, to);
+        for (int w = inner; w < inner_end; w++)
+            store_aligned(largest(from + START(w) * BLOCK, rows, row_step, 0, KERNEL_W, dilation_w), w, to);
+        for (int w = inner_end; w < out_w; w++)
+            store_aligned(largest(from + START(w) * BLOCK, rows, row_step, FIRST(w), END(w), dilation_w), w, to);
+    }
 }
 
 static inline floatb total(global const float *x, int rows, size_t row_step, int first, int end, int dilation)
@@ -164,16 +167,20 @@ static inline floatb total(global const float *x, int rows, size_t row_step, int
 }
 
 kernel void average_pool_blocked(global float *y, global const float *x, int count_d, int count_h, int count_w,
-                                 GEOMETRY)
+                                 GEOMETRY, PIECES)
 {
-    ROW const int counted = count_h < 0 ? max(rows, 0) : end_inside(start_h, count_h, kernel_h, dilation_h);
-    for (int w = 0; w < out_w; w++) {
-        const bool whole = w >= inner && w < inner_end;
-        const int first = whole ? 0 : FIRST(w), end = whole ? KERNEL_W : END(w);
-        const int counted_w = count_w < 0 ? max(end - first, 0) : end_inside(START(w), count_w, KERNEL_W, dilation_w);
-        const int count = counted * counted_w;
-        const floatb sum = total(x + START(w) * BLOCK, rows, row_step, first, end, dilation_w);
-        store_block(count > 0 ? sum / (float)count : 0.0f, w, y);
+    FOR_EACH_PIECE(piece)
+    {
+        ROW const int counted = count_h < 0 ? max(rows, 0) : end_inside(start_h, count_h, kernel_h, dilation_h);
+        for (int w = 0; w < out_w; w++) {
+            const bool whole = w >= inner && w < inner_end;
+            const int first = whole ? 0 : FIRST(w), end = whole ? KERNEL_W : END(w);
+            const int counted_w =
+                count_w < 0 ? max(end - first, 0) : end_inside(START(w), count_w, KERNEL_W, dilation_w);
+            const int count = counted * counted_w;
+            const floatb sum = total(from + START(w) * BLOCK, rows, row_step, first, end, dilation_w);
+            store_aligned(count > 0 ? sum / (float)count : 0.0f, w, to);
+        }
     }
 }
 #endif

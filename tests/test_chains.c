@@ -26,16 +26,18 @@ static thaw_value *activate(thaw_graph *graph, const char *type, thaw_value *x)
     return graph_add_node(graph, type, "", &x, 1);
 }
 
-/* A stem, `repeats` residual blocks of every kind of convolution, a pool in the middle, one value that two read. */
+/* A stem with its pool, `repeats` residual blocks of every kind of convolution, one value that two read; in the middle more
+ * pools, and a Tanh, which ends a chain. */
 static thaw_graph *make_graph(int repeats)
 {
     thaw_graph *graph;
-    const thaw_shape image = {4, {2, 3, 30, 37}};
+    const thaw_shape image = {4, {2, 3, 46, 53}};
     test_must(thaw_graph_create(test_context(), &graph));
     graph->opset = 14;
     thaw_value *x = graph_add_value(graph, "image", &image);
     test_must(thaw_graph_add_input(graph, x));
     x = activate(graph, "Relu", convolve(graph, "strides=2,2 pads=1,1,1,1", x, (thaw_shape){4, {CHANNELS, 3, 3, 3}}));
+    x = graph_add_node(graph, "MaxPool", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", &x, 1);
     for (int i = 0; i < repeats; i++) {
         const thaw_shape square = {4, {CHANNELS, CHANNELS, 3, 3}}, pointwise = {4, {CHANNELS, CHANNELS, 1, 1}};
         const thaw_shape wide = {4, {2 * CHANNELS, CHANNELS, 1, 1}}, depthwise = {4, {2 * CHANNELS, 1, 3, 3}};
@@ -45,8 +47,11 @@ static thaw_graph *make_graph(int repeats)
         y = activate(graph, "Relu", convolve(graph, "group=48 pads=1,1,1,1", y, depthwise));
         thaw_value *const both[] = {convolve(graph, "", y, narrow), convolve(graph, "", x, pointwise)};
         x = activate(graph, i == 1 ? "Sigmoid" : "Relu", graph_add_node(graph, "Add", "", both, 2));
-        if (i == repeats / 2)
+        if (i == repeats / 2) {
             x = graph_add_node(graph, "MaxPool", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", &x, 1);
+            x = graph_add_node(graph, "AveragePool", "kernel_shape=2,2 pads=1,0,0,1", &x, 1);
+            x = activate(graph, "Tanh", x);
+        }
     }
     test_must(thaw_graph_add_output(graph, x));
     test_must(thaw_graph_finish(graph));

@@ -73,19 +73,24 @@ thaw_status thaw_pooling_prepare(thaw_node *node, const char *name, const char *
     return thaw_kernel_get(thaw_node_device(node), "pool", blocked_name, blocked_options, &pooling->kernel);
 }
 
-/* One work-item per element of the output, (place in the channel, plane) or (element of the image, image), or per row
- * of a block, (row, block). */
+/* One work-item per element of the output, (place in the channel, plane) or (element of the image, image). */
 static thaw_range find_range(const thaw_node *node)
 {
     const thaw_pooling *pooling = node->state;
     const thaw_shape stored = thaw_value_stored(node->outputs[0]);
     if (pooling->block <= 1)
         return THAW_RANGE_2(pooling->planes ? pooling->places : 0, pooling->planes);
-    if (pooling->block == THAW_BLOCK_ALL)
-        return THAW_RANGE_2(pooling->planes ? thaw_shape_span(&stored, 1, stored.rank) : 0, stored.dims[0]);
-    thaw_range range = THAW_RANGE_2(pooling->planes ? stored.dims[2] : 0, stored.dims[0] * stored.dims[1]);
-    range.local[0] = 1;
-    return range;
+    return THAW_RANGE_2(pooling->planes ? thaw_shape_span(&stored, 1, stored.rank) : 0, stored.dims[0]);
+}
+
+/* One piece per row of a block. */
+static thaw_status run_blocked(const thaw_node *node, const thaw_argument *arguments, size_t count)
+{
+    const thaw_pooling *pooling = node->state;
+    const thaw_shape stored = thaw_value_stored(node->outputs[0]);
+    const size_t *const pieces =
+        THAW_PIECES(pooling->planes ? stored.dims[2] : 0, stored.dims[0] * stored.dims[1], 1);
+    return thaw_kernel_run_pieces(pooling->kernel, pieces, arguments, count);
 }
 
 thaw_status thaw_pooling_run(const thaw_node *node, const thaw_argument *own, size_t count)
@@ -97,5 +102,8 @@ thaw_status thaw_pooling_run(const thaw_node *node, const thaw_argument *own, si
     for (size_t i = 0; i < count; i++)
         arguments[2 + i] = own[i];
     thaw_window_arguments(&pooling->window, arguments + 2 + count);
-    return thaw_kernel_run(pooling->kernel, find_range(node), arguments, 2 + count + THAW_WINDOW_ARGUMENTS);
+    count += 2 + THAW_WINDOW_ARGUMENTS;
+    if (pooling->block > 1 && pooling->block != THAW_BLOCK_ALL)
+        return run_blocked(node, arguments, count);
+    return thaw_kernel_run(pooling->kernel, find_range(node), arguments, count);
 }
