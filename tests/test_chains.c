@@ -26,8 +26,8 @@ static thaw_value *activate(thaw_graph *graph, const char *type, thaw_value *x)
     return graph_add_node(graph, type, "", &x, 1);
 }
 
-/* A stem with its pool, `repeats` residual blocks of every kind of convolution, one value that two read; in the middle more
- * pools, and a Tanh, which ends a chain. */
+/* A stem with its pool, `repeats` residual blocks of every kind of convolution, one value that two read; in the middle
+ * more pools, and a Tanh, which ends a chain. */
 static thaw_graph *make_graph(int repeats)
 {
     thaw_graph *graph;

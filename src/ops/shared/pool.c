@@ -88,8 +88,7 @@ static thaw_status run_blocked(const thaw_node *node, const thaw_argument *argum
 {
     const thaw_pooling *pooling = node->state;
     const thaw_shape stored = thaw_value_stored(node->outputs[0]);
-    const size_t *const pieces =
-        THAW_PIECES(pooling->planes ? stored.dims[2] : 0, stored.dims[0] * stored.dims[1], 1);
+    const size_t *const pieces = THAW_PIECES(pooling->planes ? stored.dims[2] : 0, stored.dims[0] * stored.dims[1], 1);
     return thaw_kernel_run_pieces(pooling->kernel, pieces, arguments, count);
 }
 
