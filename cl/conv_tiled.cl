@@ -259,7 +259,8 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
             residuals ? residuals + (group * out_blocks + block) * out_plane : residuals;
         const int begin = piece.y * run, end = min(begin + run, pixel_count);
         place at = {begin / (out_h * out_w), begin / out_w % out_h, begin % out_w};
-#if defined(POINTWISE) && !defined(STRIDED)
+#ifdef POINTWISE
+#ifndef STRIDED
         /* The next stack's weights, which this core is likely to need next, are fetched little by little: on small
          * images memory would be idle while weights are used, and everything would wait for it before. */
         const int tiles = (end - begin + TILE - 1) / TILE;
@@ -268,13 +269,9 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
         for (int tile = begin; tile < end; tile += TILE) {
             floatb sum[STACK][TILE];
             long to[TILE], added[TILE];
-#ifdef POINTWISE
             global const float *in[TILE];
 #ifdef SCALED
             global const float *scale[TILE];
-#endif
-#else
-            int h[TILE], in_column[MOST_COLUMNS][TILE];
 #endif
 #pragma unroll
             for (int k = 0; k < STACK; k++)
@@ -282,7 +279,7 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
                 for (int i = 0; i < TILE; i++)
                     sum[k][i] = load_block(k, bias);
 
-#if defined(POINTWISE) && !defined(STRIDED)
+#ifndef STRIDED
             if (at.w + TILE <= out_w) {
                 if (residual)
 #pragma unroll
@@ -315,30 +312,51 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
                 const int pixel = (at.h * out_w + at.w) * BLOCK;
                 to[i] = at.image * y_image + pixel;
                 added[i] = at.image * out_image + pixel;
-#ifdef POINTWISE
                 in[i] = x + at.image * in_image + (at.h * stride_h * in_w + at.w * stride_w) * BLOCK;
 #ifdef SCALED
                 scale[i] = factors + at.image * in_blocks * BLOCK;
-#endif
-#else
-                h[i] = at.h * stride_h - pad_h;
-                for (int s = 0; s < kernel_w; s++) {
-                    const int column = at.w * stride_w - pad_w + s * dilation_w;
-                    in_column[s][i] = INSIDE(column, in_w) ? at.image * (int)in_image + column * BLOCK : OUTSIDE;
-                }
 #endif
                 if (tile + i + 1 < pixel_count)
                     at = next(at, out_h, out_w);
             }
 #ifdef SCALED
             add_pixels(sum, in, weight, in_blocks, in_plane, scale);
-#elif defined(POINTWISE)
-            add_pixels(sum, in, weight, in_blocks, in_plane);
 #else
-            add_windows(sum, x, weight, zeros, h, in_column, in_blocks, in_plane, in_h, in_w, kernel_h, kernel_w,
-                        dilation_h);
+            add_pixels(sum, in, weight, in_blocks, in_plane);
 #endif
             finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
         }
+#else
+        for (int tile = begin; tile < end; tile += TILE) {
+            floatb sum[STACK][TILE];
+            place places[TILE];
+            int h[TILE], in_column[MOST_COLUMNS][TILE];
+            long to[TILE], added[TILE];
+            for (int i = 0; i < TILE; i++) {
+                places[i] = at;
+                h[i] = at.h * stride_h - pad_h;
+                for (int s = 0; s < kernel_w; s++) {
+                    const int column = at.w * stride_w - pad_w + s * dilation_w;
+                    in_column[s][i] = INSIDE(column, in_w) ? at.image * (int)in_image + column * BLOCK : OUTSIDE;
+                }
+                if (tile + i + 1 < pixel_count)
+                    at = next(at, out_h, out_w);
+            }
+#pragma unroll
+            for (int k = 0; k < STACK; k++)
+#pragma unroll
+                for (int i = 0; i < TILE; i++)
+                    sum[k][i] = load_block(k, bias);
+            add_windows(sum, x, weight, zeros, h, in_column, in_blocks, in_plane, in_h, in_w, kernel_h, kernel_w,
+                        dilation_h);
+#pragma unroll
+            for (int i = 0; i < TILE; i++) {
+                const int pixel = (places[i].h * out_w + places[i].w) * BLOCK;
+                to[i] = places[i].image * y_image + pixel;
+                added[i] = places[i].image * out_image + pixel;
+            }
+            finish(sum, y, to, residual, added, out_blocks - block, out_plane, alpha, beta);
+        }
+#endif
     }
 }

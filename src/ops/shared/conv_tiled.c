@@ -58,6 +58,18 @@ static bool takes_one_more(const thaw_conv_geometry *geometry, int64_t tile)
     return vain * 16 > geometry->n * thaw_conv_pixels(geometry) && pixels_in_vain(geometry, tile + 1) < vain;
 }
 
+/* Pixels of windows have a pointer each, and with as many sums as registers could hold some of them go through memory.
+ * Tiles that end with the rows need not add up kernel rows that lie above or below the image for all of them. */
+static int64_t tile_of_windows(const thaw_conv_geometry *geometry, int64_t tile, int64_t stack)
+{
+    enum { FEWEST = 7, MOST_SUMS = 24 };
+    const int64_t most = tile * stack <= MOST_SUMS ? tile : MOST_SUMS / stack;
+    for (int64_t even = most; even >= FEWEST; even--)
+        if (geometry->out[2] % even == 0)
+            return even;
+    return most;
+}
+
 /* Four blocks, where 32 registers hold them, share each number of the input: fewer loads. Windows take them unless
  * images are so small that most tiles of few pixels would cross the end of a row or an image. */
 static int64_t stack_of(const thaw_conv_geometry *geometry, int64_t block, int64_t out_blocks)
@@ -82,7 +94,9 @@ static tiling cut(const thaw_conv_geometry *geometry)
     t.stack = stack_of(geometry, t.block, t.out_blocks);
     t.stacks = thaw_divide_up(t.out_blocks, t.stack);
     t.tile = thaw_conv_tile(t.block, t.stack);
-    if (t.block == 16 && t.stack == 4 && takes_one_more(geometry, t.tile))
+    if (!reads_pixels(geometry))
+        t.tile = tile_of_windows(geometry, t.tile, t.stack);
+    else if (t.block == 16 && t.stack == 4 && takes_one_more(geometry, t.tile))
         t.tile++;
     return t;
 }
