@@ -96,7 +96,7 @@ static tiling cut(const thaw_conv_geometry *geometry)
     t.tile = thaw_conv_tile(t.block, t.stack);
     if (!reads_pixels(geometry))
         t.tile = tile_of_windows(geometry, t.tile, t.stack);
-    else if (t.block == 16 && t.stack == 4 && takes_one_more(geometry, t.tile))
+    else if (t.block == 16 && t.stack == 4 && is_pointwise(geometry) && takes_one_more(geometry, t.tile))
         t.tile++;
     return t;
 }
