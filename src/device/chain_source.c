@@ -7,6 +7,10 @@
 #include "device/chain.h"
 #include "device/program.h"
 
+#define FUNCTION_PARAMETERS                                                                                            \
+    "global const int *row, global float *const *buffers, volatile global uint *tickets, uint first_ticket"
+#define FUNCTION_ARGUMENTS "row, buffers, tickets, first_ticket"
+
 /* "-DA=1 -DB" as "#define A 1", "#define B 1". */
 static void append_options(thaw_text *text, const char *options)
 {
@@ -50,10 +54,16 @@ static thaw_status append_part(thaw_device *device, const thaw_chain_part *part,
     return THAW_OK;
 }
 
-static void append_call(thaw_text *text, const thaw_chain_part *part, size_t number)
+/* A part's function, which the chain calls. It would call itself, were there negative parts: PoCL inlines whatever can be,
+ * and compilers do not inline such functions. In one function with others, sums leave registers, and each of the three
+ * that PoCL makes of a kernel would have all parts in it. */
+static void append_function(thaw_text *text, const thaw_chain_part *part, size_t number)
 {
     size_t at = THAW_CHAIN_HEAD;
-    thaw_text_append(text, "case %zu:\n%s_%zu(", number, part->kernel->name, number);
+    thaw_text_append(text,
+                     "static void part_%zu(" FUNCTION_PARAMETERS
+                     ")\n{\n__typeof__(&&none) const ways[] = {&&none, &&one};\ngoto *ways[row[0] >= 0];\none:\n%s_%zu(",
+                     number, part->kernel->name, number);
     for (size_t i = 0; i < part->count; i++)
         switch (part->kinds[i]) {
         case 'b':
@@ -69,13 +79,16 @@ static void append_call(thaw_text *text, const thaw_chain_part *part, size_t num
         default:
             thaw_text_append(text, "row[%zu], ", at++);
         }
-    thaw_text_append(text, "tickets, first_ticket + (uint)row[1], row[2], row[3], row[4]);\nbreak;\n");
+    thaw_text_append(text, "tickets, first_ticket + (uint)row[1], row[2], row[3], row[4]);\nnone:;\n}\n");
 }
 
 static void append_chain(thaw_text *text, const thaw_chain_part *parts, size_t count, uint64_t wanted)
 {
-    thaw_text_append(text, "#define BUFFER(i) ((i) < 0 ? 0 : buffers[i])\n"
-                           "kernel void chain(global const int *table, int count, volatile global uint *tickets, "
+    thaw_text_append(text, "#define BUFFER(i) ((i) < 0 ? 0 : buffers[i])\n");
+    for (size_t i = 0; i < count; i++)
+        if (wanted >> i & 1)
+            append_function(text, &parts[i], i);
+    thaw_text_append(text, "kernel void chain(global const int *table, int count, volatile global uint *tickets, "
                            "uint first_ticket");
     for (int i = 0; i < THAW_CHAIN_BUFFERS; i++)
         thaw_text_append(text, ", global float *b%d", i);
@@ -88,7 +101,7 @@ static void append_chain(thaw_text *text, const thaw_chain_part *parts, size_t c
                      THAW_CHAIN_INTS);
     for (size_t i = 0; i < count; i++)
         if (wanted >> i & 1)
-            append_call(text, &parts[i], i);
+            thaw_text_append(text, "case %zu:\npart_%zu(" FUNCTION_ARGUMENTS ");\nbreak;\n", i, i);
     thaw_text_append(text, "}\nwait_for_pieces(tickets, first_ticket + (uint)(row[1] + row[2] * row[3] * row[4]));\n"
                            "}\n}\n");
 }

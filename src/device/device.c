@@ -81,7 +81,7 @@ static thaw_status open_entry(thaw_context *context, const thaw_device_entry *en
     opened->queue = clCreateCommandQueue(opened->opencl, opened->id, 0, &code);
     if (code != CL_SUCCESS)
         return thaw_opencl_fail(opened, code, "no queue on the device");
-    uint32_t tickets[2] = {0, 0};
+    uint32_t tickets[] = {0, 0, opened->info.compute_units};
     opened->tickets =
         clCreateBuffer(opened->opencl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, sizeof tickets, tickets, &code);
     if (code != CL_SUCCESS)
