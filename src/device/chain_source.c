@@ -54,16 +54,17 @@ static thaw_status append_part(thaw_device *device, const thaw_chain_part *part,
     return THAW_OK;
 }
 
-/* A part's function, which the chain calls. It would call itself, were there negative parts: PoCL inlines whatever can be,
- * and compilers do not inline such functions. In one function with others, sums leave registers, and each of the three
- * that PoCL makes of a kernel would have all parts in it. */
+/* A part's function, which the chain calls. PoCL inlines every function that can be, and makes three of each kernel:
+ * all parts in one function, three times, which takes long and takes sums out of registers. What has a computed goto
+ * can't be inlined. (PoCL itself can't do with one in a kernel, nor with recursion.) */
 static void append_function(thaw_text *text, const thaw_chain_part *part, size_t number)
 {
     size_t at = THAW_CHAIN_HEAD;
-    thaw_text_append(text,
-                     "static void part_%zu(" FUNCTION_PARAMETERS
-                     ")\n{\n__typeof__(&&none) const ways[] = {&&none, &&one};\ngoto *ways[row[0] >= 0];\none:\n%s_%zu(",
-                     number, part->kernel->name, number);
+    thaw_text_append(
+        text,
+        "static void part_%zu(" FUNCTION_PARAMETERS
+        ")\n{\n__typeof__(&&none) const ways[] = {&&none, &&one};\ngoto *ways[row[0] >= 0];\none:\n%s_%zu(",
+        number, part->kernel->name, number);
     for (size_t i = 0; i < part->count; i++)
         switch (part->kinds[i]) {
         case 'b':
