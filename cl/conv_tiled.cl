@@ -177,8 +177,8 @@ __attribute__((always_inline)) static inline void add_pixels(floatb sum[STACK][T
 #define LINE 16
 #endif
 
-/* Adds up a tile whose pixels are neighbours in one row, windows of one pixel: x points to the first. With each input
- * block, `lines` more lines are fetched from `ahead` on. */
+/* Adds up a tile whose pixels are neighbours in one row, windows of one pixel: x points to the first. The tile after the
+ * next is fetched meanwhile, and with each input block `lines` more lines from `ahead` on. */
 __attribute__((always_inline)) static inline void add_row(floatb sum[STACK][TILE], global const float *x,
                                                           global const weight_float *weight, int in_blocks,
                                                           long in_plane, global const weight_float *ahead,
@@ -196,7 +196,7 @@ __attribute__((always_inline)) static inline void add_row(floatb sum[STACK][TILE
             pixel[i] = x + i * BLOCK;
 #pragma unroll
         for (int i = 0; i < TILE; i++)
-            FETCH_AHEAD(x + (TILE + i) * BLOCK);
+            FETCH_AHEAD(x + (2 * TILE + i) * BLOCK);
         add_products(sum, pixel, weight);
 #endif
     }
@@ -286,7 +286,7 @@ kernel void conv_tiled(global float *output, global const float *restrict input,
                     for (int k = 0; k < STACK; k++)
 #pragma unroll
                         for (int i = 0; i < TILE; i++)
-                            FETCH_AHEAD(residual + k * out_plane + at.image * out_image + (at.w + TILE + i) * BLOCK);
+                            FETCH_AHEAD(residual + k * out_plane + at.image * out_image + (at.w + 3 * TILE + i) * BLOCK);
                 global const weight_float *const ahead =
                     weight + weight_count + (tile - begin) / TILE * lines * in_blocks * LINE;
 #ifdef SCALED
