@@ -3,7 +3,6 @@
 #include "op_trial.h"
 #include "test.h"
 
-#include "device/chain_trial.h"
 #include "device/kernel.h"
 #include "model/program.h"
 
@@ -127,29 +126,9 @@ static void test_long(void)
         check(30, 8, "tiled");
 }
 
-/* One in five runs is disturbed either way. */
-static int try_chain(double chain_seconds)
-{
-    thaw_chain_trial trial;
-    thaw_chain_trial_begin(test_device(), &trial, thaw_hash_bytes(&chain_seconds, sizeof chain_seconds, 7));
-    for (int i = 0; trial.result == THAW_CHAIN_UNKNOWN && i < 2 * THAW_CHAIN_TRIAL_RUNS; i++) {
-        const bool chain = thaw_chain_trial_wants_chain(&trial);
-        test_must(thaw_chain_trial_add(test_device(), &trial, chain, (chain ? chain_seconds : 1) * (i < 2 ? 9 : 1)));
-    }
-    return (int)trial.result;
-}
-
-static void test_trials(void)
-{
-    CU_ASSERT_EQUAL(try_chain(0.9), THAW_CHAIN_FASTER);
-    CU_ASSERT_EQUAL(try_chain(1.01), THAW_CHAIN_FASTER);
-    CU_ASSERT_EQUAL(try_chain(1.1), THAW_CHAIN_SLOWER);
-}
-
 void suite_chains(void)
 {
     static const test_entry tests[] = {{"every algorithm", test_algorithms},
-                                       {"longer than a launch", test_long},
-                                       {"which sequences gain by it", test_trials}};
+                                       {"longer than a launch", test_long}};
     TEST_SUITE("chains", tests);
 }

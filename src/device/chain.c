@@ -4,10 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "device/chain_trial.h"
 #include "device/program.h"
 #include "device/tuning.h"
 
@@ -28,7 +26,6 @@ typedef struct sequence {
     uint64_t parts;      /* a set of part numbers */
     uint32_t runs, pass; /* how often; in which pass the last time */
     cl_mem table;        /* NULL until it runs as a chain */
-    thaw_chain_trial trial;
     struct sequence *next;
 } sequence;
 
@@ -273,21 +270,8 @@ static thaw_kernel *kernel_for(thaw_device *device, const sequence *run)
 
 /* --- running --- */
 
-/* Parts go by what they are, since their numbers depend on what was met before. */
-static thaw_hash lasting_key(const thaw_chains *chains)
+static sequence *find_sequence(thaw_chains *chains)
 {
-    thaw_hash hash = thaw_hash_bytes(&chains->link_count, sizeof chains->link_count, 0);
-    for (size_t i = 0; i < chains->link_count; i++) {
-        const thaw_hash kernel = hash_kernel(chains->links[i].kernel);
-        hash = thaw_hash_extend(hash, &kernel, sizeof kernel);
-        hash = thaw_hash_extend(hash, chains->table[i] + 1, sizeof chains->table[i] - sizeof chains->table[i][0]);
-    }
-    return hash;
-}
-
-static sequence *find_sequence(thaw_device *device)
-{
-    thaw_chains *chains = device->chains;
     const size_t bytes = chains->link_count * sizeof chains->table[0];
     const thaw_hash key = thaw_hash_bytes(chains->table, bytes, 0);
     sequence *s = chains->sequences;
@@ -295,7 +279,6 @@ static sequence *find_sequence(thaw_device *device)
         s = s->next;
     if (!s && (s = calloc(1, sizeof *s)) != NULL) {
         s->key = key;
-        thaw_chain_trial_begin(device, &s->trial, lasting_key(chains));
         for (size_t i = 0; i < chains->link_count; i++)
             s->parts |= (uint64_t)1 << chains->table[i][0];
         s->next = chains->sequences;
@@ -344,34 +327,6 @@ static thaw_status run_chain(thaw_device *device, thaw_kernel *kernel, sequence 
     return THAW_OK;
 }
 
-/* A run that is timed from when nothing else is queued until it is done. */
-static thaw_status run_timed(thaw_device *device, thaw_kernel *kernel, sequence *run)
-{
-    const bool chain = thaw_chain_trial_wants_chain(&run->trial);
-    clFinish(device->queue);
-    const double start = thaw_clock_seconds();
-    THAW_TRY(chain ? run_chain(device, kernel, run) : run_one_by_one(device->chains));
-    clFinish(device->queue);
-    return thaw_chain_trial_add(device, &run->trial, chain, thaw_clock_seconds() - start);
-}
-
-static thaw_status run_faster(thaw_device *device, sequence *run)
-{
-    const bool always = device->chains->always, slower = run && run->trial.result == THAW_CHAIN_SLOWER && !always;
-    thaw_kernel *kernel = run && !slower ? kernel_for(device, run) : NULL;
-    if (kernel && !always && run->trial.result == THAW_CHAIN_UNKNOWN)
-        return run_timed(device, kernel, run);
-    return kernel ? run_chain(device, kernel, run) : run_one_by_one(device->chains);
-}
-
-bool thaw_chains_settled(const thaw_device *device)
-{
-    const sequence *s = device->chains ? device->chains->sequences : NULL;
-    while (s && (s->pass != device->chains->pass || s->trial.result != THAW_CHAIN_UNKNOWN))
-        s = s->next;
-    return !s || device->chains->failed;
-}
-
 size_t thaw_chains_queued(const thaw_device *device)
 {
     return device->chains ? device->chains->queued : 0;
@@ -382,12 +337,14 @@ thaw_status thaw_chain_flush(thaw_device *device)
     thaw_chains *chains = device->chains;
     if (!chains || chains->link_count == 0)
         return THAW_OK;
-    sequence *run = chains->link_count > 1 ? find_sequence(device) : NULL;
+    sequence *run = chains->link_count > 1 ? find_sequence(chains) : NULL;
+    thaw_kernel *kernel = NULL;
     if (run) {
         run->runs++;
         run->pass = chains->pass;
+        kernel = kernel_for(device, run);
     }
-    const thaw_status status = run_faster(device, run);
+    const thaw_status status = kernel ? run_chain(device, kernel, run) : run_one_by_one(chains);
     chains->link_count = chains->piece_count = chains->buffer_count = 0;
     return status;
 }

@@ -50,14 +50,11 @@ THAW_MUST_CHECK thaw_status thaw_kernel_run_pieces(thaw_kernel *kernel, const si
 /* Between these two, kernels of pieces may wait until others can be queued with them in one launch, a chain; other work
  * stays in order with them. For whatever runs often in the same way: the program for a chain is built when it has run
  * some hundred times, or at once if it was built on this device before (then it is in the driver's cache), or if it is
- * known to be worth it: thaw_chains_expect(). The first runs after that are timed, as a chain and one by one, and the
- * faster way is kept (device/chain_trial.h). THAW_CHAINS=off never builds one, =on always uses it. */
+ * known to be worth it: thaw_chains_expect(). THAW_CHAINS=off never builds one, =on always. */
 void thaw_chains_begin(thaw_device *device);
 THAW_MUST_CHECK thaw_status thaw_chains_end(thaw_device *device);
 /* Chains are built when they run for the second time from here on. */
 void thaw_chains_expect(thaw_device *device);
-/* Whether all sequences of the last pass have been timed. */
-bool thaw_chains_settled(const thaw_device *device);
 /* How many were queued since the device was opened. */
 size_t thaw_chains_queued(const thaw_device *device);
 

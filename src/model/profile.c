@@ -157,18 +157,14 @@ static thaw_status time_runs(thaw_device *device, const thaw_profile_step *step,
 thaw_status thaw_profile_whole(thaw_device *device, const thaw_profile_step *step, int32_t repeats,
                                thaw_profile *profile)
 {
-    enum { WARM_UPS = 3, MOST_WARM_UPS = 16 }; /* a chain is built for the second of a sequence, then tried */
-    const double warm_seconds = 0.5;           /* a driver's fresh threads may share one core for a while */
-    const double most_seconds = 4;
+    enum { WARM_UPS = 3 }; /* a chain is built for the second of a sequence, and specialised */
+    const double warm_seconds = 0.5; /* a driver's fresh threads may share one core for a while */
     const double start = thaw_clock_seconds();
     double *seconds;
     THAW_TRY(thaw_allocate(thaw_device_context(device), (size_t)repeats, sizeof *seconds, &seconds));
     thaw_chains_expect(device);
     thaw_status status = THAW_OK;
-    for (int32_t i = 0; status == THAW_OK && (i < WARM_UPS || thaw_clock_seconds() - start < warm_seconds ||
-                                              (i < MOST_WARM_UPS && thaw_clock_seconds() - start < most_seconds &&
-                                               !thaw_chains_settled(device)));
-         i++)
+    for (int32_t i = 0; status == THAW_OK && (i < WARM_UPS || thaw_clock_seconds() - start < warm_seconds); i++)
         status = time_runs(device, step, 1, &seconds[0]);
     for (int32_t i = 0; i < repeats && status == THAW_OK; i++)
         status = time_runs(device, step, 1, &seconds[i]);
