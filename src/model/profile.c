@@ -157,7 +157,7 @@ static thaw_status time_runs(thaw_device *device, const thaw_profile_step *step,
 thaw_status thaw_profile_whole(thaw_device *device, const thaw_profile_step *step, int32_t repeats,
                                thaw_profile *profile)
 {
-    enum { WARM_UPS = 3 }; /* a chain is built for the second of a sequence, and specialised */
+    enum { WARM_UPS = 3 };           /* a chain is built for the second of a sequence, and specialised */
     const double warm_seconds = 0.5; /* a driver's fresh threads may share one core for a while */
     const double start = thaw_clock_seconds();
     double *seconds;
