@@ -41,7 +41,7 @@ struct thaw_device {
     thaw_quirks quirks;
     thaw_pool pool;
     thaw_program *programs;     /* all that were built, linked */
-    cl_mem tickets;             /* two uints, which number the pieces that kernels take, and those that are done */
+    cl_mem tickets;             /* three uints: PIECES in cl/common.clh */
     struct thaw_chains *chains; /* NULL until one is begun */
     uint32_t next_ticket;       /* what it is when all that was queued is done */
     struct thaw_tuning *tuning; /* NULL until it is asked for */
