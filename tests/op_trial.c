@@ -197,22 +197,26 @@ static void check_guards(const op_trial *trial)
         check_guard(trial, &trial->guards[i]);
 }
 
+/* Not while anything runs: PoCL compiles then, in a thread of its own, and gives its linker the environment. */
+static void change_environment(const char *name, const char *value)
+{
+    test_must(thaw_device_finish(test_device()));
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+}
+
 void trial_force_algorithm(const char *name)
 {
-    if (name)
-        setenv("THAW_ALGORITHM", name, 1);
-    else
-        unsetenv("THAW_ALGORITHM");
+    change_environment("THAW_ALGORITHM", name);
 }
 
 void trial_force_layout(int32_t block)
 {
     char text[16];
     snprintf(text, sizeof text, block == THAW_BLOCK_ALL ? "nhwc" : "%d", (int)block);
-    if (block)
-        setenv("THAW_LAYOUT", text, 1);
-    else
-        unsetenv("THAW_LAYOUT");
+    change_environment("THAW_LAYOUT", block ? text : NULL);
 }
 
 /* Inputs as doubles of the float-rounded contents, and room for what the reference says. Infers the source graph's own

@@ -15,6 +15,17 @@ struct beginning {
 };
 
 static graph_numbers numbers = {.low = -0.9, .high = 1.1};
+static thaw_precision precision = THAW_PRECISION_FP32; /* of the joined program's weights */
+
+/* With fp16, of what halves can hold: the plain program's weights are the same. */
+static thaw_value *add_weight(thaw_graph *graph, thaw_shape shape)
+{
+    thaw_value *value = graph_add_constant(graph, &numbers, shape);
+    float *each = value->constant->data;
+    for (int64_t i = 0; precision == THAW_PRECISION_FP16 && i < value->constant->count; i++)
+        each[i] = thaw_half_to_float(thaw_float_to_half(each[i]));
+    return value;
+}
 
 /* A second reader of the convolution's output keeps the two apart. */
 static thaw_graph *build(const struct beginning *b, bool read_twice)
@@ -25,7 +36,7 @@ static thaw_graph *build(const struct beginning *b, bool read_twice)
     graph->opset = 13;
     thaw_value *x = graph_add_value(graph, "x", &b->input);
     test_must(thaw_graph_add_input(graph, x));
-    thaw_value *const inputs[] = {x, graph_add_constant(graph, &numbers, b->weight),
+    thaw_value *const inputs[] = {x, add_weight(graph, b->weight),
                                   graph_add_constant(graph, &numbers, (thaw_shape){1, {b->weight.dims[0]}})};
     thaw_value *y = graph_add_node(graph, "Conv", b->convolution, inputs, 3);
     if (*b->activation)
@@ -40,7 +51,7 @@ static thaw_graph *build(const struct beginning *b, bool read_twice)
 /* The last output. `odd`: what lies amid the input. */
 static thaw_tensor *run(const thaw_graph *graph, bool fuse, const float *odd, thaw_program **program)
 {
-    const thaw_program_options options = {.fuse = fuse};
+    const thaw_program_options options = {.fuse = fuse, .frozen_precision = fuse ? precision : THAW_PRECISION_FP32};
     thaw_tensor *result, *tensor;
     numbers.random = (thaw_random){32};
     test_must(thaw_program_create(graph, test_device(), &options, program));
@@ -56,9 +67,13 @@ static thaw_tensor *run(const thaw_graph *graph, bool fuse, const float *odd, th
 
 static bool is_joined(const thaw_program *program)
 {
-    for (size_t i = 0; i < program->graph->node_count; i++)
-        if (strcmp(program->graph->nodes[i]->op->name, "conv_pool") == 0)
-            return true;
+    for (size_t i = 0; i < program->graph->node_count; i++) {
+        const thaw_node *node = program->graph->nodes[i];
+        if (strcmp(node->op->name, "conv_pool") != 0)
+            continue;
+        CU_ASSERT_EQUAL(node->halves_weights, precision == THAW_PRECISION_FP16);
+        return true;
+    }
     return false;
 }
 
@@ -148,13 +163,23 @@ static void test_odd_numbers(void)
         check_all(ROWS(rows), false, &odd[i]);
 }
 
+static void test_halves(void)
+{
+    static const struct beginning rows[] = {
+        {"strides=2,2 pads=1,1,1,1", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", "Relu", SHAPE(2, 3, 9, 33),
+         SHAPE(17, 3, 3, 3), true},
+    };
+    precision = THAW_PRECISION_FP16;
+    check_all(ROWS(rows), false, NULL);
+    precision = THAW_PRECISION_FP32;
+}
+
 void suite_conv_pool(void)
 {
     static const test_entry tests[] = {
-        {"one kernel", test_joined},
-        {"what doesn't fit", test_apart},
-        {"a second reader", test_read_twice},
-        {"infinities and NaN", test_odd_numbers},
+        {"one kernel", test_joined},          {"what doesn't fit", test_apart},
+        {"a second reader", test_read_twice}, {"infinities and NaN", test_odd_numbers},
+        {"16-bit weights", test_halves},
     };
     TEST_SUITE("conv_pool", tests);
 }
