@@ -30,6 +30,9 @@ thaw_value *graph_add_constant(thaw_graph *graph, graph_numbers *numbers, thaw_s
 {
     thaw_value *value = graph_add_value(graph, "", &shape);
     value->constant = graph_random_tensor(numbers, &shape);
+    float *each = value->constant->data;
+    for (int64_t i = 0; numbers->halves && i < value->constant->count; i++)
+        each[i] = thaw_half_to_float(thaw_float_to_half(each[i]));
     return value;
 }
 

@@ -9,6 +9,7 @@
 typedef struct graph_numbers {
     thaw_random random;
     double low, high;
+    bool halves; /* constants are what 16-bit floats can hold */
 } graph_numbers;
 
 /* Of floats and that shape; of what a node makes where it is NULL. "" makes a name. */

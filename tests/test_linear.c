@@ -80,7 +80,7 @@ static thaw_value *add_residual(thaw_graph *graph, thaw_value *y, thaw_value *re
 static thaw_graph *build(const linear_case *c, hindrance h)
 {
     thaw_graph *graph;
-    graph_numbers numbers = {{11}, -1, 1};
+    graph_numbers numbers = {.random = {11}, .low = -1, .high = 1};
     thaw_shape residual = output_shape(c);
     char after[64], *rest, *name;
     test_must(thaw_graph_create(test_context(), &graph));
@@ -104,7 +104,7 @@ static thaw_tensor *run(const thaw_graph *graph, const thaw_program_options *opt
 {
     thaw_program *program;
     thaw_tensor *result;
-    graph_numbers numbers = {{12}, -1, 1};
+    graph_numbers numbers = {.random = {12}, .low = -1, .high = 1};
     test_must(thaw_program_create(graph, test_device(), options, &program));
     for (size_t i = 0; i < program->graph->input_count; i++) {
         thaw_tensor *tensor = graph_random_tensor(&numbers, &program->graph->inputs[i]->shape);

@@ -37,11 +37,8 @@ THAW_MUST_CHECK thaw_status thaw_graph_attend(thaw_graph *graph, int32_t width);
 THAW_MUST_CHECK thaw_status thaw_graph_excite(thaw_graph *graph, int32_t block);
 
 /* For such a device too, behind excite: pointwise convolutions become part of depthwise ones that read them, where that
- * is faster. */
+ * is faster, and a convolution of the image part of a max pool. */
 THAW_MUST_CHECK thaw_status thaw_graph_pair(thaw_graph *graph, int32_t block);
-
-/* For such a device: a convolution of an image and the max pool behind it become one node. */
-THAW_MUST_CHECK thaw_status thaw_graph_join_pools(thaw_graph *graph, int32_t block);
 
 /* Chooses every activation's storage for a device that likes `block` channels side by side (1: nothing but row-major;
  * operators choose among their algorithms here too), and puts Reorder nodes where neighbours disagree. Inputs and

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/context.h"
-#include "base/median.h"
 #include "base/random.h"
 #include "device/peak.h"
 #include "model/model.h"
@@ -20,6 +19,18 @@
 thaw_profile_options thaw_profile_defaults(void)
 {
     return (thaw_profile_options){.batch = 1, .repeats = 11, .seed = 1, .unfreeze = -1};
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *numbers, size_t count)
+{
+    qsort(numbers, count, sizeof *numbers, compare_doubles);
+    return count % 2 ? numbers[count / 2] : (numbers[count / 2 - 1] + numbers[count / 2]) / 2;
 }
 
 static bool runs(const thaw_node *node)
@@ -169,7 +180,7 @@ thaw_status thaw_profile_whole(thaw_device *device, const thaw_profile_step *ste
     for (int32_t i = 0; i < repeats && status == THAW_OK; i++)
         status = time_runs(device, step, 1, &seconds[i]);
     if (status == THAW_OK) {
-        profile->median_seconds = thaw_median(seconds, (size_t)repeats);
+        profile->median_seconds = median(seconds, (size_t)repeats);
         profile->images_per_second = (double)profile->batch / profile->median_seconds;
         profile->peak_device_bytes = thaw_device_peak_bytes(device);
     }
@@ -186,7 +197,7 @@ static thaw_status measure(thaw_device *device, const thaw_profile_step *step, d
     const int32_t repeats = wanted < 1 ? 1 : wanted > MOST_LAYER_REPEATS ? MOST_LAYER_REPEATS : (int32_t)wanted;
     for (size_t i = 0; i < LAYER_TIMINGS; i++)
         THAW_TRY(time_runs(device, step, repeats, &seconds[i]));
-    *median_seconds = thaw_median(seconds, LAYER_TIMINGS);
+    *median_seconds = median(seconds, LAYER_TIMINGS);
     return THAW_OK;
 }
 

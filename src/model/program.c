@@ -40,7 +40,6 @@ static thaw_status prepare_for_device(thaw_program *program, thaw_device *device
     if (options->fuse && in_blocks) {
         THAW_TRY(thaw_graph_excite(graph, block));
         THAW_TRY(thaw_graph_pair(graph, block));
-        THAW_TRY(thaw_graph_join_pools(graph, block));
     }
     if (options->fuse || options->differentiable)
         THAW_TRY(thaw_graph_layout(graph, options->fuse || in_blocks ? block : 1));

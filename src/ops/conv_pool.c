@@ -1,4 +1,4 @@
-/* ConvPool: a convolution of an image and the max pool behind it in one. Only the rewrite in model/pooled.c makes it.
+/* ConvPool: a convolution of an image and the max pool behind it in one. Only the rewrite in model/pair.c makes it.
  */
 #include "ops/shared/conv_pool.h"
 #include "ops/shared/weights.h"

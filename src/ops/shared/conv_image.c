@@ -2,9 +2,8 @@
 
 #include <stdio.h>
 
-#define MOST_PATCH     1024
-#define ELEMENT_LIMIT  ((int64_t)1 << 30)
-#define ITEMS_PER_CORE 16
+#define MOST_PATCH    1024
+#define ELEMENT_LIMIT ((int64_t)1 << 30)
 
 thaw_conv_image_cut thaw_conv_image_cut_up(const thaw_conv_geometry *geometry)
 {
@@ -88,26 +87,13 @@ void thaw_conv_image_arguments(const thaw_conv_geometry *geometry, thaw_argument
         arguments[i] = THAW_INT(numbers[i]);
 }
 
-/* Of `rows`, those that a work-item takes at once: what they read stays in a core's own cache while all output channels
- * go by, and every core has work. */
-static int64_t rows_at_once(const thaw_node *node, const thaw_conv_geometry *geometry, int64_t rows)
-{
-    enum { FLOATS = 32 << 10 };
-    const int64_t cores = (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const int64_t even = rows * thaw_conv_image_cut_up(geometry).stacks / (ITEMS_PER_CORE * cores);
-    const int64_t most = FLOATS / (geometry->in_channels * geometry->in[2] * geometry->stride[1]);
-    const int64_t wanted = even < most ? even : most;
-    if (thaw_device_ends_loops(thaw_node_device(node)) || wanted <= 1)
-        return 1;
-    return thaw_divide_up(rows, thaw_divide_up(rows, wanted));
-}
-
 static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
     const thaw_conv_image_cut cut = thaw_conv_image_cut_up(geometry);
     const thaw_epilogue epilogue = thaw_epilogue_few(node);
-    const int64_t rows = geometry->n * geometry->out[1], at_once = rows_at_once(node, geometry, rows);
+    const int64_t rows = geometry->n * geometry->out[1], row = geometry->in_channels * geometry->in[2];
+    const int64_t at_once = thaw_conv_pieces_at_once(node, geometry, cut.stacks, rows, row * geometry->stride[1]);
     int64_t y_offset, y_image;
     thaw_value_place(node->outputs[0], &y_offset, &y_image);
     thaw_argument arguments[13 + THAW_CONV_IMAGE_GEOMETRY] = {

@@ -125,13 +125,10 @@ void thaw_conv_pair_release(thaw_conv_pair *pair)
 
 /* --- running --- */
 
-/* Rows of the output for one work-item: as many as leave work for every core. */
 static int64_t rows_at_once(const thaw_node *node, const thaw_conv_pair *pair)
 {
-    const int64_t items = ITEMS_PER_CORE * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const int64_t rows = pair->depthwise.out[1], most = thaw_divide_up(rows, FEWEST_ROWS);
-    const int64_t wanted = thaw_divide_up(items, cut(pair).stacks * pair->depthwise.n);
-    return thaw_divide_up(rows, wanted < most ? wanted : most);
+    return thaw_conv_rows_for_item(node, pair->depthwise.out[1], cut(pair).stacks * pair->depthwise.n, ITEMS_PER_CORE,
+                                   FEWEST_ROWS);
 }
 
 int64_t thaw_conv_pair_sum_parts(const thaw_node *node, const thaw_conv_pair *pair)

@@ -38,15 +38,12 @@ static thaw_status prepare(const thaw_node *node, thaw_conv *conv)
     return thaw_conv_image_prepare(node, conv, "conv_image_pooled", more);
 }
 
-/* Rows of the output for one work-item: as many as leave work for every core. */
 static int64_t rows_at_once(const thaw_node *node, const thaw_conv_pool *pool, int64_t stacks)
 {
-    const int64_t items = ITEMS_PER_CORE * (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const int64_t rows = pool->window.out[1], most = thaw_divide_up(rows, FEWEST_ROWS);
-    const int64_t wanted = thaw_divide_up(items, stacks * pool->conv.geometry.n);
     if (thaw_device_ends_loops(thaw_node_device(node)))
         return 1;
-    return thaw_divide_up(rows, wanted < most ? wanted : most);
+    return thaw_conv_rows_for_item(node, pool->window.out[1], stacks * pool->conv.geometry.n, ITEMS_PER_CORE,
+                                   FEWEST_ROWS);
 }
 
 static thaw_status run(const thaw_node *node, const thaw_conv *conv)

@@ -180,14 +180,13 @@ static int64_t input_at_once(int64_t weights)
     return wanted < LEAST ? LEAST : wanted < MOST ? wanted : MOST;
 }
 
-/* Of `count` pieces, as many as one work-item takes: what input_at_once() says, in even shares and so few that every
- * core has work, be it of other stacks where weights are more than the input. */
-static int64_t pieces_at_once(const thaw_node *node, const thaw_conv_geometry *geometry, const tiling *t, int64_t count,
-                              int64_t floats_per_piece)
+/* What input_at_once() says, in even shares and so few that every core has work, be it of other stacks where weights
+ * are more than the input. */
+int64_t thaw_conv_pieces_at_once(const thaw_node *node, const thaw_conv_geometry *geometry, int64_t stacks,
+                                 int64_t count, int64_t floats_per_piece)
 {
     enum { FEWEST_STACKS_PER_CORE = 4 };
     const int64_t cores = (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
-    const int64_t stacks = geometry->groups * t->stacks;
     if (thaw_device_ends_loops(thaw_node_device(node)))
         return 1;
     const int64_t weights = geometry->out_channels * thaw_conv_depth(geometry);
@@ -204,13 +203,16 @@ static int64_t columns_read(const thaw_conv_geometry *geometry, int axis)
     return geometry->stride[axis] < geometry->kernel[axis] ? geometry->stride[axis] : geometry->kernel[axis];
 }
 
-/* Queues the kernel over `count` pixels, `at_once` to a work-item. */
-static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const tiling *t, int64_t count, int64_t at_once)
+static thaw_status run(const thaw_node *node, const thaw_conv *conv)
 {
     const thaw_conv_geometry *geometry = &conv->geometry;
+    const tiling t = cut(geometry);
+    const int64_t read = columns_read(geometry, 1) * columns_read(geometry, 2), stacks = geometry->groups * t.stacks;
+    const int64_t pixels = thaw_conv_pixels(geometry), count = geometry->n * pixels;
+    const int64_t at_once = t.tile * thaw_conv_pieces_at_once(node, geometry, stacks, thaw_divide_up(count, t.tile),
+                                                              t.tile * read * t.in_blocks * t.block);
     const thaw_epilogue epilogue = thaw_epilogue_few(node);
     const bool pointwise = is_pointwise(geometry);
-    const int64_t pixels = thaw_conv_pixels(geometry);
     int64_t y_offset, y_image;
     thaw_argument arguments[26] = {
         THAW_BUFFER(node->outputs[0]->buffer),
@@ -225,8 +227,8 @@ static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const ti
     const int64_t numbers[] = {
         count,
         at_once,
-        t->in_blocks,
-        t->out_blocks,
+        t.in_blocks,
+        t.out_blocks,
         pointwise ? 1 : geometry->in[1],
         pointwise ? pixels : geometry->in[2],
         pointwise ? 1 : geometry->out[1],
@@ -246,20 +248,8 @@ static thaw_status launch(const thaw_node *node, const thaw_conv *conv, const ti
         arguments[9 + i] = THAW_INT(numbers[i]);
     if (node->scaled)
         arguments[25] = THAW_BUFFER(node->inputs[3]->buffer);
-    return thaw_kernel_run_pieces(conv->kernel,
-                                  THAW_PIECES(geometry->groups * t->stacks, thaw_divide_up(count, at_once), 1),
-                                  arguments, node->scaled ? 26 : 25);
-}
-
-static thaw_status run(const thaw_node *node, const thaw_conv *conv)
-{
-    const thaw_conv_geometry *geometry = &conv->geometry;
-    const tiling t = cut(geometry);
-    const int64_t read = columns_read(geometry, 1) * columns_read(geometry, 2);
-    const int64_t pixels = geometry->n * thaw_conv_pixels(geometry);
-    return launch(node, conv, &t, pixels,
-                  t.tile * pieces_at_once(node, geometry, &t, thaw_divide_up(pixels, t.tile),
-                                          t.tile * read * t.in_blocks * t.block));
+    return thaw_kernel_run_pieces(conv->kernel, THAW_PIECES(stacks, thaw_divide_up(count, at_once), 1), arguments,
+                                  node->scaled ? 26 : 25);
 }
 
 const thaw_conv_variant thaw_conv_tiled = {.name = "tiled",

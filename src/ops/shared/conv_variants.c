@@ -270,6 +270,13 @@ static thaw_status im2col_run(const thaw_node *node, const thaw_conv *conv)
     return thaw_epilogue_run(node, &conv->epilogue);
 }
 
+int64_t thaw_conv_rows_for_item(const thaw_node *node, int64_t rows, int64_t others, int64_t items, int64_t fewest)
+{
+    const int64_t cores = (int64_t)thaw_device_describe(thaw_node_device(node))->compute_units;
+    const int64_t most = thaw_divide_up(rows, fewest), wanted = thaw_divide_up(items * cores, others);
+    return thaw_divide_up(rows, wanted < most ? wanted : most);
+}
+
 static const thaw_conv_variant depthwise = {
     .name = "depthwise", .fits = depthwise_fits, .prepare = depthwise_prepare, .run = depthwise_run};
 static const thaw_conv_variant pointwise = {

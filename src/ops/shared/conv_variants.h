@@ -152,6 +152,13 @@ void thaw_conv_geometry_arguments(const thaw_conv_geometry *geometry,
  * with vectors of `block` floats has room for. */
 int64_t thaw_conv_stack(int64_t blocks);
 int64_t thaw_conv_tile(int64_t block, int64_t stack);
+/* Of `count` pieces, each of which reads so many floats of the input, as many as one work-item takes; they go on in so
+ * many `stacks` of all groups. */
+int64_t thaw_conv_pieces_at_once(const thaw_node *node, const thaw_conv_geometry *geometry, int64_t stacks,
+                                 int64_t count, int64_t floats_per_piece);
+/* Of a tensor's `rows`, as many as one work-item takes, at least `fewest` where there are, so that there are `items`
+ * for each core in `others` such tensors. */
+int64_t thaw_conv_rows_for_item(const thaw_node *node, int64_t rows, int64_t others, int64_t items, int64_t fewest);
 
 /* Elements of one channel in the output; weights of one output channel. */
 int64_t thaw_conv_pixels(const thaw_conv_geometry *geometry);
